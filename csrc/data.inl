@@ -1,0 +1,157 @@
+/*
+ * Between row-major arrays and panels: packing weights, gathering the rows of a batch. Panelled sides are padded.
+ */
+
+/* One row of n elements into panels; the rest of the last panel is zeroed. */
+INLINE void pack_row(const real *in, int64_t n, real *out, ptrdiff_t panel_stride) {
+    for (; n >= NR; n -= NR, in += NR, out += panel_stride)
+        UNROLL for (int v = 0; v < NR; v += LANES) vstore(out + v, vload(in + v));
+    if (n == 0) return;
+    for (int v = 0; v < NR; v += LANES) {
+        const int64_t left = n - v;
+        vstore(out + v, left >= LANES ? vload(in + v) : left > 0 ? vload_n(in + v, (int)left) : vset(0));
+    }
+}
+
+static void pack(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) {
+    for (int64_t r = 0; r < rows; r++)
+        pack_row((const real *)w + r * ld, cols, (real *)out.data + r * out.row_stride, out.panel_stride);
+}
+
+static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c += NR)
+            memcpy((real *)out + r * ld + c, at(in, r, c), (size_t)(cols - c < NR ? cols - c : NR) * sizeof(real));
+}
+
+/* --- transposition, in square blocks of LANES --- */
+
+#if defined(MF_ISA_AVX512)
+#if defined(MF_F32)
+#define PERMUTE(a, i, b) (vec) _mm512_permutex2var_ps((__m512)(a), (__m512i)(i), (__m512)(b))
+#else
+#define PERMUTE(a, i, b) (vec) _mm512_permutex2var_pd((__m512d)(a), (__m512i)(i), (__m512d)(b))
+#endif
+
+/* log2(LANES) butterflies: the one of span s exchanges the off-diagonal s x s blocks of each 2s x 2s block. */
+INLINE void transpose_block(const real *in, ptrdiff_t ld, real *out, ptrdiff_t out_ld) {
+    vec row[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) row[i] = vload(in + i * ld);
+    UNROLL for (int s = 1; s < LANES; s *= 2) {
+        ivec low, high;
+        UNROLL for (int l = 0; l < LANES; l++) {
+            low[l] = l & s ? LANES + l - s : l;
+            high[l] = l & s ? LANES + l : l + s;
+        }
+        UNROLL for (int i = 0; i < LANES; i++) {
+            if (i & s) continue;
+            const vec a = row[i], b = row[i + s];
+            row[i] = PERMUTE(a, low, b);
+            row[i + s] = PERMUTE(a, high, b);
+        }
+    }
+    UNROLL for (int i = 0; i < LANES; i++) vstore(out + i * out_ld, row[i]);
+}
+#else
+INLINE void transpose_block(const real *in, ptrdiff_t ld, real *out, ptrdiff_t out_ld) {
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < LANES; j++) out[i * out_ld + j] = in[j * ld + i];
+}
+#endif
+
+static void pack_transposed(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) {
+    for (int64_t r0 = 0; r0 < rows; r0 += LANES) { /* lanes of a panel of `out` */
+        const int64_t height = rows - r0 < LANES ? rows - r0 : LANES;
+        for (int64_t c = 0; c < cols;) {
+            const real *in = (const real *)w + r0 * ld + c;
+            if (height == LANES && cols - c >= LANES) {
+                transpose_block(in, ld, at(out, c, r0), out.row_stride);
+                c += LANES;
+            } else {
+                real *lanes = at(out, c, r0);
+                for (int64_t r = 0; r < LANES; r++) lanes[r] = r < height ? in[r * ld] : 0;
+                c++;
+            }
+        }
+    }
+    const int64_t first_empty = (rows + LANES - 1) / LANES * LANES;
+    for (int64_t r0 = first_empty; r0 % NR != 0; r0 += LANES) /* the rest of the last panel */
+        for (int64_t c = 0; c < cols; c++) vstore(at(out, c, r0), vset(0));
+}
+
+/* --- gather: shuffled rows of the data into the panels of a batch, cast and checked on the way --- */
+
+INLINE real element(const void *source, int source_dtype, int64_t i) {
+    switch (source_dtype) {
+    case MF_FLOAT32: return (real)((const float *)source)[i];
+    case MF_FLOAT64: return (real)((const double *)source)[i];
+    default: return (real)((const uint8_t *)source)[i];
+    }
+}
+
+/* x * 0 is NaN where x is not finite, and NaN stays in a sum: one FMA a vector. */
+INLINE vec check(vec x, vec sum) { return vfma(x, vset(0), sum); }
+
+INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
+                       int64_t cols, mf_matrix out) {
+    enum { LINE = 64, AHEAD = 4096 }; /* bytes; rows come from memory at random, so ask for them this far ahead */
+    const int64_t itemsize = source_dtype == MF_FLOAT32 ? 4 : source_dtype == MF_FLOAT64 ? 8 : 1;
+    const int64_t bytes = cols * itemsize, distance = bytes >= AHEAD ? 1 : AHEAD / (bytes + 1);
+    const int same = itemsize == (int64_t)sizeof(real);
+    vec sum = vset(0);
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t row = index ? index[r] : r;
+        if (index && r + distance < rows) {
+            const char *next = (const char *)source + index[r + distance] * ld * itemsize;
+            for (int64_t line = 0; line < bytes; line += LINE) __builtin_prefetch(next + line);
+        }
+        real *to = (real *)out.data + r * out.row_stride;
+        if (same) pack_row((const real *)source + row * ld, cols, to, out.panel_stride);
+        for (int64_t c = 0; c < cols; c += NR) {
+            real *panel = to + c / NR * out.panel_stride;
+            if (!same) {
+                const int64_t width = cols - c < NR ? cols - c : NR;
+                if (width == NR)
+                    for (int i = 0; i < NR; i++) panel[i] = element(source, source_dtype, row * ld + c + i);
+                else
+                    for (int i = 0; i < NR; i++)
+                        panel[i] = i < width ? element(source, source_dtype, row * ld + c + i) : 0;
+            }
+            UNROLL for (int v = 0; v < NR; v += LANES) sum = check(vload(panel + v), sum);
+        }
+    }
+    for (int64_t r = rows; r % MR != 0; r++)
+        for (int64_t c = 0; c < cols; c += NR)
+            UNROLL for (int v = 0; v < NR; v += LANES) vstore(at(out, r, c) + v, vset(0));
+    return mask_all(vequal(sum, vset(0)));
+}
+
+static int gather(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t cols,
+                  mf_matrix out) {
+    switch (source_dtype) {
+    case MF_FLOAT32: return gather_rows(source, MF_FLOAT32, ld, index, rows, cols, out);
+    case MF_FLOAT64: return gather_rows(source, MF_FLOAT64, ld, index, rows, cols, out);
+    default: return gather_rows(source, MF_UINT8, ld, index, rows, cols, out);
+    }
+}
+
+static int gather_csr(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
+                      const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) {
+    const int64_t padded_rows = (rows + MR - 1) / MR * MR;
+    real sum = 0;
+    for (int64_t c = 0; c < cols; c += NR)
+        for (int64_t r = 0; r < padded_rows; r++)
+            UNROLL for (int v = 0; v < NR; v += LANES) vstore(at(out, r, c) + v, vset(0));
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t row = index ? index[r] : r;
+        const int64_t begin = index64 ? ((const int64_t *)offsets)[row] : ((const int32_t *)offsets)[row];
+        const int64_t end = index64 ? ((const int64_t *)offsets)[row + 1] : ((const int32_t *)offsets)[row + 1];
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t c = index64 ? ((const int64_t *)columns)[i] : ((const int32_t *)columns)[i];
+            const real value = element(values, source_dtype, i);
+            *at(out, r, c) += value;
+            sum += value * 0;
+        }
+    }
+    return sum == 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * Which kernel table to use: the first ISA of the list below that this CPU and operating system can run, or the one
+ * that MLPFAST_ISA names. This file and all others without an ISA in their name are compiled for the baseline CPU.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mlpfast.h"
+
+extern const mf_kernels mf_kernels_portable_f32, mf_kernels_portable_f64;
+static int always(void) { return 1; }
+
+#if defined(__x86_64__)
+extern const mf_kernels mf_kernels_avx2_f32, mf_kernels_avx2_f64, mf_kernels_avx512_f32, mf_kernels_avx512_f64;
+
+/* The builtin reads CPUID and also XGETBV: whether the operating system saves the wider registers. */
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#elif defined(__aarch64__)
+extern const mf_kernels mf_kernels_neon_f32, mf_kernels_neon_f64;
+#endif
+
+/* Best first. */
+static const struct isa {
+    const char *name;
+    int (*runs_here)(void);
+    const mf_kernels *f32, *f64;
+} isas[] = {
+#if defined(__x86_64__)
+    {"avx512", has_avx512, &mf_kernels_avx512_f32, &mf_kernels_avx512_f64},
+    {"avx2", has_avx2, &mf_kernels_avx2_f32, &mf_kernels_avx2_f64},
+#elif defined(__aarch64__)
+    {"neon", always, &mf_kernels_neon_f32, &mf_kernels_neon_f64},
+#endif
+    {"portable", always, &mf_kernels_portable_f32, &mf_kernels_portable_f64},
+};
+enum { ISAS = sizeof isas / sizeof isas[0] };
+
+/* The best one that runs here; or the one of that name, if it runs here. */
+static const struct isa *find(const char *name) {
+    for (int i = 0; i < ISAS; i++)
+        if ((name == NULL || strcmp(name, isas[i].name) == 0) && isas[i].runs_here()) return &isas[i];
+    return NULL;
+}
+
+static const mf_kernels *table(const struct isa *isa, int dtype) {
+    if (isa == NULL) return NULL;
+    return dtype == MF_FLOAT32 ? isa->f32 : dtype == MF_FLOAT64 ? isa->f64 : NULL;
+}
+
+const mf_kernels *mf_table(int dtype) {
+    /* Threads that race here choose the same, so one atomic pointer is enough. */
+    static _Atomic(const struct isa *) chosen;
+    const struct isa *isa = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (isa == NULL) {
+        const char *name = getenv("MLPFAST_ISA");
+        isa = find(name != NULL && *name != '\0' ? name : NULL);
+        atomic_store_explicit(&chosen, isa, memory_order_relaxed);
+    }
+    return table(isa, dtype);
+}
+
+const mf_kernels *mf_table_of(const char *isa, int dtype) { return isa == NULL ? NULL : table(find(isa), dtype); }
+
+int mf_available_isas(const char **names, int size) {
+    int n = 0;
+    for (int i = 0; i < ISAS && n < size; i++)
+        if (isas[i].runs_here()) names[n++] = isas[i].name;
+    return n;
+}
+
+int mf_saves_z(int activation) {
+    switch (activation) {
+    case MF_SOFTPLUS:
+    case MF_GELU:
+    case MF_GELU_TANH:
+    case MF_SILU:
+    case MF_MISH:
+        return 1;
+    default:
+        return 0;
+    }
+}

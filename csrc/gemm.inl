@@ -1,0 +1,222 @@
+/*
+ * The three products of a layer: h W + b, delta Wt and h^T delta.
+ *
+ * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile holds
+ * MR rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
+ * ISA can be seen in the bits. All matrices are padded (see mf_matrix), except a row-major `w`.
+ */
+
+/* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
+#define BLOCK 256
+#define VECTORS (NR / LANES)
+
+/* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */
+INLINE void accumulate(vec acc[MR][VECTORS], const int vectors, const real *a, ptrdiff_t a_row, ptrdiff_t a_k,
+                       const real *b, ptrdiff_t b_k, int64_t n) {
+    for (int64_t k = 0; k < n; k++, a += a_k, b += b_k) {
+        vec row[VECTORS];
+        UNROLL for (int v = 0; v < vectors; v++) row[v] = vload(b + v * LANES);
+        UNROLL for (int r = 0; r < MR; r++) {
+            vec x = vset(a[r * a_row]);
+            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vfma(x, row[v], acc[r][v]);
+        }
+    }
+}
+
+/* --- h W + b and delta Wt: tiles of rows, k running through the panels of the left side --- */
+
+enum product_kind { FORWARD, BACKWARD };
+
+typedef struct {
+    mf_matrix a, b, saved, out; /* a (rows, k), b (k, n) or, forward, (k + 1, n); saved: z (forward) or g's argument */
+    int64_t rows, k, n;
+    int activation;
+    double alpha;
+} product;
+
+/* The tile's last k block is done: activation, or Hadamard product with its derivative, while it is in registers. */
+INLINE void finish_tile(const product *p, const int kind, const int vectors, vec acc[MR][VECTORS], int64_t r0,
+                        int64_t j0) {
+    real *out = at(p->out, r0, j0);
+    real *saved = p->saved.data ? at(p->saved, r0, j0) : NULL;
+    const int in_registers = p->activation == MF_IDENTITY || (p->activation == MF_RELU && (kind == BACKWARD || !saved));
+    if (in_registers) {
+        const vec zero = vset(0);
+        if (p->activation == MF_RELU) {
+            UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++) {
+                if (kind == FORWARD) acc[r][v] = vmax(zero, acc[r][v]);
+                else acc[r][v] = vselect(vless(zero, vload(saved + r * NR + v * LANES)), acc[r][v], zero);
+            }
+        }
+        UNROLL for (int r = 0; r < MR; r++)
+            UNROLL for (int v = 0; v < vectors; v++) vstore(out + r * NR + v * LANES, acc[r][v]);
+        if (kind == BACKWARD || !saved) return;
+    }
+    real *z = kind == FORWARD && saved ? saved : out;
+    UNROLL for (int r = 0; r < MR; r++)
+        UNROLL for (int v = 0; v < vectors; v++) vstore(z + r * NR + v * LANES, acc[r][v]);
+    if (in_registers) return;
+    const int spans = vectors == VECTORS ? 1 : MR; /* a whole tile is contiguous; a narrow one is not */
+    const int64_t length = vectors == VECTORS ? MR * NR : vectors * LANES;
+    for (int64_t s = 0; s < spans; s++) {
+        if (kind == FORWARD) activate_span(p->activation, p->alpha, z + s * NR, out + s * NR, length);
+        else hadamard_span(p->activation, p->alpha, out + s * NR, saved + s * NR, out + s * NR, length);
+    }
+}
+
+INLINE void product_panel(const product *p, const int kind, const int vectors, int64_t j0) {
+    const real *b = at(p->b, 0, j0);
+    const ptrdiff_t b_k = p->b.row_stride;
+    for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += BLOCK) {
+        const int64_t block = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
+        for (int64_t r0 = 0; r0 < p->rows; r0 += MR) {
+            vec acc[MR][VECTORS];
+            UNROLL for (int v = 0; v < vectors; v++) {
+                const vec start = kind == FORWARD ? vload(b + p->k * b_k + v * LANES) : vset(0);
+                UNROLL for (int r = 0; r < MR; r++)
+                    acc[r][v] = k0 == 0 ? start : vload(at(p->out, r0 + r, j0) + v * LANES);
+            }
+            for (int64_t k = k0; k < k0 + block; k += NR) {
+                const int64_t n = k0 + block - k < NR ? k0 + block - k : NR;
+                accumulate(acc, vectors, at(p->a, r0, k), NR, 1, b + k * b_k, b_k, n);
+            }
+            if (k0 + block < p->k) {
+                UNROLL for (int r = 0; r < MR; r++)
+                    UNROLL for (int v = 0; v < vectors; v++) vstore(at(p->out, r0 + r, j0) + v * LANES, acc[r][v]);
+            } else {
+                finish_tile(p, kind, vectors, acc, r0, j0);
+            }
+        }
+    }
+}
+
+INLINE void product_all(const product *p, const int kind) {
+    for (int64_t j0 = 0; j0 < p->n; j0 += NR) {
+        const int64_t nj = p->n - j0 < NR ? p->n - j0 : NR;
+        switch ((nj + LANES - 1) / LANES) {
+        case 1: product_panel(p, kind, 1, j0); break;
+#if defined(MF_ISA_NEON)
+        case 3: product_panel(p, kind, 3, j0); break;
+        case 4: product_panel(p, kind, 4, j0); break;
+#endif
+        default: product_panel(p, kind, 2, j0);
+        }
+    }
+}
+
+static void matmul_bias(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
+                        int activation, double alpha) {
+    const product p = {h_in, w, z, h_out, rows, k, n, activation, alpha};
+    product_all(&p, FORWARD);
+}
+
+static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
+                            int64_t n, int activation, double alpha) {
+    const product p = {delta, wt, saved, out, rows, k, n, activation, alpha};
+    product_all(&p, BACKWARD);
+}
+
+/* --- h^T delta: tiles of weights, k running through the rows of the batch --- */
+
+INLINE void gradient_tile(const int vectors, const real *h, const real *delta, real *g, int64_t ld, int64_t rows,
+                          int64_t ni, int64_t nj, int accumulates) {
+    vec acc[MR][VECTORS];
+    const int whole = ni >= MR && nj >= vectors * LANES;
+    const int last = (int)(nj - (vectors - 1) * LANES < LANES ? nj - (vectors - 1) * LANES : LANES);
+    UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vset(0);
+    if (accumulates && whole) {
+        UNROLL for (int r = 0; r < MR; r++)
+            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vload(g + r * ld + v * LANES);
+    } else if (accumulates) {
+        UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++)
+            if (r < ni) acc[r][v] = vload_n(g + r * ld + v * LANES, v < vectors - 1 ? LANES : last);
+    }
+    accumulate(acc, vectors, h, 1, NR, delta, NR, rows);
+    if (whole) {
+        UNROLL for (int r = 0; r < MR; r++)
+            UNROLL for (int v = 0; v < vectors; v++) vstore(g + r * ld + v * LANES, acc[r][v]);
+    } else {
+        UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++)
+            if (r < ni) vstore_n(g + r * ld + v * LANES, acc[r][v], v < vectors - 1 ? LANES : last);
+    }
+}
+
+INLINE void gradient_panel(const int vectors, mf_matrix h, const real *delta, real *g, int64_t ld, int64_t rows,
+                           int64_t i0, int64_t ni, int64_t nj, int accumulates) {
+    for (int64_t r0 = 0; r0 == 0 || r0 < rows; r0 += BLOCK) {
+        const int64_t block = rows - r0 < BLOCK ? rows - r0 : BLOCK;
+        for (int64_t i = 0; i < ni; i += MR)
+            gradient_tile(vectors, at(h, r0, i0 + i), delta + r0 * NR, g + i * ld, ld, block, ni - i, nj,
+                          accumulates || r0 > 0);
+    }
+}
+
+static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
+                            int64_t j0, int64_t nj, int accumulates) {
+    for (int64_t j = 0; j < nj; j += NR) {
+        const int64_t width = nj - j < NR ? nj - j : NR;
+        const real *d = at(delta, 0, j0 + j);
+        real *out = (real *)g + j;
+        switch ((width + LANES - 1) / LANES) {
+        case 1: gradient_panel(1, h_in, d, out, ld, rows, i0, ni, width, accumulates); break;
+#if defined(MF_ISA_NEON)
+        case 3: gradient_panel(3, h_in, d, out, ld, rows, i0, ni, width, accumulates); break;
+        case 4: gradient_panel(4, h_in, d, out, ld, rows, i0, ni, width, accumulates); break;
+#endif
+        default: gradient_panel(2, h_in, d, out, ld, rows, i0, ni, width, accumulates);
+        }
+    }
+}
+
+static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulates) {
+    enum { TOGETHER = 8 }; /* independent chains of additions hide the latency of one */
+    for (int64_t j = 0; j < nj; j += TOGETHER * LANES) {
+        real *out = (real *)g + j;
+        const real *column[TOGETHER];
+        vec sum[TOGETHER];
+        UNROLL for (int v = 0; v < TOGETHER; v++) {
+            const int64_t left = nj - j - v * LANES;
+            column[v] = at(delta, 0, j0 + (left > 0 ? j + v * LANES : j));
+            sum[v] = accumulates && left > 0 ? vload_n(out + v * LANES, left < LANES ? (int)left : LANES) : vset(0);
+        }
+        for (int64_t r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < TOGETHER; v++) sum[v] = sum[v] + vload(column[v] + r * NR);
+        UNROLL for (int v = 0; v < TOGETHER; v++) {
+            const int64_t left = nj - j - v * LANES;
+            if (left > 0) vstore_n(out + v * LANES, sum[v], left < LANES ? (int)left : LANES);
+        }
+    }
+}
+
+/* --- one row: no panels, no packing; W is read once, in its order --- */
+
+INLINE void row_columns(const int vectors, const real *x, const real *w, real *h, int64_t k, int64_t ld) {
+    vec acc[16];
+    UNROLL for (int v = 0; v < vectors; v++) acc[v] = vload(w + k * ld + v * LANES);
+    for (int64_t i = 0; i < k; i++) {
+        const vec xi = vset(x[i]);
+        UNROLL for (int v = 0; v < vectors; v++) acc[v] = vfma(xi, vload(w + i * ld + v * LANES), acc[v]);
+    }
+    UNROLL for (int v = 0; v < vectors; v++) vstore(h + v * LANES, acc[v]);
+}
+
+static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
+    const real *row = x, *weights = w;
+    real *out = h;
+    for (int64_t vectors = (n + LANES - 1) / LANES, done = 0, now; vectors > 0; vectors -= now, done += now * LANES) {
+        switch (vectors) {
+        case 1: now = 1; row_columns(1, row, weights + done, out + done, k, n); break;
+        case 2: now = 2; row_columns(2, row, weights + done, out + done, k, n); break;
+        case 3: now = 3; row_columns(3, row, weights + done, out + done, k, n); break;
+        case 4: now = 4; row_columns(4, row, weights + done, out + done, k, n); break;
+        case 5: now = 5; row_columns(5, row, weights + done, out + done, k, n); break;
+        case 6: now = 6; row_columns(6, row, weights + done, out + done, k, n); break;
+        case 7: now = 7; row_columns(7, row, weights + done, out + done, k, n); break;
+        default:
+            now = vectors < 16 || MF_VECTOR_BYTES < 64 ? 8 : 16; /* as many accumulators as registers allow */
+            if (now == 8) row_columns(8, row, weights + done, out + done, k, n);
+            else row_columns(16, row, weights + done, out + done, k, n);
+        }
+    }
+    if (activation != MF_IDENTITY) activate_span(activation, alpha, out, out, (n + LANES - 1) / LANES * LANES);
+}

@@ -1,0 +1,3 @@
+#define MF_ISA_AVX2
+#define MF_F64
+#include "kernels.inl"

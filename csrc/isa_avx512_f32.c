@@ -1,0 +1,3 @@
+#define MF_ISA_AVX512
+#define MF_F32
+#include "kernels.inl"

@@ -1,0 +1,3 @@
+#define MF_ISA_NEON
+#define MF_F32
+#include "kernels.inl"

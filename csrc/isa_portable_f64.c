@@ -1,0 +1,3 @@
+#define MF_ISA_PORTABLE
+#define MF_F64
+#include "kernels.inl"

@@ -1,0 +1,80 @@
+/*
+ * The body that is compiled once for each (ISA, dtype) and fills one table. The file that includes it defines
+ * MF_ISA_* and MF_F32 or MF_F64, and nothing else; every function here is static.
+ */
+#include "mlpfast.h"
+#include "simd.h"
+
+#if defined(MF_ISA_NEON)
+#define NR (4 * LANES) /* 32 registers of 16 bytes: 4 x 4 accumulators */
+#define MR 4
+#elif defined(MF_ISA_AVX512)
+#define NR (2 * LANES)
+#define MR 8
+#else
+#define NR (2 * LANES)
+#define MR 4
+#endif
+
+/* Element (r, c) of a matrix, and the vectors that start at a column which is a multiple of LANES. */
+INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
+    return (real *)m.data + r * m.row_stride + c / NR * m.panel_stride + c % NR;
+}
+
+#include "math.inl"
+#include "elementwise.inl"
+#include "gemm.inl"
+#include "data.inl"
+#include "rowwise.inl"
+#include "losses.inl"
+#include "metrics.inl"
+#include "update.inl"
+
+#define MF_CONCAT3(a, b, c) a##b##c
+#define MF_TABLE_NAME(isa, dtype) MF_CONCAT3(mf_kernels_, isa, dtype)
+
+#if defined(MF_ISA_AVX512)
+#define MF_TABLE(dtype) MF_TABLE_NAME(avx512, dtype)
+#elif defined(MF_ISA_AVX2)
+#define MF_TABLE(dtype) MF_TABLE_NAME(avx2, dtype)
+#elif defined(MF_ISA_NEON)
+#define MF_TABLE(dtype) MF_TABLE_NAME(neon, dtype)
+#else
+#define MF_TABLE(dtype) MF_TABLE_NAME(portable, dtype)
+#endif
+
+#if defined(MF_F32)
+#define MF_THIS_TABLE MF_TABLE(_f32)
+#else
+#define MF_THIS_TABLE MF_TABLE(_f64)
+#endif
+
+const mf_kernels MF_THIS_TABLE = {
+    .isa = MF_ISA_NAME,
+    .dtype = sizeof(real) == 4 ? MF_FLOAT32 : MF_FLOAT64,
+    .itemsize = sizeof(real),
+    .nr = NR,
+    .mr = MR,
+    .matmul_bias = matmul_bias,
+    .propagate_delta = propagate_delta,
+    .weight_gradient = weight_gradient,
+    .bias_gradient = bias_gradient,
+    .row_forward = row_forward,
+    .pack = pack,
+    .pack_transposed = pack_transposed,
+    .unpack = unpack,
+    .gather = gather,
+    .gather_csr = gather_csr,
+    .activation = activation,
+    .hadamard = hadamard,
+    .dropout = dropout,
+    .softmax = softmax,
+    .log_softmax = log_softmax,
+    .softmax_jvp = softmax_jvp,
+    .loss = loss,
+    .metric = metric,
+    .update = update,
+    .add_penalty = add_penalty,
+    .penalty = penalty,
+    .all_finite = all_finite,
+};

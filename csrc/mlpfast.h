@@ -1,0 +1,183 @@
+/*
+ * The contract between the C kernels and everything above them.
+ *
+ * The kernels know nothing of Python, of models or of threads: they see matrices of one dtype, on one instruction set.
+ * Each (ISA, dtype) pair fills one mf_kernels table; dispatch.c chooses a table once, and its users carry the pointer.
+ * `void *` stands for a pointer to the table's dtype (float or double). All strides and sizes count elements.
+ */
+#ifndef MLPFAST_H
+#define MLPFAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8 /* only as a source of mf_kernels.gather */ };
+
+enum mf_status { MF_OK, MF_INTERRUPTED, MF_DIVERGED, MF_NOT_FINITE };
+
+enum mf_activation {
+    MF_IDENTITY,
+    MF_SIGMOID,
+    MF_TANH,
+    MF_RELU,
+    MF_LEAKY_RELU, /* alpha: slope of the negative side */
+    MF_ELU,        /* alpha: -limit of the negative side */
+    MF_SELU,
+    MF_SOFTPLUS,
+    MF_GELU,       /* z * Phi(z) */
+    MF_GELU_TANH,  /* the tanh approximation of the same */
+    MF_SILU,
+    MF_MISH,
+    MF_EXPONENTIAL,
+    MF_SOFTMAX,    /* row-wise: softmax() and softmax_jvp(), never the elementwise kernels */
+    MF_ACTIVATIONS
+};
+
+/* The cross-entropies and poisson read pre-activations (logits, log-rates); the others read the model's outputs. */
+enum mf_loss {
+    MF_MSE,      /* 1/2 sum (h - y)^2 */
+    MF_MAE,
+    MF_HUBER,    /* parameter: delta */
+    MF_QUANTILE, /* parameter: q in (0, 1) */
+    MF_POISSON,  /* exp(z) - y z + y log y - y: half the unit deviance */
+    MF_BINARY_CROSS_ENTROPY,
+    MF_CROSS_ENTROPY,
+    MF_LOSSES
+};
+
+enum mf_metric { MF_ACCURACY, MF_BINARY_ACCURACY, MF_MEAN_SQUARED_ERROR, MF_MEAN_ABSOLUTE_ERROR, MF_METRICS };
+
+enum mf_optimizer { MF_SGD, MF_RMSPROP, MF_ADAM };
+
+/*
+ * A matrix in column panels of the table's `nr` columns:
+ *     element (r, c) = data[r * row_stride + (c / nr) * panel_stride + c % nr]
+ * A plain row-major array with leading dimension ld has row_stride = ld, panel_stride = nr. A panelled buffer has
+ * row_stride = nr, and `padded` set: every panel is nr wide and the rows up to the next multiple of `mr` exist, so
+ * that kernels may read and write (garbage) beyond the last column and row. An unpadded matrix is touched only inside.
+ */
+typedef struct {
+    void *data;
+    ptrdiff_t row_stride, panel_stride;
+    int padded;
+} mf_matrix;
+
+/* What a row's output is compared with. `rows` maps a batch's row to a row of the data; NULL is the identity. */
+typedef struct {
+    const void *dense;     /* (n, outputs) row-major, of the table's dtype; or NULL */
+    const int32_t *labels; /* (n,) class indices; used where dense is NULL */
+    const double *weights; /* (n,) sample weights; or NULL for ones */
+    const int64_t *rows;   /* (rows of the batch,); or NULL */
+    double smoothing;      /* label smoothing of the cross-entropies: t <- (1 - s) t + s / classes (binary: / 2) */
+} mf_targets;
+
+/* One optimizer step, all constants of this step resolved. Slots are state arrays shaped like the parameters. */
+typedef struct {
+    int32_t optimizer;
+    int32_t nesterov;  /* SGD */
+    int32_t amsgrad;   /* Adam: uses slot[2] */
+    double rate;       /* SGD, RMSprop: the learning rate; Adam: the bias-corrected one */
+    double momentum;   /* SGD, RMSprop: momentum; Adam: beta_1 */
+    double decay;      /* Adam: beta_2; RMSprop: rho */
+    double epsilon;    /* Adam: already scaled, if it belongs to the corrected second moment */
+    double l1, l2;     /* penalties, added to the gradient of weights (never of biases) */
+    double shrink;     /* decoupled weight decay: weights are multiplied by this first (1 = none) */
+} mf_update;
+
+typedef struct {
+    const char *isa;
+    int32_t dtype, itemsize;
+    int32_t nr; /* columns of a panel */
+    int32_t mr; /* rows of a register tile */
+
+    /* --- gemm.inl: every element of a product is one accumulator that runs over k in order, by FMA. All matrices
+     * are padded, except that `w` may be row-major where nr elements are readable beyond its end --- */
+
+    /* z = h_in W + b, h_out = g(z).  h_in (rows, k); w (k + 1, n) with the bias as its last row; z may have data NULL.
+     * `activation` may not be softmax. */
+    void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
+                        int activation, double alpha);
+    /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). */
+    void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
+                            int64_t n, int activation, double alpha);
+    /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .);
+     * i0 and j0 are multiples of nr. g points at element (i0, j0). */
+    void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
+                            int64_t j0, int64_t nj, int accumulate);
+    /* g[j0:j0+nj] = or += column sums of delta (rows, .). g points at element j0; j0 is a multiple of nr. */
+    void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate);
+    /* One row: h (n,) = g(x W + b), w row-major (k + 1, n). h is writable to the next multiple of nr. */
+    void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha);
+
+    /* --- data.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
+    void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
+    void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
+    void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
+    /* Rows `index` (or the first ones, if NULL) of a row-major source of any mf_dtype, cast. Returns 0 where a value
+     * is NaN or infinite. Rows up to the next multiple of mr are zeroed. */
+    int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t cols,
+                  mf_matrix out);
+    /* The same from CSR rows; column indices within a row may come in any order, duplicates add. */
+    int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
+                      const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
+
+    /* --- elementwise.inl --- */
+    void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
+    /* out = dh * g'(saved), saved being z or h as mf_saves_z(activation) tells. out may be dh. */
+    void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
+                     int64_t cols);
+    /* Inverted dropout in place: element (r, c) is zero with probability `rate`, else divided by 1 - rate. The mask
+     * depends on (seed, stream, step, first_row + r, c) only. The same call masks the delta on the way back. */
+    void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
+                    uint32_t stream, uint64_t step);
+
+    /* --- rowwise.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
+    void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols); /* h may be z */
+    void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
+    void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be v */
+    /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *
+     * dloss_r/d out. delta may be out. */
+    void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
+                 double scale, mf_matrix delta, double *row_loss);
+    /* row_value[r] = weight_r * the metric of row r. threshold: of binary accuracy (0 for logits, 0.5 for
+     * probabilities). */
+    void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
+                   double *row_value);
+
+    /* --- update.inl --- */
+    /* p[0:n] after one step with gradient g[0:n] and state slots s0, s1, s2 [0:n]. */
+    void (*update)(const mf_update *rule, void *p, const void *g, void *s0, void *s1, void *s2, int64_t n);
+    void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n); /* g += l1 sign(p) + l2 p */
+    double (*penalty)(double l1, double l2, const void *p, int64_t n);            /* l1 |p| + l2/2 p^2, summed */
+    int (*all_finite)(const void *p, int64_t n);
+} mf_kernels;
+
+/* --- dispatch.c --- */
+
+/* The table in use for MF_FLOAT32 or MF_FLOAT64. The choice is made once: the best ISA of this CPU, or MLPFAST_ISA.
+ * NULL if MLPFAST_ISA names something that this build or CPU does not have. */
+const mf_kernels *mf_table(int dtype);
+/* Names of the ISAs that this build has and this CPU can run, best first; returns their number (at most `size`). */
+int mf_available_isas(const char **names, int size);
+/* The table of an ISA by name, whatever is in use; NULL if it can't run here. For tests and benchmarks. */
+const mf_kernels *mf_table_of(const char *isa, int dtype);
+/* 1 where the derivative is computed from the pre-activation z, 0 where it is from the output h. */
+int mf_saves_z(int activation);
+
+/* --- pool.c --- */
+
+typedef void (*mf_task)(void *context, int64_t index);
+/* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, in any order; returns
+ * when all are done. Never waits for a helper that has not begun. Not reentrant from within a task. */
+void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context);
+int mf_max_threads(void);            /* affinity and cgroup quota, MLPFAST_NUM_THREADS or mf_set_max_threads */
+void mf_set_max_threads(int n);      /* 0: back to the default */
+
+/* --- rng.c: Philox4x32-10 (Salmon et al. 2011), indexed by (seed, purpose, step, element) --- */
+
+enum mf_purpose { MF_RNG_SHUFFLE = 1, MF_RNG_INITIALIZE = 2, MF_RNG_DROPOUT = 3, MF_RNG_SPLIT = 4 };
+void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out);
+void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out); /* [0, 1), 53 bits */
+void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out);
+
+#endif

@@ -1,0 +1,366 @@
+/*
+ * The thread pool: one job at a time, cut into tasks that the caller and some helpers claim one by one.
+ *
+ * A job is published by storing one word, `ticket`: how many helpers may still join, and how many tasks nobody has
+ * claimed yet. A claim is a compare-and-swap that takes one from the tasks, and from the seats when a helper joins. A
+ * job lives until its last claimed task is done, so whoever has claimed may read the job's fields at leisure, and a
+ * helper that comes late finds no task: the caller waits for tasks that were begun, never for a thread to begin.
+ *
+ * Helpers spin for a short time after a job, since the next one mostly follows at once, and then sleep. They are
+ * detached and block signals: they neither keep the process from exiting nor take the main thread's Ctrl-C.
+ *
+ * On a busy machine helpers can cost more than they give: the scheduler may stop one in the middle of a task, for which
+ * the caller waits, or run it in the caller's place. The pool keeps account, and leaves them alone for a while where it
+ * has lost time by them.
+ */
+#if defined(__linux__)
+#define _GNU_SOURCE 1 /* sched_getaffinity, SCHED_BATCH */
+#endif
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mlpfast.h"
+
+enum { MAX_THREADS = 256, STACK_BYTES = 1 << 20 };
+
+/* Nanoseconds. */
+enum {
+    HELPER_SPIN = 50 * 1000, /* for the next job, before sleeping */
+    CALLER_SPIN = 200 * 1000, /* for the last tasks, before sleeping */
+    TOLERANCE = 200 * 1000, /* time that helpers may lose before they pause */
+    FIRST_PAUSE = 20 * 1000 * 1000,
+    LONGEST_PAUSE = 1000 * 1000 * 1000,
+};
+
+/* The ticket: seats in the upper 16 bits, tasks in the lower 48. */
+#define SEAT ((uint64_t)1 << 48)
+#define TASKS (SEAT - 1)
+
+#define CACHE_LINE _Alignas(128) /* two lines of 64 bytes, which x86 prefetches together; one line of Apple's */
+
+static struct {
+    /* The job. The plain fields belong to the caller that owns `busy`, and are constant while tasks are left. */
+    CACHE_LINE _Atomic uint64_t ticket;
+    int64_t n_tasks;
+    mf_task task;
+    void *context;
+
+    CACHE_LINE _Atomic int64_t unfinished; /* tasks of the job that are not done, claimed or not */
+
+    CACHE_LINE atomic_int busy; /* owned by a caller: the fields of this group are its own */
+    int helpers, most_helpers;  /* threads that exist; that can exist, as far as we know */
+    int64_t balance;            /* time won by helpers, at most TOLERANCE is remembered */
+    int64_t pause, resume;      /* no helpers before the time `resume`, after a pause of that length */
+    int fork_handler;           /* is registered */
+
+    CACHE_LINE pthread_mutex_t mutex; /* for sleeping only */
+    pthread_cond_t work, finished;
+    atomic_int sleeping_helpers, sleeping_caller;
+} pool = {
+    .most_helpers = MAX_THREADS - 1,
+    .mutex = PTHREAD_MUTEX_INITIALIZER,
+    .work = PTHREAD_COND_INITIALIZER,
+    .finished = PTHREAD_COND_INITIALIZER,
+};
+
+/* --- waiting --- */
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
+}
+
+/* Tells the core that this is a spin loop. */
+static inline void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* `yield` does nothing on most cores */
+#endif
+}
+
+static int has_work(void) {
+    uint64_t ticket = atomic_load(&pool.ticket);
+    return ticket >= SEAT && (ticket & TASKS) != 0;
+}
+
+static int is_finished(void) { return atomic_load(&pool.unfinished) == 0; }
+
+/* Returns whether the condition came true within the time. A polite spinner lets others have the core meanwhile. */
+static inline int spin(int (*condition)(void), int64_t nanoseconds, int polite) {
+    int64_t deadline = 0;
+    for (unsigned i = 1;; i++) {
+        if (condition()) return 1;
+        relax();
+        if (i % 64 != 0) continue;
+        int64_t time = now();
+        if (deadline == 0) deadline = time + nanoseconds;
+        if (time > deadline) return 0;
+        if (polite) sched_yield();
+    }
+}
+
+/* Wakes one sleeping helper, which wakes the next if there is room: the caller pays for one system call at most.
+ * A helper holds the mutex from its last look at the ticket until it sleeps; having held it, we can't be missed. */
+static void wake_helper(void) {
+    pthread_mutex_lock(&pool.mutex);
+    pthread_mutex_unlock(&pool.mutex);
+    pthread_cond_signal(&pool.work);
+}
+
+static void sleep_until_work(void) {
+    pthread_mutex_lock(&pool.mutex);
+    atomic_fetch_add(&pool.sleeping_helpers, 1);
+    while (!has_work()) pthread_cond_wait(&pool.work, &pool.mutex);
+    atomic_fetch_sub(&pool.sleeping_helpers, 1);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+static void sleep_until_finished(void) {
+    pthread_mutex_lock(&pool.mutex);
+    atomic_store(&pool.sleeping_caller, 1);
+    while (!is_finished()) pthread_cond_wait(&pool.finished, &pool.mutex);
+    atomic_store(&pool.sleeping_caller, 0);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+/* --- tasks --- */
+
+/* Claims a task: returns how many were left, this one included, or 0. seat: SEAT for a helper's first task, else 0. */
+static int64_t claim(uint64_t seat) {
+    uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_relaxed);
+    do {
+        if ((ticket & TASKS) == 0 || ticket < seat) return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - seat - 1, memory_order_acquire,
+                                                    memory_order_relaxed));
+    return (int64_t)(ticket & TASKS);
+}
+
+/* Runs tasks until none is left to claim, `left` being claimed already. Returns how many it ran. */
+static int64_t run_tasks(int64_t left) {
+    int64_t done = 0;
+    for (; left != 0; left = claim(0), done++) pool.task(pool.context, pool.n_tasks - left);
+    return done;
+}
+
+static void *helper(void *unused) {
+    (void)unused;
+#if defined(__linux__)
+    /* A batch thread that wakes up does not take the core from another: it would be the caller's, like as not. */
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+#endif
+    for (;;) {
+        int slept = !spin(has_work, HELPER_SPIN, 1);
+        if (slept) sleep_until_work();
+        int64_t left = claim(SEAT);
+        if (left == 0) continue;
+        if (slept && has_work() && atomic_load(&pool.sleeping_helpers) > 0) wake_helper();
+        int64_t done = run_tasks(left);
+        if (atomic_fetch_sub(&pool.unfinished, done) == done && atomic_load(&pool.sleeping_caller)) {
+            pthread_mutex_lock(&pool.mutex);
+            pthread_cond_signal(&pool.finished);
+            pthread_mutex_unlock(&pool.mutex);
+        }
+    }
+    return NULL;
+}
+
+/* --- the caller, who owns `busy` in this section --- */
+
+/* A forked child has no helpers, and whatever the parent's threads were doing will not go on in it. */
+static void reset_in_child(void) {
+    atomic_store(&pool.ticket, 0);
+    atomic_store(&pool.unfinished, 0);
+    pool.helpers = 0;
+    pool.most_helpers = MAX_THREADS - 1;
+    pool.balance = pool.pause = pool.resume = 0;
+    pthread_mutex_init(&pool.mutex, NULL);
+    pthread_cond_init(&pool.work, NULL);
+    pthread_cond_init(&pool.finished, NULL);
+    atomic_store(&pool.sleeping_helpers, 0);
+    atomic_store(&pool.sleeping_caller, 0);
+    atomic_store(&pool.busy, 0);
+}
+
+static int start_helper(void) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t blocked, callers;
+    sigfillset(&blocked);
+    /* A thread's own faults stay deliverable, for Python's faulthandler to report. */
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &blocked, &callers);
+    int status = pthread_create(&thread, &attributes, helper, NULL);
+    pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    pthread_attr_destroy(&attributes);
+    return status;
+}
+
+/* Returns how many helpers there are, having tried to have `wanted`. */
+static int start_helpers(int wanted) {
+    if (!pool.fork_handler) pool.fork_handler = pthread_atfork(NULL, NULL, reset_in_child) == 0;
+    while (pool.helpers < wanted && pool.helpers < pool.most_helpers) {
+        if (start_helper() == 0)
+            pool.helpers++;
+        else
+            pool.most_helpers = pool.helpers; /* the system has no more threads for us */
+    }
+    return pool.helpers;
+}
+
+/* Books what helpers won in a job; leaves them alone for a while when they have lost, for longer each time. */
+static void account(int64_t won, int64_t time) {
+    pool.balance = pool.balance + won < TOLERANCE ? pool.balance + won : TOLERANCE;
+    if (pool.balance > -TOLERANCE) return;
+    int again = time - pool.resume < pool.pause; /* it went well for a shorter time than the pause before */
+    pool.pause = !again ? FIRST_PAUSE : 2 * pool.pause < LONGEST_PAUSE ? 2 * pool.pause : LONGEST_PAUSE;
+    pool.resume = time + pool.pause;
+    pool.balance = 0;
+}
+
+static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, int64_t start) {
+    pool.n_tasks = n_tasks;
+    pool.task = task;
+    pool.context = context;
+    atomic_store_explicit(&pool.unfinished, n_tasks, memory_order_relaxed);
+    atomic_store(&pool.ticket, (uint64_t)seats * SEAT + (uint64_t)(n_tasks - 1)); /* the first task is our own */
+    int sleeping = atomic_load(&pool.sleeping_helpers);
+    int64_t begin = start;
+    if (sleeping > 0 && pool.helpers - sleeping < seats) {
+        wake_helper();
+        begin = now();
+    }
+    int64_t done = run_tasks(n_tasks), end = now();
+    double alone = (double)(end - begin) * (double)n_tasks / (double)done; /* all tasks at this pace */
+    if (atomic_fetch_sub(&pool.unfinished, done) != done) {
+        if (!spin(is_finished, CALLER_SPIN, 0)) sleep_until_finished();
+        end = now();
+    }
+    account((int64_t)alone - (end - start), end);
+}
+
+void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context) {
+    int most = mf_max_threads();
+    int64_t seats = n_threads < most ? n_threads : most;
+    seats = (n_tasks < seats ? n_tasks : seats) - 1;
+    /* Another caller's job, or the job whose task we are in, is not waited for. */
+    if (seats > 0 && n_tasks <= (int64_t)TASKS && !atomic_exchange(&pool.busy, 1)) {
+        int64_t start = now();
+        int shared = start >= pool.resume && start_helpers((int)seats) > 0;
+        if (shared) run_job(n_tasks, (int)seats, task, context, start);
+        atomic_store_explicit(&pool.busy, 0, memory_order_release);
+        if (shared) return;
+    }
+    for (int64_t i = 0; i < n_tasks; i++) task(context, i);
+}
+
+/* --- how many threads --- */
+
+#if defined(__linux__)
+static int cpus_by_affinity(void) {
+    int cpus = MAX_THREADS;
+    /* The kernel refuses a set that is smaller than its own. */
+    for (int size = 1024; size <= 1 << 20; size *= 4) {
+        cpu_set_t *set = CPU_ALLOC(size);
+        if (set == NULL) break;
+        int known = sched_getaffinity(0, CPU_ALLOC_SIZE(size), set) == 0;
+        if (known) cpus = CPU_COUNT_S(CPU_ALLOC_SIZE(size), set);
+        CPU_FREE(set);
+        if (known) break;
+    }
+    return cpus;
+}
+
+/* Returns how many of the two numbers stand at the beginning of directory/file. */
+static int read_numbers(const char *directory, const char *file, long *a, long *b) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", directory, file) >= (int)sizeof path) return 0;
+    FILE *stream = fopen(path, "r");
+    if (stream == NULL) return 0;
+    int n = fscanf(stream, "%ld %ld", a, b);
+    fclose(stream);
+    return n;
+}
+
+/* The quota of one control group, in CPUs, rounded up. */
+static int cpus_of_group(const char *directory) {
+    long quota = -1, period = 0, nothing;
+    if (read_numbers(directory, "cpu.max", &quota, &period) < 2 && /* version 2; "max 100000" is no limit */
+        read_numbers(directory, "cpu.cfs_quota_us", &quota, &nothing) == 1)
+        read_numbers(directory, "cpu.cfs_period_us", &period, &nothing);
+    if (quota <= 0 || period <= 0 || quota / period >= MAX_THREADS) return MAX_THREADS;
+    return (int)((quota + period - 1) / period);
+}
+
+/* The smallest quota of our control group and those that it is in. */
+static int cpus_by_quota(void) {
+    int cpus = MAX_THREADS;
+    char line[PATH_MAX], directory[PATH_MAX + 32];
+    FILE *groups = fopen("/proc/self/cgroup", "r"); /* lines of id:controllers:path; version 2 names no controllers */
+    if (groups == NULL) return cpus;
+    while (fgets(line, sizeof line, groups) != NULL) {
+        char *controllers = strchr(line, ':'), *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+        if (path == NULL) continue;
+        *path++ = '\0';
+        path[strcspn(path, "\n")] = '\0';
+        int version2 = *++controllers == '\0', cpu = 0;
+        for (char *rest, *c = strtok_r(controllers, ",", &rest); c != NULL; c = strtok_r(NULL, ",", &rest))
+            cpu |= strcmp(c, "cpu") == 0;
+        if (!version2 && !cpu) continue;
+        /* In a container the path may be the host's; the walk ends at the mount point, which is the container's. */
+        for (;;) {
+            snprintf(directory, sizeof directory, "/sys/fs/cgroup%s%s", version2 ? "" : "/cpu", path);
+            int quota = cpus_of_group(directory);
+            if (quota < cpus) cpus = quota;
+            char *last = strrchr(path, '/');
+            if (last == NULL) break;
+            *last = '\0';
+        }
+    }
+    fclose(groups);
+    return cpus;
+}
+#endif
+
+static int default_threads(void) {
+    const char *text = getenv("MLPFAST_NUM_THREADS");
+    char *end;
+    long n = text != NULL ? strtol(text, &end, 10) : 0;
+    if (n <= 0 || *end != '\0') {
+        n = sysconf(_SC_NPROCESSORS_ONLN);
+#if defined(__linux__)
+        int affinity = cpus_by_affinity(), quota = cpus_by_quota();
+        n = affinity < quota ? affinity : quota;
+#endif
+    }
+    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
+}
+
+static atomic_int most_threads; /* as set; 0: the default */
+
+int mf_max_threads(void) {
+    static atomic_int by_default; /* threads that race to find it out find the same */
+    int n = atomic_load_explicit(&most_threads, memory_order_relaxed);
+    if (n == 0) n = atomic_load_explicit(&by_default, memory_order_relaxed);
+    if (n == 0) atomic_store_explicit(&by_default, n = default_threads(), memory_order_relaxed);
+    return n;
+}
+
+void mf_set_max_threads(int n) {
+    atomic_store_explicit(&most_threads, n < 0 ? 0 : n > MAX_THREADS ? MAX_THREADS : n, memory_order_relaxed);
+}

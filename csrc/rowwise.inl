@@ -1,0 +1,172 @@
+/*
+ * Softmax and its kin, one row at a time.
+ *
+ * Sums and maxima run in 64 bytes of virtual lanes, VIRTUAL native vectors of them: column c goes to lane c modulo their
+ * number, in the order of c, and one tree folds the lanes. So the ISA cannot be seen in the bits. Beyond the last column
+ * stands the operation's neutral element.
+ */
+
+/* --- lanes --- */
+
+#define LANES_2(f) f(0), f(1)
+#define LANES_4(f) LANES_2(f), f(2), f(3)
+#define LANES_8(f) LANES_4(f), f(4), f(5), f(6), f(7)
+#define LANES_16(f) LANES_8(f), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
+#if defined(MF_F32)
+#define VECTOR_WORDS (MF_VECTOR_BYTES / 4)
+#else
+#define VECTOR_WORDS (MF_VECTOR_BYTES / 8)
+#endif
+#if VECTOR_WORDS == 16
+#define EACH_LANE LANES_16
+#elif VECTOR_WORDS == 8
+#define EACH_LANE LANES_8
+#elif VECTOR_WORDS == 4
+#define EACH_LANE LANES_4
+#else
+#define EACH_LANE LANES_2
+#endif
+
+#define LANE(i) i
+#define ACROSS_8(i) ((i) ^ 8) % VECTOR_WORDS
+#define ACROSS_4(i) ((i) ^ 4) % VECTOR_WORDS
+#define ACROSS_2(i) ((i) ^ 2) % VECTOR_WORDS
+#define ACROSS_1(i) ((i) ^ 1)
+#if defined(__clang__)
+#define PICK(v, lane) __builtin_shufflevector(v, v, EACH_LANE(lane))
+#else
+#define PICK(v, lane) __builtin_shuffle(v, (ivec){EACH_LANE(lane)})
+#endif
+
+/* 0, 1, 2, ... */
+INLINE vec lane_numbers(void) { return (vec){EACH_LANE(LANE)}; }
+
+enum fold { SUM, MAXIMUM };
+
+INLINE vec combine(const int fold, vec a, vec b) { return fold == SUM ? a + b : vmax(a, b); }
+
+/* The virtual lanes folded: lane i takes in lane i + s, for s = half of them ... 1. The result is in every lane. */
+INLINE vec fold_lanes(const int fold, vec lanes[VIRTUAL]) {
+    UNROLL for (int s = VIRTUAL / 2; s > 0; s /= 2)
+        UNROLL for (int i = 0; i < s; i++) lanes[i] = combine(fold, lanes[i], lanes[i + s]);
+    vec v = lanes[0];
+    if (LANES > 8) v = combine(fold, v, PICK(v, ACROSS_8));
+    if (LANES > 4) v = combine(fold, v, PICK(v, ACROSS_4));
+    if (LANES > 2) v = combine(fold, v, PICK(v, ACROSS_2));
+    return combine(fold, v, PICK(v, ACROSS_1));
+}
+
+/* --- columns [c, c + LANES) of a row; c is a multiple of LANES, and some of them may lie beyond the last column --- */
+
+INLINE vec load_columns(mf_matrix m, int64_t r, int64_t c, int64_t cols, real beyond) {
+    const int64_t n = cols - c;
+    if (n >= LANES) return vload(at(m, r, c));
+    if (n <= 0) return vset(beyond);
+    const vec v = m.padded ? vload(at(m, r, c)) : vload_n(at(m, r, c), (int)n);
+    return vselect(vless(lane_numbers(), vset((real)n)), v, vset(beyond));
+}
+
+INLINE void store_columns(mf_matrix m, int64_t r, int64_t c, int64_t cols, vec v) {
+    const int64_t n = cols - c;
+    if (n >= LANES || (n > 0 && m.padded)) vstore(at(m, r, c), v);
+    else if (n > 0) vstore_n(at(m, r, c), v, (int)n);
+}
+
+/* --- the softmax family: a group of rows at a time, each step for all of them, as one row's steps are a long chain --- */
+
+enum { GROUP = 32, STEP = VIRTUAL * LANES /* columns of the virtual lanes */ };
+
+/* `narrow` tells the compiler that a row fits the virtual lanes, so that its loops over columns vanish. */
+INLINE int64_t last_step(int64_t cols, const int narrow) { return narrow ? 1 : cols; }
+
+/* The largest of each row. A NaN may or may not come through here; it does come through what follows. */
+INLINE void row_maxima(mf_matrix z, int64_t r0, int64_t height, int64_t cols, real maximum[GROUP], const int narrow) {
+    for (int64_t r = 0; r < height; r++) {
+        vec lanes[VIRTUAL];
+        UNROLL for (int i = 0; i < VIRTUAL; i++) lanes[i] = vset(-INFINITY);
+        for (int64_t c = 0; c < last_step(cols, narrow); c += STEP)
+            UNROLL for (int i = 0; i < VIRTUAL; i++)
+                lanes[i] = vmax(lanes[i], load_columns(z, r0 + r, c + i * LANES, cols, -INFINITY));
+        maximum[r] = fold_lanes(MAXIMUM, lanes)[0];
+    }
+}
+
+/* exp of x <= 0, but 0 where that would be denormal: a processor takes a hundred cycles for it, and the lanes beyond a
+ * narrow row's last column, exp(-inf), are in every row. */
+INLINE vec exp_or_zero(vec x) {
+    const vec zero = vset(0);
+    const mask tiny = vless(x, vset(sizeof(real) == 4 ? REAL(-87.0) : REAL(-708.0)));
+    return vselect(tiny, zero, vexp(vselect(tiny, zero, x)));
+}
+
+/* e = exp(z - maximum), unless e has no data, and the sum of each row; ones follow, to complete a vector. e may be z. */
+INLINE void row_exponentials(mf_matrix z, mf_matrix e, int64_t r0, int64_t height, int64_t cols,
+                             const real maximum[GROUP], real sum[GROUP], const int narrow) {
+    for (int64_t r = 0; r < height; r++) {
+        vec lanes[VIRTUAL];
+        UNROLL for (int i = 0; i < VIRTUAL; i++) lanes[i] = vset(0);
+        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += STEP)
+            UNROLL for (int i = 0; i < VIRTUAL; i++) {
+                const int64_t c = c0 + i * LANES;
+                if (c >= cols) break;
+                const vec x = exp_or_zero(load_columns(z, r0 + r, c, cols, -INFINITY) - vset(maximum[r]));
+                if (e.data) store_columns(e, r0 + r, c, cols, x);
+                lanes[i] = lanes[i] + x;
+            }
+        sum[r] = fold_lanes(SUM, lanes)[0];
+    }
+    for (int64_t r = height; r % LANES != 0; r++) sum[r] = 1;
+}
+
+INLINE void softmax_group(mf_matrix z, mf_matrix h, int64_t r0, int64_t height, int64_t cols, const int narrow) {
+    real maximum[GROUP], sum[GROUP], scale[GROUP];
+    row_maxima(z, r0, height, cols, maximum, narrow);
+    row_exponentials(z, h, r0, height, cols, maximum, sum, narrow);
+    for (int64_t r = 0; r < height; r += LANES) vstore(scale + r, vset(1) / vload(sum + r));
+    for (int64_t r = 0; r < height; r++)
+        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += STEP)
+            UNROLL for (int i = 0; i < VIRTUAL; i++) {
+                const int64_t c = c0 + i * LANES;
+                store_columns(h, r0 + r, c, cols, load_columns(h, r0 + r, c, cols, 0) * vset(scale[r]));
+            }
+}
+
+static void softmax(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) {
+    for (int64_t r = 0; r < rows; r += GROUP) {
+        const int64_t height = rows - r < GROUP ? rows - r : GROUP;
+        if (cols <= STEP) softmax_group(z, h, r, height, cols, 1);
+        else softmax_group(z, h, r, height, cols, 0);
+    }
+}
+
+/* z - max z - log sum exp(z - max z) */
+static void log_softmax(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) {
+    const mf_matrix nowhere = {0};
+    for (int64_t r0 = 0; r0 < rows; r0 += GROUP) {
+        const int64_t height = rows - r0 < GROUP ? rows - r0 : GROUP;
+        real maximum[GROUP], sum[GROUP], log_sum[GROUP];
+        row_maxima(z, r0, height, cols, maximum, 0);
+        row_exponentials(z, nowhere, r0, height, cols, maximum, sum, 0);
+        for (int64_t r = 0; r < height; r += LANES) vstore(log_sum + r, vlog(vload(sum + r)));
+        for (int64_t r = 0; r < height; r++)
+            for (int64_t c = 0; c < cols; c += LANES) {
+                const vec shifted = load_columns(z, r0 + r, c, cols, 0) - vset(maximum[r]);
+                store_columns(h, r0 + r, c, cols, shifted - vset(log_sum[r]));
+            }
+    }
+}
+
+/* out = v J, J = diag(s) - s s^T being the Jacobian: s * (v - <v, s>) */
+static void softmax_jvp(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols) {
+    for (int64_t r = 0; r < rows; r++) {
+        vec lanes[VIRTUAL];
+        UNROLL for (int i = 0; i < VIRTUAL; i++) lanes[i] = vset(0);
+        for (int64_t c = 0; c < cols; c += STEP)
+            UNROLL for (int i = 0; i < VIRTUAL; i++)
+                lanes[i] = vfma(load_columns(v, r, c + i * LANES, cols, 0), load_columns(s, r, c + i * LANES, cols, 0),
+                                lanes[i]);
+        const vec dot = fold_lanes(SUM, lanes);
+        for (int64_t c = 0; c < cols; c += LANES)
+            store_columns(out, r, c, cols, load_columns(s, r, c, cols, 0) * (load_columns(v, r, c, cols, 0) - dot));
+    }
+}

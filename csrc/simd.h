@@ -1,0 +1,163 @@
+/*
+ * One vector type and the few operations on it, for the ISA being compiled (MF_ISA_*) and its dtype (MF_F32 or MF_F64).
+ *
+ * Arithmetic is written with the operators (+ - * /), which GCC and Clang define on vector types. A product and a sum
+ * are fused only where vfma() says so: the files are compiled with -ffp-contract=off, so that every ISA rounds alike.
+ *
+ *   real, vec, ivec, uvec   a scalar, a native vector of LANES of them, vectors of as many integers of the same size
+ *   mask                    what a comparison gives; for vselect(), mask_and(), mask_or(), mask_not()
+ */
+#ifndef MLPFAST_SIMD_H
+#define MLPFAST_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(MF_ISA_AVX512) || defined(MF_ISA_AVX2)
+#include <immintrin.h>
+#endif
+
+#if defined(MF_ISA_AVX512)
+#define MF_VECTOR_BYTES 64
+#define MF_ISA_NAME "avx512"
+#elif defined(MF_ISA_AVX2)
+#define MF_VECTOR_BYTES 32
+#define MF_ISA_NAME "avx2"
+#elif defined(MF_ISA_NEON)
+#define MF_VECTOR_BYTES 16
+#define MF_ISA_NAME "neon"
+#else
+#define MF_VECTOR_BYTES 16
+#define MF_ISA_NAME "portable"
+#endif
+
+#if defined(MF_F32)
+typedef float real;
+typedef int32_t sword;
+typedef uint32_t uword;
+#define REAL(x) x##f
+#else
+typedef double real;
+typedef int64_t sword;
+typedef uint64_t uword;
+#define REAL(x) x
+#endif
+
+#define LANES ((int)(MF_VECTOR_BYTES / sizeof(real)))
+/* Native vectors in the 64 bytes of virtual lanes over which row sums are taken. */
+#define VIRTUAL (64 / MF_VECTOR_BYTES)
+
+typedef real vec __attribute__((vector_size(MF_VECTOR_BYTES)));
+typedef real vec_unaligned __attribute__((vector_size(MF_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef sword ivec __attribute__((vector_size(MF_VECTOR_BYTES)));
+typedef uword uvec __attribute__((vector_size(MF_VECTOR_BYTES)));
+
+#define INLINE static inline __attribute__((always_inline, unused))
+#define UNROLL _Pragma("GCC unroll 32")
+
+INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
+INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
+INLINE vec vset(real x) { return x - (vec){0}; }
+INLINE ivec vset_int(sword x) { return x - (ivec){0}; }
+
+/* --- fused multiply-add and square root: one rounding each, on every ISA --- */
+
+#if defined(MF_ISA_AVX512) && defined(MF_F32)
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+INLINE vec vsqrt(vec a) { return (vec)_mm512_sqrt_ps((__m512)a); }
+#elif defined(MF_ISA_AVX512)
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+INLINE vec vsqrt(vec a) { return (vec)_mm512_sqrt_pd((__m512d)a); }
+#elif defined(MF_ISA_AVX2) && defined(MF_F32)
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+INLINE vec vsqrt(vec a) { return (vec)_mm256_sqrt_ps((__m256)a); }
+#elif defined(MF_ISA_AVX2)
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+INLINE vec vsqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
+#else
+/* On aarch64 the compiler turns both loops into one instruction; elsewhere fma() may be a library call. */
+INLINE vec vfma(vec a, vec b, vec c) {
+    vec d;
+    for (int i = 0; i < LANES; i++) d[i] = sizeof(real) == 4 ? (real)fmaf(a[i], b[i], c[i]) : (real)fma(a[i], b[i], c[i]);
+    return d;
+}
+INLINE vec vsqrt(vec a) {
+    vec d;
+    for (int i = 0; i < LANES; i++) d[i] = sizeof(real) == 4 ? (real)sqrtf(a[i]) : (real)sqrt(a[i]);
+    return d;
+}
+#endif
+
+/* --- comparisons and selection --- */
+
+#if defined(MF_ISA_AVX512) && defined(MF_F32)
+typedef __mmask16 mask;
+#define MF_COMPARE(a, b, op) _mm512_cmp_ps_mask((__m512)(a), (__m512)(b), op)
+INLINE vec vselect(mask m, vec a, vec b) { return (vec)_mm512_mask_blend_ps(m, (__m512)b, (__m512)a); }
+INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+#elif defined(MF_ISA_AVX512)
+typedef __mmask8 mask;
+#define MF_COMPARE(a, b, op) _mm512_cmp_pd_mask((__m512d)(a), (__m512d)(b), op)
+INLINE vec vselect(mask m, vec a, vec b) { return (vec)_mm512_mask_blend_pd(m, (__m512d)b, (__m512d)a); }
+INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
+#endif
+
+#if defined(MF_ISA_AVX512)
+INLINE mask vless(vec a, vec b) { return MF_COMPARE(a, b, _CMP_LT_OQ); }
+INLINE mask vless_equal(vec a, vec b) { return MF_COMPARE(a, b, _CMP_LE_OQ); }
+INLINE mask vequal(vec a, vec b) { return MF_COMPARE(a, b, _CMP_EQ_OQ); }
+INLINE mask mask_and(mask a, mask b) { return a & b; }
+INLINE mask mask_or(mask a, mask b) { return a | b; }
+INLINE mask mask_not(mask a) { return (mask)~a; }
+INLINE int mask_all(mask a) { return a == (mask)-1; }
+#else
+typedef ivec mask;
+INLINE mask vless(vec a, vec b) { return a < b; }
+INLINE mask vless_equal(vec a, vec b) { return a <= b; }
+INLINE mask vequal(vec a, vec b) { return a == b; }
+INLINE vec vselect(mask m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
+INLINE mask mask_and(mask a, mask b) { return a & b; }
+INLINE mask mask_or(mask a, mask b) { return a | b; }
+INLINE mask mask_not(mask a) { return ~a; }
+INLINE int mask_all(mask a) {
+    sword all = -1;
+    for (int i = 0; i < LANES; i++) all &= a[i];
+    return all == -1;
+}
+/* The first n lanes; the others are zero. */
+INLINE vec vload_n(const real *p, int n) {
+    vec v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(real));
+    return v;
+}
+INLINE void vstore_n(real *p, vec v, int n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
+#endif
+
+/* b where either is NaN, as x86's instructions have it: write vmax(limit, x) to let x's NaN through. */
+#if defined(MF_ISA_AVX512) && defined(MF_F32)
+INLINE vec vmax(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+#elif defined(MF_ISA_AVX512)
+INLINE vec vmax(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d)b); }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm512_min_pd((__m512d)a, (__m512d)b); }
+#elif defined(MF_ISA_AVX2) && defined(MF_F32)
+INLINE vec vmax(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm256_min_ps((__m256)a, (__m256)b); }
+#elif defined(MF_ISA_AVX2)
+INLINE vec vmax(vec a, vec b) { return (vec)_mm256_max_pd((__m256d)a, (__m256d)b); }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm256_min_pd((__m256d)a, (__m256d)b); }
+#else
+INLINE vec vmax(vec a, vec b) { return vselect(vless(b, a), a, b); }
+INLINE vec vmin(vec a, vec b) { return vselect(vless(a, b), a, b); }
+#endif
+
+INLINE vec vabs(vec a) { return (vec)((uvec)a & (~(uvec){0} >> 1)); }
+INLINE vec vcopysign(vec magnitude, vec sign) {
+    uvec m = ~(uvec){0} >> 1;
+    return (vec)(((uvec)magnitude & m) | ((uvec)sign & ~m));
+}
+
+#endif

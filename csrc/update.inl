@@ -1,0 +1,119 @@
+/*
+ * The optimizers: one pass over parameters, gradient and state. All constants of the step come resolved in mf_update.
+ */
+
+/* Vectors of a span, the last one partial: n < LANES elements of it are read and written. */
+INLINE vec load(const real *x, int n) { return n == LANES ? vload(x) : vload_n(x, n); }
+INLINE void store(real *x, vec v, int n) {
+    if (n == LANES) vstore(x, v);
+    else vstore_n(x, v, n);
+}
+
+/* dl/dp with the penalties' gradient: g + l2 p + l1 sign(p). */
+INLINE vec penalised(vec g, vec p, vec l1, vec l2) {
+    const vec zero = vset(0), sign = vselect(vequal(p, zero), zero, vcopysign(l1, p));
+    return vfma(l2, p, g + sign);
+}
+
+/* v <- mu v - rate d;  p <- p + v, or, looking ahead (Nesterov 1983, Sutskever et al. 2013), p + mu v - rate d. */
+INLINE vec momentum_step(vec p, vec d, real *velocity, vec mu, vec rate, int nesterov, int n) {
+    const vec step = rate * d, v = vfma(mu, load(velocity, n), -step);
+    store(velocity, v, n);
+    return nesterov ? p + vfma(mu, v, -step) : p + v;
+}
+
+INLINE vec sgd(const mf_update *u, vec p, vec g, real *velocity, int n) {
+    const vec rate = vset((real)u->rate);
+    if (u->momentum == 0) return vfma(-rate, g, p);
+    return momentum_step(p, g, velocity, vset((real)u->momentum), rate, u->nesterov, n);
+}
+
+/* Tieleman and Hinton 2012, lecture 6e. */
+INLINE vec rmsprop(const mf_update *u, vec p, vec g, real *mean_square, real *velocity, int n) {
+    const vec rate = vset((real)u->rate), old = load(mean_square, n);
+    const vec s = vfma(vset((real)(1 - u->decay)), g * g - old, old);
+    const vec direction = g / (vsqrt(s) + vset((real)u->epsilon));
+    store(mean_square, s, n);
+    if (u->momentum == 0) return vfma(-rate, direction, p);
+    return momentum_step(p, direction, velocity, vset((real)u->momentum), rate, 0, n);
+}
+
+/* Kingma and Ba 2015, algorithm 1, with the bias corrections folded into rate and epsilon; Reddi et al. 2018. */
+INLINE vec adam(const mf_update *u, vec p, vec g, real *first, real *second, real *maximum, int n) {
+    const vec m0 = load(first, n), v0 = load(second, n);
+    const vec m = vfma(vset((real)(1 - u->momentum)), g - m0, m0);
+    vec v = vfma(vset((real)(1 - u->decay)), g * g - v0, v0);
+    store(first, m, n);
+    store(second, v, n);
+    if (u->amsgrad) {
+        v = vmax(load(maximum, n), v);
+        store(maximum, v, n);
+    }
+    return vfma(-vset((real)u->rate), m / (vsqrt(v) + vset((real)u->epsilon)), p);
+}
+
+INLINE void update_vector(const mf_update *u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
+                          real *s1, real *s2, const int n) {
+    const vec l1 = vset((real)u->l1), l2 = vset((real)u->l2);
+    const vec old = load(p, n), d = load(g, n);
+    const vec gradient = has_l1 ? penalised(d, old, l1, l2) : vfma(l2, old, d), shrunk = vset((real)u->shrink) * old;
+    vec updated;
+    if (optimizer == MF_SGD) updated = sgd(u, shrunk, gradient, s0, n);
+    else if (optimizer == MF_RMSPROP) updated = rmsprop(u, shrunk, gradient, s0, s1, n);
+    else updated = adam(u, shrunk, gradient, s0, s1, s2, n);
+    store(p, updated, n);
+}
+
+INLINE void update_span(mf_update u, const int optimizer, const int has_l1, real *p, const real *g, real *s0, real *s1,
+                        real *s2, int64_t size) {
+    int64_t i = 0;
+    for (; i + LANES <= size; i += LANES)
+        update_vector(&u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, LANES);
+    if (i < size) update_vector(&u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, (int)(size - i));
+}
+
+/* The rule is copied, so that the compiler knows that no store to a span changes it. */
+static void update(const mf_update *u, void *p, const void *g, void *s0, void *s1, void *s2, int64_t n) {
+    switch (u->optimizer * 2 + (u->l1 != 0)) {
+    case MF_SGD * 2: update_span(*u, MF_SGD, 0, p, g, s0, s1, s2, n); break;
+    case MF_SGD * 2 + 1: update_span(*u, MF_SGD, 1, p, g, s0, s1, s2, n); break;
+    case MF_RMSPROP * 2: update_span(*u, MF_RMSPROP, 0, p, g, s0, s1, s2, n); break;
+    case MF_RMSPROP * 2 + 1: update_span(*u, MF_RMSPROP, 1, p, g, s0, s1, s2, n); break;
+    case MF_ADAM * 2: update_span(*u, MF_ADAM, 0, p, g, s0, s1, s2, n); break;
+    default: update_span(*u, MF_ADAM, 1, p, g, s0, s1, s2, n);
+    }
+}
+
+static void add_penalty(double l1, double l2, const void *p, void *g, int64_t size) {
+    for (int64_t i = 0; i < size; i += LANES) {
+        const int n = size - i < LANES ? (int)(size - i) : LANES;
+        real *out = (real *)g + i;
+        store(out, penalised(load(out, n), load((const real *)p + i, n), vset((real)l1), vset((real)l2)), n);
+    }
+}
+
+static double penalty(double l1, double l2, const void *parameters, int64_t size) {
+    enum { CHAINS = 32 }; /* sums in float64, of every 32nd element: enough to hide an addition's latency */
+    const real *p = parameters;
+    double absolute[CHAINS] = {0}, square[CHAINS] = {0};
+    int64_t i = 0;
+    if (l1 != 0)
+        for (; i < size; i++) absolute[i % CHAINS] += fabs((double)p[i]);
+    for (i = 0; l2 != 0 && i + CHAINS <= size; i += CHAINS)
+        for (int c = 0; c < CHAINS; c++) square[c] += (double)p[i + c] * (double)p[i + c];
+    for (int c = 0; l2 != 0 && i + c < size; c++) square[c] += (double)p[i + c] * (double)p[i + c];
+    for (int s = CHAINS / 2; s > 0; s /= 2)
+        for (int c = 0; c < s; c++) {
+            absolute[c] += absolute[c + s];
+            square[c] += square[c + s];
+        }
+    return l1 * absolute[0] + 0.5 * l2 * square[0];
+}
+
+static int all_finite(const void *p, int64_t size) {
+    vec sum = vset(0);
+    int64_t i = 0;
+    for (; i + LANES <= size; i += LANES) sum = check(vload((const real *)p + i), sum);
+    if (i < size) sum = check(vload_n((const real *)p + i, (int)(size - i)), sum);
+    return mask_all(vequal(sum, vset(0)));
+}

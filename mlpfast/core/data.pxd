@@ -1,0 +1,18 @@
+from libc.stdint cimport int64_t
+from .table cimport mf_kernels, mf_matrix
+
+
+cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil
+cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil
+cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) noexcept nogil
+cdef mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil
+cdef mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_t col) noexcept nogil
+cdef int dtype_of(object array) except -1
+
+
+cdef class Panels:
+    """A panelled copy of a 2-D array, for the functions that take NumPy arrays."""
+    cdef object buffer
+    cdef mf_matrix matrix
+    cdef const mf_kernels *kernels
+    cdef readonly int64_t rows, cols

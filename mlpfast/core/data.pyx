@@ -1,0 +1,129 @@
+"""Memory and its layouts: aligned vectors, row-major arrays, panels; and the counter-based random numbers."""
+
+cimport numpy as cnp
+import numpy as np
+
+from libc.stdint cimport uint64_t, uint32_t
+from . cimport table
+from .table cimport MF_FLOAT32, MF_FLOAT64, MF_UINT8, kernels_of
+
+cnp.import_array()
+
+# A register tile's panel may be read beyond the last parameter: the widest is 4 x 64 bytes.
+cdef enum:
+    ALIGNMENT = 64
+    SLACK = 256
+
+
+def aligned_zeros(Py_ssize_t n, dtype):
+    """A 1-D array of zeros that starts on a cache line and is readable for 256 bytes beyond its end."""
+    cdef Py_ssize_t size = n * np.dtype(dtype).itemsize
+    buffer = np.zeros(size + ALIGNMENT + SLACK, dtype=np.uint8)
+    cdef Py_ssize_t start = -(<Py_ssize_t> cnp.PyArray_DATA(buffer)) & (ALIGNMENT - 1)
+    return buffer[start:start + size].view(dtype)
+
+
+def has_slack(array):
+    """Whether `array` is a whole vector of :func:`aligned_zeros`, which kernels may read beyond its end."""
+    base = array.base
+    if not (isinstance(base, np.ndarray) and base.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous):
+        return False
+    end = array.ctypes.data + array.nbytes
+    return base.ctypes.data + base.nbytes >= end + SLACK
+
+
+cdef int dtype_of(object array) except -1:
+    cdef int kind = cnp.PyArray_TYPE(array)
+    if kind == cnp.NPY_FLOAT32:
+        return MF_FLOAT32
+    if kind == cnp.NPY_FLOAT64:
+        return MF_FLOAT64
+    if kind == cnp.NPY_UINT8:
+        return MF_UINT8
+    raise TypeError(f"expected an array of float32, float64 or uint8, got {array.dtype}")
+
+
+cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil:
+    cdef mf_matrix m
+    m.data, m.row_stride, m.panel_stride, m.padded = data, ld, kernels.nr, 0
+    return m
+
+
+cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil:
+    cdef mf_matrix m
+    m.data, m.row_stride, m.panel_stride, m.padded = data, kernels.nr, rows * kernels.nr, 1
+    return m
+
+
+cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) noexcept nogil:
+    """Elements of a panelled matrix."""
+    return (cols + kernels.nr - 1) // kernels.nr * kernels.nr * rows
+
+
+cdef mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil:
+    """The matrix that starts at a row (where the matrix exists)."""
+    if m.data != NULL:
+        m.data = <char *> m.data + row * m.row_stride * kernels.itemsize
+    return m
+
+
+cdef mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_t col) noexcept nogil:
+    """The matrix that starts at a column that begins a panel."""
+    m.data = <char *> m.data + col // kernels.nr * m.panel_stride * kernels.itemsize
+    return m
+
+
+cdef class Panels:
+    def __init__(self, array, Py_ssize_t rows=-1, Py_ssize_t cols=-1, dtype=None):
+        """Copy a 2-D C-contiguous `array`, or, if it is None, make room for (rows, cols) of `dtype`."""
+        if array is not None:
+            rows, cols, dtype = array.shape[0], array.shape[1], array.dtype
+        self.kernels = kernels_of(MF_FLOAT32 if dtype == np.float32 else MF_FLOAT64)
+        self.rows, self.cols = rows, cols
+        cdef int64_t capacity = (rows + self.kernels.mr - 1) // self.kernels.mr * self.kernels.mr
+        self.buffer = aligned_zeros(panels_size(self.kernels, capacity, cols), dtype)
+        self.matrix = panels(self.kernels, cnp.PyArray_DATA(self.buffer), capacity)
+        if array is not None:
+            self.kernels.pack(cnp.PyArray_DATA(array), cols, rows, cols, self.matrix)
+
+    def unpack(self, out=None):
+        """The matrix as a row-major array."""
+        if out is None:
+            out = np.empty((self.rows, self.cols), dtype=self.buffer.dtype)
+        self.kernels.unpack(self.matrix, self.rows, self.cols, cnp.PyArray_DATA(out), self.cols)
+        return out
+
+
+def permutation(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
+    """A random permutation of ``range(n)``, the same for the same arguments: int64 (n,)."""
+    cdef cnp.ndarray[cnp.int64_t] out = np.empty(n, dtype=np.int64)
+    with nogil:
+        table.permutation(seed, purpose, step, n, <int64_t *> cnp.PyArray_DATA(out))
+    return out
+
+
+def uniform(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
+    """Uniform numbers in [0, 1): float64 (n,)."""
+    cdef cnp.ndarray[cnp.float64_t] out = np.empty(n, dtype=np.float64)
+    with nogil:
+        table.uniform(seed, purpose, step, n, <double *> cnp.PyArray_DATA(out))
+    return out
+
+
+def normal(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
+    """Standard normal numbers: float64 (n,)."""
+    cdef cnp.ndarray[cnp.float64_t] out = np.empty(n, dtype=np.float64)
+    with nogil:
+        table.normal(seed, purpose, step, n, <double *> cnp.PyArray_DATA(out))
+    return out
+
+
+def all_finite(array):
+    """Whether a C-contiguous float32 or float64 array holds neither NaN nor infinity."""
+    cdef const mf_kernels *kernels = kernels_of(dtype_of(array))
+    cdef int64_t n = array.size
+    cdef const void *p = cnp.PyArray_DATA(array)
+    cdef int finite
+    with nogil:
+        finite = kernels.all_finite(p, n)
+    return bool(finite)

@@ -1,0 +1,1 @@
+cdef bint reads_logits(int loss) noexcept nogil

@@ -1,0 +1,45 @@
+"""From the optimizers' hyper-parameters to the constants of one fused update."""
+
+from libc.math cimport pow, sqrt
+from .table cimport MF_ADAM, MF_RMSPROP, MF_SGD
+
+
+def state_slots(optimizer):
+    """The number of parameter-shaped state arrays that an optimizer keeps."""
+    if optimizer.name == "sgd":
+        return 1 if optimizer.momentum else 0
+    if optimizer.name == "rmsprop":
+        return 2 if optimizer.momentum else 1
+    return 3 if optimizer.amsgrad else 2
+
+
+cdef Rule rule_of(object optimizer) except *:
+    cdef Rule rule
+    rule.base.nesterov = rule.base.amsgrad = rule.epsilon_hat = False
+    rule.base.momentum = rule.base.decay = rule.base.epsilon = 0
+    rule.weight_decay = optimizer.weight_decay
+    if optimizer.name == "sgd":
+        rule.base.optimizer, rule.base.momentum, rule.base.nesterov = MF_SGD, optimizer.momentum, optimizer.nesterov
+    elif optimizer.name == "rmsprop":
+        rule.base.optimizer, rule.base.momentum = MF_RMSPROP, optimizer.momentum
+        rule.base.decay, rule.base.epsilon = optimizer.rho, optimizer.epsilon
+    else:
+        rule.base.optimizer, rule.base.momentum, rule.base.decay = MF_ADAM, optimizer.beta_1, optimizer.beta_2
+        rule.base.epsilon, rule.base.amsgrad = optimizer.epsilon, optimizer.amsgrad
+        rule.epsilon_hat = optimizer.epsilon_hat
+    return rule
+
+
+cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate, double l1, double l2) noexcept nogil:
+    """The constants of step number `step`, from 1; l1 and l2 belong to the weights."""
+    cdef mf_update u = rule.base
+    cdef double correction
+    u.rate, u.l1, u.l2 = learning_rate, l1, l2
+    u.shrink = 1 - learning_rate * rule.weight_decay
+    if u.optimizer == MF_ADAM:
+        # lr m_hat / (sqrt(v_hat) + eps) = lr c / (1 - beta_1^t) m / (sqrt(v) + c eps), with c = sqrt(1 - beta_2^t)
+        correction = sqrt(1 - pow(u.decay, step))
+        u.rate = learning_rate * correction / (1 - pow(u.momentum, step))
+        if not rule.epsilon_hat:
+            u.epsilon *= correction
+    return u

@@ -1,0 +1,31 @@
+"""What the engine reports of an epoch."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+
+class EpochResult(NamedTuple):
+    """Totals of the steps that an epoch made.
+
+    Attributes
+    ----------
+    status : "ok", "interrupted" (a signal), "diverged" (the loss of the step after `steps` is not finite), "deadline"
+    steps : optimizer steps made
+    rows : rows that they saw
+    loss : float
+        Data loss and penalty, averaged over the rows.
+    data_loss, penalty : float
+        The two parts of it.
+    metrics : the metrics asked for, averaged over the rows by sample weight
+    error : the exception that a signal handler raised, where the status is "interrupted"
+    """
+
+    status: Literal["ok", "interrupted", "diverged", "deadline"]
+    steps: int
+    rows: int
+    loss: float
+    data_loss: float
+    penalty: float
+    metrics: dict[str, float]
+    error: BaseException | None

@@ -1,0 +1,134 @@
+# The contract of csrc/mlpfast.h, for every module of the core. Only table.pyx links csrc; the others get the kernel
+# table and the thread pool through the functions declared here, so that there is one dispatch state and one pool.
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+
+cdef extern from "mlpfast.h" nogil:
+    cdef enum:
+        MF_FLOAT32
+        MF_FLOAT64
+        MF_UINT8
+
+    cdef enum:
+        MF_OK
+        MF_INTERRUPTED
+        MF_DIVERGED
+        MF_NOT_FINITE
+
+    cdef enum:
+        MF_IDENTITY
+        MF_SIGMOID
+        MF_TANH
+        MF_RELU
+        MF_LEAKY_RELU
+        MF_ELU
+        MF_SELU
+        MF_SOFTPLUS
+        MF_GELU
+        MF_GELU_TANH
+        MF_SILU
+        MF_MISH
+        MF_EXPONENTIAL
+        MF_SOFTMAX
+
+    cdef enum:
+        MF_MSE
+        MF_MAE
+        MF_HUBER
+        MF_QUANTILE
+        MF_POISSON
+        MF_BINARY_CROSS_ENTROPY
+        MF_CROSS_ENTROPY
+
+    cdef enum:
+        MF_ACCURACY
+        MF_BINARY_ACCURACY
+        MF_MEAN_SQUARED_ERROR
+        MF_MEAN_ABSOLUTE_ERROR
+
+    cdef enum:
+        MF_SGD
+        MF_RMSPROP
+        MF_ADAM
+
+    cdef enum:
+        MF_RNG_SHUFFLE
+        MF_RNG_INITIALIZE
+        MF_RNG_DROPOUT
+        MF_RNG_SPLIT
+
+    ctypedef struct mf_matrix:
+        void *data
+        Py_ssize_t row_stride
+        Py_ssize_t panel_stride
+        int padded
+
+    ctypedef struct mf_targets:
+        const void *dense
+        const int32_t *labels
+        const double *weights
+        const int64_t *rows
+        double smoothing
+
+    ctypedef struct mf_update:
+        int32_t optimizer
+        int32_t nesterov
+        int32_t amsgrad
+        double rate
+        double momentum
+        double decay
+        double epsilon
+        double l1
+        double l2
+        double shrink
+
+    ctypedef struct mf_kernels:
+        const char *isa
+        int32_t dtype
+        int32_t itemsize
+        int32_t nr
+        int32_t mr
+        void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k,
+                            int64_t n, int activation, double alpha) noexcept nogil
+        void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
+                                int64_t n, int activation, double alpha) noexcept nogil
+        void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0,
+                                int64_t ni, int64_t j0, int64_t nj, int accumulate) noexcept nogil
+        void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate) noexcept nogil
+        void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation,
+                            double alpha) noexcept nogil
+        void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
+        void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
+        void (*unpack)(mf_matrix panels, int64_t rows, int64_t cols, void *out, int64_t ld) noexcept nogil
+        int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
+                      int64_t cols, mf_matrix out) noexcept nogil
+        int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
+                          const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
+        void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
+        void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
+                         int64_t cols) noexcept nogil
+        void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
+                        uint32_t stream, uint64_t step) noexcept nogil
+        void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
+        void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
+        void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
+        void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
+                     double scale, mf_matrix delta, double *row_loss) noexcept nogil
+        void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows,
+                       int64_t cols, double *row_value) noexcept nogil
+        void (*update)(const mf_update *rule, void *p, const void *g, void *s0, void *s1, void *s2, int64_t n) noexcept nogil
+        void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n) noexcept nogil
+        double (*penalty)(double l1, double l2, const void *p, int64_t n) noexcept nogil
+        int (*all_finite)(const void *p, int64_t n) noexcept nogil
+
+    ctypedef void (*mf_task)(void *context, int64_t index) noexcept nogil
+
+
+cdef const mf_kernels *kernels_of(int dtype) except NULL
+cdef bint saves_z(int activation) noexcept nogil
+cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context) noexcept nogil
+cdef int thread_limit(object n_threads) except -1
+cdef void permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out) noexcept nogil
+cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil
+cdef void normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil
