@@ -17,13 +17,13 @@ INLINE vec clamp(vec x, real limit) { return vmin(vset(limit), vmax(vset(-limit)
 /* z Phi(z) (Hendrycks and Gimpel 2016) = max(z, 0) - |z| (1 - Phi(|z|)): precise for negative z too */
 INLINE vec gelu(vec z) {
     const vec a = vmin(vset(TAIL_UNDERFLOW), vabs(z));
-    return vmax(vset(0), z) - gaussian_big(a) * tail_times_x(a) * (1 / BIG);
+    return vfma(times_gaussian_big(tail_times_x(a), a), vset(-1 / BIG), vmax(vset(0), z));
 }
 
 /* Phi(z) + z phi(z), which is 1 less the same of -z */
 INLINE vec gelu_derivative(vec z) {
     const vec a = vmin(vset(TAIL_UNDERFLOW), vabs(z)), inverse_sqrt_2_pi = vset(REAL(0.3989422804014327));
-    const vec of_minus_a = gaussian_big(a) * (1 / BIG) * vfma(-inverse_sqrt_2_pi, a, tail(a));
+    const vec of_minus_a = times_gaussian_big(vfma(-inverse_sqrt_2_pi, a, tail(a)), a) * (1 / BIG);
     return vselect(vless(z, vset(0)), of_minus_a, 1 - of_minus_a);
 }
 
@@ -57,7 +57,7 @@ INLINE vec gelu_tanh_argument(vec a, vec *low) {
 INLINE vec gelu_tanh(vec z) {
     vec low;
     const vec argument = gelu_tanh_argument(vmin(vset(GELU_TANH_UNDERFLOW), vabs(z)), &low);
-    return times_sigmoid(vmax(vset(-GELU_TANH_UNDERFLOW), z), exp_scaled_sum(-argument, -low, vset(BIG)));
+    return times_sigmoid(vmax(vset(-GELU_TANH_UNDERFLOW), z), times_exp_scaled(vset(1), -argument, -low, vset(BIG)));
 }
 
 INLINE vec silu(vec z) {
@@ -83,13 +83,13 @@ INLINE vec silu_derivative(vec z) {
     return times_sigmoid_derivative(limited, vabs(limited), vset(1));
 }
 
-/* z tanh(softplus(z)) (Misra 2019) = z n / (n + 2), n = e (e + 2), e = exp(z) */
+/* z tanh(softplus(z)) (Misra 2019) = z n / (n + 2), n = e^2 + 2e, e = exp(z) */
 INLINE vec mish(vec z) {
-    const vec limited = vmin(vset(EXPM1_SATURATION), vmax(vset(-TIMES_EXP_UNDERFLOW), z));
-    const mask negative = vless(z, vset(0)); /* there e is scaled by BIG, as in times_sigmoid() */
+    const vec below = vmax(vset(-TIMES_EXP_UNDERFLOW), z), limited = vmin(vset(EXPM1_SATURATION), below);
+    const mask negative = vless(z, vset(0)); /* there e and n are scaled by BIG, as in times_sigmoid() */
     const vec scale = vselect(negative, vset(BIG), vset(1)), unscale = vselect(negative, vset(1 / BIG), vset(1));
-    const vec e = exp_scaled(limited, scale), n = e * vfma(e, unscale, vset(2));
-    return vmax(vset(-TIMES_EXP_UNDERFLOW), z) * (n / vfma(n, unscale, vset(2))) * unscale;
+    const vec e = exp_scaled(limited, scale), n = vfma(e, e * unscale, e * 2);
+    return below * (n / vfma(n, unscale, vset(2))) * unscale;
 }
 
 /* n / (n + 2) + z 4 e (1 + e) / (n + 2)^2 */

@@ -23,17 +23,12 @@ INLINE smoothing smooth_over(const mf_targets *targets, int64_t classes) {
     return (smoothing){(real)(1 - targets->smoothing), (real)(targets->smoothing / (double)classes)};
 }
 
-/* Columns [c, c + LANES) of row r; zeros beyond the last one. A label stands for its one-hot row; where there is only one
- * output, for itself. */
+/* Columns [c, c + LANES) of row r; zeros beyond the last one. A label stands for its one-hot row. */
 INLINE vec target_columns(const mf_targets *targets, smoothing s, int64_t r, int64_t c, int64_t cols) {
-    const int64_t row = data_row(targets, r), n = cols - c;
-    const real *dense = targets->dense;
-    if (dense && n >= LANES) return vfma(vload(dense + row * cols + c), vset(s.keep), vset(s.spread));
+    const int64_t row = data_row(targets, r);
     const vec column = lane_numbers() + vset((real)c);
     vec t;
-    if (n <= 0) t = vset(0);
-    else if (dense) t = vload_n(dense + row * cols + c, n < LANES ? (int)n : LANES);
-    else if (cols == 1) t = vset((real)targets->labels[row]);
+    if (targets->dense) t = load_columns((mf_matrix){(void *)targets->dense, cols, NR, 0}, row, c, cols, 0);
     else t = vselect(vequal(column, vset((real)targets->labels[row])), vset(1), vset(0));
     return vselect(vless(column, vset((real)cols)), vfma(t, vset(s.keep), vset(s.spread)), vset(0));
 }
@@ -52,7 +47,7 @@ typedef struct {
 INLINE void add_columns(row_sum *sum, const double *x, int64_t n) {
     row_sum s = *sum;
     for (int64_t c = 0; c < n; c += 8)
-        UNROLL for (int i = 0; i < VIRTUAL; i++) s.lanes[i] = s.lanes[i] + *(const dvec_unaligned *)(x + c + i * DLANES);
+        UNROLL for (int i = 0; i < VIRTUAL; i++) s.lanes[i] += *(const dvec_unaligned *)(x + c + i * DLANES);
     *sum = s;
 }
 
@@ -64,8 +59,8 @@ INLINE double finish_sum(const row_sum *sum, const double *x, int64_t n) {
     return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
 
-/* --- losses of one element: value and derivative of n outputs h (or z) with targets t. All four arrays are readable and
- *     writable to the next multiple of LANES. --- */
+/* --- losses of one element: value and derivative of n outputs h (or z) with targets t. All four arrays may be read and
+ *     written up to the next multiple of LANES. --- */
 
 typedef void element_loss(double parameter, int64_t n, const real *restrict h, const real *restrict t,
                           double *restrict value, real *restrict derivative);
@@ -156,14 +151,18 @@ INLINE void load_tile(mf_matrix m, int64_t r0, int64_t height, int64_t c0, int64
     vstore(tile + height * n, vset(0));
 }
 
+/* The same of the targets. Where there is only one output, a label stands for itself. */
 INLINE void load_target_tile(const mf_targets *targets, smoothing s, int64_t r0, int64_t height, int64_t c0, int64_t n,
                              int64_t cols, real *tile) {
     for (int64_t i = 0; i < height; i++) {
-        if (cols == 1 && targets->dense)
-            tile[i] = s.keep * ((const real *)targets->dense)[data_row(targets, r0 + i)] + s.spread;
-        else
+        if (cols == 1) {
+            const int64_t row = data_row(targets, r0 + i);
+            const real t = targets->dense ? ((const real *)targets->dense)[row] : (real)targets->labels[row];
+            tile[i] = s.keep * t + s.spread;
+        } else {
             for (int64_t c = 0; c < n; c += LANES)
                 vstore(tile + i * n + c, target_columns(targets, s, r0 + i, c0 + c, cols));
+        }
     }
     vstore(tile + height * n, vset(0));
 }

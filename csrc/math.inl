@@ -66,38 +66,45 @@ static const real LOG1P_UNIT[] = { /* the same for 0 <= x <= 1, and for 1 <= (1 
 #endif
 };
 
-static const real ERF[] = { /* erf(x) / x - 1 of x^2, |x| <= 3/4 */
+static const real ERF[] = { /* erf(x) / x - 1 of x^2, |x| <= 1 */
 #if defined(MF_F32)         /* 2^-29.2 of erf */
-    -0.000673758332f, 0.00511315698f, -0.0268343352f, 0.11283379f, -0.3761262f, 0.128379166f,
-#else /* 2^-56.3 */
-    1.3325081969076682e-8,  -1.6464824148686978e-7, 1.6493908999631899e-6,  -1.4928417814709227e-5,
-    0.00012055460105054786, -0.00085483304589437027, 0.0052239776806408652, -0.026866170650166211,
-    0.11283791670978353,    -0.3761263890318417,     0.12837916709551259,
+    7.83604264e-5f, -0.000800393464f, 0.00518755894f, -0.0268534254f, 0.112835787f, -0.37612626f, 0.128379166f,
+#else /* 2^-56.0 */
+    -7.6105921526644602e-10, 1.3617832736156789e-8, -1.6184175213363181e-7, 1.6444165374209019e-6,
+    -1.492446620835334e-5,   0.00012055280501625826, -0.0008548325484692774, 0.0052239775967273536,
+    -0.026866170641958551,   0.11283791670936949,    -0.37612638903183343,   0.12837916709551256,
 #endif
 };
 
-/* (1 - Phi(x)) exp(x^2 / 2) (x + TAIL_SHIFT) of (x - TAIL_SHIFT) / (x + TAIL_SHIFT), 0 <= x <= TAIL_UNDERFLOW */
+/* (1 - Phi(x)) exp(x^2 / 2) (x + 4) of (x - 4) / (x + 4), 0 <= x <= 14.5 or 38.7 */
 static const real TAIL[] = {
 #if defined(MF_F32) /* 2^-25.7 */
     -0.000115486182f, 0.000212086888f, 0.00157217181f, -0.003537104f, -0.00753113022f,
     0.0604102388f,    -0.18652229f,    0.38713631f,    -0.607896626f, 0.755285144f,
-#else /* 2^-55.1 */
-    -2.6882128540746067e-9,  -5.9141528162170454e-9,  2.303128270858345e-8,    5.0906619008176358e-8,
-    -1.7738315096584111e-7,  -2.6843643486165244e-7,  1.4834518556745885e-6,   4.4668577870042517e-7,
-    -1.2118589566045955e-5,  1.6319899430527897e-5,   7.1414724984552132e-5,   -0.00032452264749190595,
-    0.00026960403089517618,  0.0024429826768126877,   -0.0139235105698442,     0.045097580814416713,
-    -0.1097030899584051,     0.21787243285799188,     -0.36704906529363041,    0.53559648906249391,
-    -0.68518342057433801,    0.77376963427640677,
+#else /* 2^-53.8 */
+    -1.2164171906196932e-9, -2.7515332099175453e-10, 1.4858501846413722e-8,  1.5893822999920736e-8,
+    -7.793910497263008e-8,  -1.5642208747143987e-7,  2.652255929586019e-7,   1.0218122712657147e-6,
+    -6.2613991748041378e-7, -5.9200492077724089e-6,  7.1545695305308375e-7,  3.5144605222080183e-5,
+    -1.9080048169921495e-6, -0.00023109491622564282, 0.0001333442819695338,  0.0016308184554762624,
+    -0.0034796923657124958, -0.0075401889666219567,  0.060396574890932919,   -0.18652185795965925,
+    0.38713740074221231,    -0.60789664197189208,    0.75528513041575152,
 #endif
 };
 
-/* The polynomial with these coefficients, highest order first. */
-#define POLYNOMIAL(coefficients, x) horner(coefficients, sizeof(coefficients) / sizeof(real), x)
+#define POLYNOMIAL(coefficients, x) polynomial(coefficients, sizeof(coefficients) / sizeof(real), x)
 
-INLINE vec horner(const real *coefficients, int n, vec x) {
+/* Coefficients of every `step`-th power of x, highest first, by Horner's rule. */
+INLINE vec horner(const real *coefficients, int n, int step, vec x) {
     vec sum = vset(coefficients[0]);
-    UNROLL for (int i = 1; i < n; i++) sum = vfma(sum, x, vset(coefficients[i]));
+    UNROLL for (int i = step; i < n; i += step) sum = vfma(sum, x, vset(coefficients[i]));
     return sum;
+}
+
+/* Of a long polynomial, the even and the odd powers are summed side by side: latency binds more than throughput. */
+INLINE vec polynomial(const real *coefficients, int n, vec x) {
+    if (n < 8) return horner(coefficients, n, 1, x);
+    const vec x2 = x * x, first = horner(coefficients, n, 2, x2), second = horner(coefficients + 1, n - 1, 2, x2);
+    return n % 2 ? vfma(second, x, first) : vfma(first, x, second);
 }
 
 /* --- exponentials --- */
@@ -113,23 +120,23 @@ INLINE vec exp_reduce(vec x, vec *k, uvec *exponent) {
 /* 2^k times `scale`, a power of two. */
 INLINE vec exp2_scaled(uvec exponent, vec scale) { return (vec)((uvec)scale + exponent); }
 
-/* exp(r), |r| <= ln 2 / 2 */
-INLINE vec exp_expand(vec r) { return vfma(vfma(POLYNOMIAL(EXP, r), r, vset(1)), r, vset(1)); }
+/* (exp(r) - 1) / r, |r| <= ln 2 / 2 */
+INLINE vec exp_expand(vec r) { return vfma(POLYNOMIAL(EXP, r), r, vset(1)); }
 
 /* scale * exp(x); the product 2^k scale must neither overflow nor be denormal. */
 INLINE vec exp_scaled(vec x, vec scale) {
     vec k;
     uvec exponent;
-    const vec high = exp_reduce(x, &k, &exponent);
-    return exp_expand(vfma(k, vset(-LN2_LOW), high)) * exp2_scaled(exponent, scale);
+    const vec high = exp_reduce(x, &k, &exponent), r = vfma(k, vset(-LN2_LOW), high);
+    return vfma(exp_expand(r), r, vset(1)) * exp2_scaled(exponent, scale);
 }
 
-/* The same of x + x_low, |x_low| < ulp(x). */
-INLINE vec exp_scaled_sum(vec x, vec x_low, vec scale) {
+/* factor * scale * exp(x + x_low), |x_low| < ulp(x) */
+INLINE vec times_exp_scaled(vec factor, vec x, vec x_low, vec scale) {
     vec k;
     uvec exponent;
-    const vec high = exp_reduce(x, &k, &exponent);
-    return exp_expand(high + vfma(k, vset(-LN2_LOW), x_low)) * exp2_scaled(exponent, scale);
+    const vec high = exp_reduce(x, &k, &exponent), r = high + vfma(k, vset(-LN2_LOW), x_low);
+    return vfma(factor, exp_expand(r) * r, factor) * exp2_scaled(exponent, scale);
 }
 
 INLINE vec vexp(vec x) {
@@ -149,7 +156,8 @@ INLINE vec expm1_scaled(vec x, real scale) {
     uvec exponent;
     const vec high = exp_reduce(x, &k, &exponent), low = k * LN2_LOW, r = high - low;
     const vec power = exp2_scaled(exponent, vset(scale));
-    return vfma(power, high + vfma(r * r, POLYNOMIAL(EXP, r), -low), power - scale);
+    const vec rest = vfma(r * r, POLYNOMIAL(EXP, r), -low); /* exp(r) - 1 = high + rest */
+    return vfma(power, rest, vfma(power, high, power - scale));
 }
 
 INLINE vec vexpm1(vec x) {
@@ -158,14 +166,14 @@ INLINE vec vexpm1(vec x) {
     return vselect(vless(vabs(x), vset(1 / MAGIC)), x, result);
 }
 
-/* m / (2 - m), m = 1 - exp(-2 |x|), by a step that leaves little of the quotient's rounding error: with h = m / 2,
- * h / (1 - h) = h + h (h / (1 - h)). */
+/* t / (t + 2), t = expm1(2 |x|); where t is small, in the form h - h (t / (t + 2)), h = t / 2, which leaves little of the
+ * rounding errors of the quotient. */
 INLINE vec vtanh(vec x) {
-    const vec h = -expm1_scaled(vmax(vset(-EXPM1_SATURATION), vabs(x) * -2), REAL(0.5));
-    return vcopysign(vfma(h, h / (1 - h), h), x);
+    const vec t = expm1_scaled(vmin(vset(EXPM1_SATURATION), vabs(x) * 2), 1), h = t * REAL(0.5), ratio = t / (t + 2);
+    return vcopysign(vselect(vless(t, vset(1)), vfma(-h, ratio, h), ratio), x);
 }
 
-/* With e = exp(-|x|): 1 / (1 + e) = 1 - e / (1 + e), or e / (1 + e) = e - e (e / (1 + e)), as vtanh() does it. */
+/* With e = exp(-|x|): 1 / (1 + e) = 1 - e / (1 + e), or e / (1 + e) = e - e (e / (1 + e)): as in vtanh(). */
 INLINE vec vsigmoid(vec x) {
     const vec e = exp_minus(vabs(x)), numerator = vselect(vless(x, vset(0)), e, vset(1));
     return vfma(-numerator, e / (e + 1), numerator);
@@ -239,18 +247,13 @@ INLINE vec vsoftplus(vec x) { return vmax(vset(0), x) + vlog1pexp(x); }
 
 /* --- the normal distribution --- */
 
-#if defined(MF_F32)
-#define TAIL_UNDERFLOW REAL(14.5) /* x (1 - Phi(x)) of anything above is zero */
+#define TAIL_UNDERFLOW (sizeof(real) == 4 ? REAL(14.5) : REAL(38.7)) /* x (1 - Phi(x)) of anything above is zero */
 #define TAIL_SHIFT REAL(4.0)
-#else
-#define TAIL_UNDERFLOW 38.7
-#define TAIL_SHIFT 5.5
-#endif
 
-/* BIG * exp(-x^2 / 2), 0 <= x <= TAIL_UNDERFLOW */
-INLINE vec gaussian_big(vec x) {
+/* factor * BIG * exp(-x^2 / 2), 0 <= x <= TAIL_UNDERFLOW */
+INLINE vec times_gaussian_big(vec factor, vec x) {
     const vec minus_half = x * REAL(-0.5), high = x * minus_half, low = vfma(x, minus_half, -high);
-    return exp_scaled_sum(high, low, vset(BIG));
+    return times_exp_scaled(factor, high, low, vset(BIG));
 }
 
 /* (1 - Phi(x)) exp(x^2 / 2), 0 <= x <= TAIL_UNDERFLOW */
@@ -259,15 +262,16 @@ INLINE vec tail(vec x) {
     return inverse * POLYNOMIAL(TAIL, vfma(inverse, vset(-2 * TAIL_SHIFT), vset(1)));
 }
 
-/* x times the same */
+/* x times the same. Where x is small, x / (x + shift) is taken as h - h (x / (x + shift)), h = x / shift: see vtanh(). */
 INLINE vec tail_times_x(vec x) {
-    const vec ratio = x / (x + TAIL_SHIFT);
-    return ratio * POLYNOMIAL(TAIL, vfma(ratio, vset(2), vset(-1)));
+    const vec quotient = x / (x + TAIL_SHIFT), h = x * (1 / TAIL_SHIFT);
+    const vec ratio = vselect(vless(x, vset(TAIL_SHIFT / 2)), vfma(-h, quotient, h), quotient);
+    return ratio * POLYNOMIAL(TAIL, vfma(quotient, vset(2), vset(-1)));
 }
 
 INLINE vec verf(vec x) {
     const vec magnitude = vabs(x), a = vmin(vset(TAIL_UNDERFLOW), magnitude * REAL(1.4142135623730951));
-    const vec large = vfma(gaussian_big(a) * (-2 / BIG), tail(a), vset(1));
+    const vec large = vfma(times_gaussian_big(tail(a), a), vset(-2 / BIG), vset(1));
     const vec small = vfma(magnitude, POLYNOMIAL(ERF, x * x), magnitude);
-    return vcopysign(vselect(vless(magnitude, vset(REAL(0.75))), small, large), x);
+    return vcopysign(vselect(vless(magnitude, vset(1)), small, large), x);
 }

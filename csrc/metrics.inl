@@ -20,7 +20,7 @@ static void same_side(double threshold, int64_t n, const real *restrict h, const
     for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] > threshold) == ((double)t[i] > 0.5) ? 1.0 : 0.0;
 }
 
-/* The first column of the largest element, of fewer than 2^24 columns. As in numpy.argmax, NaN counts as the largest. */
+/* The first column of the largest element, of at most 2^24 columns. As in numpy.argmax, NaN counts as the largest. */
 INLINE int64_t row_argmax(mf_matrix m, int64_t r, int64_t cols) {
     const vec infinity = vset(INFINITY);
     vec largest[VIRTUAL], first[VIRTUAL];

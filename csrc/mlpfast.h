@@ -167,10 +167,10 @@ int mf_saves_z(int activation);
 /* --- pool.c --- */
 
 typedef void (*mf_task)(void *context, int64_t index);
-/* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, in any order; returns
- * when all are done. Never waits for a helper that has not begun. Not reentrant from within a task. */
+/* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, never more threads than
+ * mf_max_threads(), in any order; returns when all are done. Never waits for a helper that has not begun. */
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context);
-int mf_max_threads(void);            /* affinity and cgroup quota, MLPFAST_NUM_THREADS or mf_set_max_threads */
+int mf_max_threads(void);            /* affinity, cgroup quota and OMP_NUM_THREADS; or MLPFAST_NUM_THREADS; or as set */
 void mf_set_max_threads(int n);      /* 0: back to the default */
 
 /* --- rng.c: Philox4x32-10 (Salmon et al. 2011), indexed by (seed, purpose, step, element) --- */

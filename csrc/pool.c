@@ -31,11 +31,10 @@
 
 enum { MAX_THREADS = 256, STACK_BYTES = 1 << 20 };
 
-/* Nanoseconds. */
-enum {
-    HELPER_SPIN = 50 * 1000, /* for the next job, before sleeping */
+enum { /* nanoseconds */
+    HELPER_SPIN = 50 * 1000,  /* for the next job, before sleeping */
     CALLER_SPIN = 200 * 1000, /* for the last tasks, before sleeping */
-    TOLERANCE = 200 * 1000, /* time that helpers may lose before they pause */
+    TOLERANCE = 200 * 1000,   /* time that helpers may lose before they pause */
     FIRST_PAUSE = 20 * 1000 * 1000,
     LONGEST_PAUSE = 1000 * 1000 * 1000,
 };
@@ -156,7 +155,10 @@ static void *helper(void *unused) {
     (void)unused;
 #if defined(__linux__)
     /* A batch thread that wakes up does not take the core from another: it would be the caller's, like as not. */
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+    int policy;
+    struct sched_param priority;
+    if (pthread_getschedparam(pthread_self(), &policy, &priority) == 0 && policy == SCHED_OTHER)
+        pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
 #endif
     for (;;) {
         int slept = !spin(has_work, HELPER_SPIN, 1);
@@ -228,7 +230,8 @@ static void account(int64_t won, int64_t time) {
     pool.balance = pool.balance + won < TOLERANCE ? pool.balance + won : TOLERANCE;
     if (pool.balance > -TOLERANCE) return;
     int again = time - pool.resume < pool.pause; /* it went well for a shorter time than the pause before */
-    pool.pause = !again ? FIRST_PAUSE : 2 * pool.pause < LONGEST_PAUSE ? 2 * pool.pause : LONGEST_PAUSE;
+    pool.pause = again ? 2 * pool.pause : FIRST_PAUSE;
+    if (pool.pause > LONGEST_PAUSE) pool.pause = LONGEST_PAUSE;
     pool.resume = time + pool.pause;
     pool.balance = 0;
 }
@@ -337,16 +340,23 @@ static int cpus_by_quota(void) {
 }
 #endif
 
-static int default_threads(void) {
-    const char *text = getenv("MLPFAST_NUM_THREADS");
+/* A positive number in the environment, or 0. */
+static long number_of(const char *variable) {
+    const char *text = getenv(variable);
     char *end;
     long n = text != NULL ? strtol(text, &end, 10) : 0;
-    if (n <= 0 || *end != '\0') {
+    return n > 0 && *end == '\0' ? n : 0;
+}
+
+static int default_threads(void) {
+    long n = number_of("MLPFAST_NUM_THREADS"), limit = number_of("OMP_NUM_THREADS");
+    if (n == 0) {
         n = sysconf(_SC_NPROCESSORS_ONLN);
 #if defined(__linux__)
         int affinity = cpus_by_affinity(), quota = cpus_by_quota();
         n = affinity < quota ? affinity : quota;
 #endif
+        if (limit > 0 && limit < n) n = limit; /* joblib, dask and ray tell their workers' share by it */
     }
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
 }

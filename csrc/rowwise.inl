@@ -1,9 +1,9 @@
 /*
- * Softmax and its kin, one row at a time.
+ * Softmax and its kin.
  *
- * Sums and maxima run in 64 bytes of virtual lanes, VIRTUAL native vectors of them: column c goes to lane c modulo their
- * number, in the order of c, and one tree folds the lanes. So the ISA cannot be seen in the bits. Beyond the last column
- * stands the operation's neutral element.
+ * Sums and maxima of a row run in 64 bytes of virtual lanes, VIRTUAL native vectors of them: column c goes to lane c
+ * modulo their number, in the order of c, and one tree folds the lanes. So the ISA cannot be seen in the bits. Beyond
+ * the last column stands the operation's neutral element.
  */
 
 /* --- lanes --- */
@@ -72,7 +72,8 @@ INLINE void store_columns(mf_matrix m, int64_t r, int64_t c, int64_t cols, vec v
     else if (n > 0) vstore_n(at(m, r, c), v, (int)n);
 }
 
-/* --- the softmax family: a group of rows at a time, each step for all of them, as one row's steps are a long chain --- */
+/* --- the softmax family. One row's maximum, exponentials, sum and reciprocal are a long chain of dependent steps; so
+ *     each step is taken for a group of rows. --- */
 
 enum { GROUP = 32, STEP = VIRTUAL * LANES /* columns of the virtual lanes */ };
 
@@ -99,7 +100,7 @@ INLINE vec exp_or_zero(vec x) {
     return vselect(tiny, zero, vexp(vselect(tiny, zero, x)));
 }
 
-/* e = exp(z - maximum), unless e has no data, and the sum of each row; ones follow, to complete a vector. e may be z. */
+/* e = exp(z - maximum), unless e has no data, and each row's sum; ones follow, to complete a vector. e may be z. */
 INLINE void row_exponentials(mf_matrix z, mf_matrix e, int64_t r0, int64_t height, int64_t cols,
                              const real maximum[GROUP], real sum[GROUP], const int narrow) {
     for (int64_t r = 0; r < height; r++) {

@@ -95,14 +95,10 @@ INLINE vec vsqrt(vec a) {
 typedef __mmask16 mask;
 #define MF_COMPARE(a, b, op) _mm512_cmp_ps_mask((__m512)(a), (__m512)(b), op)
 INLINE vec vselect(mask m, vec a, vec b) { return (vec)_mm512_mask_blend_ps(m, (__m512)b, (__m512)a); }
-INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
-INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
 #elif defined(MF_ISA_AVX512)
 typedef __mmask8 mask;
 #define MF_COMPARE(a, b, op) _mm512_cmp_pd_mask((__m512d)(a), (__m512d)(b), op)
 INLINE vec vselect(mask m, vec a, vec b) { return (vec)_mm512_mask_blend_pd(m, (__m512d)b, (__m512d)a); }
-INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
-INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
 #endif
 
 #if defined(MF_ISA_AVX512)
@@ -127,13 +123,37 @@ INLINE int mask_all(mask a) {
     for (int i = 0; i < LANES; i++) all &= a[i];
     return all == -1;
 }
-/* The first n lanes; the others are zero. */
+#endif
+
+/* The first n lanes, 0 <= n <= LANES; the others are zero, and no memory of theirs is touched. */
+#if defined(MF_ISA_AVX512) && defined(MF_F32)
+INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+#elif defined(MF_ISA_AVX512)
+INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
+#elif defined(MF_ISA_AVX2)
+INLINE ivec first_lanes(int n) {
+    ivec lane;
+    UNROLL for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane < vset_int(n);
+}
+#if defined(MF_F32)
+INLINE vec vload_n(const real *p, int n) { return (vec)_mm256_maskload_ps(p, (__m256i)first_lanes(n)); }
+INLINE void vstore_n(real *p, vec v, int n) { _mm256_maskstore_ps(p, (__m256i)first_lanes(n), (__m256)v); }
+#else
+INLINE vec vload_n(const real *p, int n) { return (vec)_mm256_maskload_pd(p, (__m256i)first_lanes(n)); }
+INLINE void vstore_n(real *p, vec v, int n) { _mm256_maskstore_pd(p, (__m256i)first_lanes(n), (__m256d)v); }
+#endif
+#else
 INLINE vec vload_n(const real *p, int n) {
     vec v = {0};
-    memcpy(&v, p, (size_t)n * sizeof(real));
+    for (int i = 0; i < n; i++) v[i] = p[i];
     return v;
 }
-INLINE void vstore_n(real *p, vec v, int n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
+INLINE void vstore_n(real *p, vec v, int n) {
+    for (int i = 0; i < n; i++) p[i] = v[i];
+}
 #endif
 
 /* b where either is NaN, as x86's instructions have it: write vmax(limit, x) to let x's NaN through. */

@@ -4,6 +4,7 @@ from .table cimport mf_kernels, mf_matrix
 
 cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil
 cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil
+cdef int64_t panel_stride(const mf_kernels *kernels, int64_t rows) noexcept nogil
 cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) noexcept nogil
 cdef mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil
 cdef mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_t col) noexcept nogil

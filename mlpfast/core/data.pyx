@@ -51,13 +51,18 @@ cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noex
 
 cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil:
     cdef mf_matrix m
-    m.data, m.row_stride, m.panel_stride, m.padded = data, kernels.nr, rows * kernels.nr, 1
+    m.data, m.row_stride, m.panel_stride, m.padded = data, kernels.nr, panel_stride(kernels, rows), 1
     return m
+
+
+cdef int64_t panel_stride(const mf_kernels *kernels, int64_t rows) noexcept nogil:
+    """One cache line more than the rows need: the panels of a row would share a few cache sets otherwise."""
+    return rows * kernels.nr + ALIGNMENT // kernels.itemsize
 
 
 cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) noexcept nogil:
     """Elements of a panelled matrix."""
-    return (cols + kernels.nr - 1) // kernels.nr * kernels.nr * rows
+    return (cols + kernels.nr - 1) // kernels.nr * panel_stride(kernels, rows)
 
 
 cdef mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil:

@@ -293,7 +293,7 @@ cdef class Engine:
         cdef int64_t rows
         self.held = (X, y, sample_weight)
         plan.source.dense = NULL
-        if type(X) is tuple:
+        if isinstance(X, tuple):
             values, columns, offsets = X
             rows = offsets.shape[0] - 1
             plan.source.dtype, plan.source.values = dtype_of(values), cnp.PyArray_DATA(values)
@@ -386,7 +386,7 @@ cdef class Engine:
                 for r in range(n):
                     metrics[m] += plan.row_metric[m * plan.capacity + r]
             if plan.backward:
-                if not isfinite(loss):
+                if updates and not isfinite(loss):
                     return False
                 plan.accumulate = chunk > 0
                 plan.updates = updates and chunk + n == rows

@@ -133,7 +133,7 @@ cdef class Network:
         """
         cdef int64_t rows
         cdef int status
-        if type(X) is tuple:
+        if isinstance(X, tuple):
             return self.predict_csr(X, out, n_threads)
         if not (cnp.PyArray_CheckExact(X) and cnp.PyArray_ISCARRAY_RO(X)):
             return None

@@ -103,7 +103,7 @@ def saves(str activation):
 
 
 def max_threads():
-    """The number of threads that a call uses at most, if it does not say."""
+    """The number of threads that a call uses at most, whatever it asks for."""
     return mf_max_threads()
 
 

@@ -1,0 +1,81 @@
+"""Multilayer perceptrons on a CPU, trained and run natively.
+
+Examples
+--------
+>>> import mlpfast as mf
+>>> X, y = mf.datasets.load_digits()
+>>> model = mf.mlp([64, 64, 10], output_activation="softmax")
+>>> trainer = mf.Trainer(model, loss="cross_entropy", metrics=["accuracy"])
+>>> history = trainer.fit(X / 16, y, epochs=30, verbose=0)
+>>> history["accuracy"][-1] > 0.9
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import _threadpoolctl, activations, callbacks, initializers, layers, losses, metrics, optimizers
+from ._version import __version__
+from .activations import Activation
+from .errors import DivergenceError, ModelFileError
+from .gradcheck import gradcheck
+from .layers import Dense
+from .model import Model, mlp
+from .optimizers import SGD, Adam, AdamW, RMSprop
+from .trainer import Trainer
+
+if TYPE_CHECKING:
+    from . import datasets, kernels
+    from .estimators import MLPClassifier as MLPClassifier
+    from .estimators import MLPRegressor as MLPRegressor
+    from .io import load
+
+# The estimators are public too, but not listed: `from mlpfast import *` must not need scikit-learn.
+__all__ = [
+    "SGD",
+    "Activation",
+    "Adam",
+    "AdamW",
+    "Dense",
+    "DivergenceError",
+    "Model",
+    "ModelFileError",
+    "RMSprop",
+    "Trainer",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "gradcheck",
+    "initializers",
+    "kernels",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "mlp",
+    "optimizers",
+]
+
+_threadpoolctl.register()
+
+# What most programs don't need, or what needs an optional dependency, is imported when it is first asked for.
+_LAZY_NAMES = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "load": "io"}
+_LAZY_MODULES = ("datasets", "kernels")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        value: Any = importlib.import_module(f".{name}", __name__)
+    elif name in _LAZY_NAMES:
+        value = getattr(importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_LAZY_NAMES})

@@ -1,0 +1,65 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .network import Network
+from .results import EpochResult
+
+_Features = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+
+class Engine:
+    network: Network
+    batch_rows: int
+    def __init__(
+        self,
+        network: Network,
+        loss: str,
+        *,
+        loss_parameter: float = 0.0,
+        label_smoothing: float = 0.0,
+        dropout: Sequence[float] = (),
+        batch_rows: int = 32,
+        n_threads: int | None = None,
+        seed: int = 0,
+        penalty_over_weights: bool = False,
+    ) -> None: ...
+    def run_epoch(
+        self,
+        X: _Features,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None,
+        optimizer: Any,
+        state: NDArray[Any],
+        learning_rates: NDArray[np.float64],
+        *,
+        step: int,
+        order: NDArray[np.int64] | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        metrics: Sequence[str] = (),
+        max_steps: int = -1,
+        deadline: float = 0.0,
+    ) -> EpochResult: ...
+    def loss_and_gradient(
+        self,
+        X: _Features,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None = None,
+        *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        gradient: NDArray[Any] | None = None,
+        dropout_step: int = -1,
+    ) -> tuple[float, NDArray[Any]]: ...
+    def evaluate(
+        self,
+        X: _Features,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None = None,
+        *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        metrics: Sequence[str] = (),
+    ) -> tuple[float, dict[str, float]]: ...

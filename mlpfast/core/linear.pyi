@@ -1,0 +1,10 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def matmul_bias(
+    X: NDArray[Any], W: NDArray[Any], b: NDArray[Any], activation: str, alpha: float, out: NDArray[Any] | None
+) -> NDArray[Any]: ...
+def matmul_bias_backward(
+    X: NDArray[Any], W: NDArray[Any], delta: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...

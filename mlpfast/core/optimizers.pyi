@@ -1,0 +1,3 @@
+from typing import Any
+
+def state_slots(optimizer: Any) -> int: ...

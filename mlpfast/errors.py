@@ -1,0 +1,87 @@
+"""Exceptions of the package, and the wording that errors about arguments share.
+
+A message says what was expected, what came, and where.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+__all__ = ["DivergenceError", "ModelFileError"]
+
+
+class DivergenceError(FloatingPointError):
+    """Training stopped because the loss or the parameters became infinite or NaN.
+
+    The model keeps the last finite parameters.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and what may help.
+    step : int
+        Number of optimizer steps that had been taken when the training diverged.
+    """
+
+    def __init__(self, message: str, step: int = 0) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class ModelFileError(ValueError):
+    """A model file is damaged, is not a model file, or comes from a newer version."""
+
+
+def unknown_name(kind: str, name: object, valid: Iterable[str]) -> Exception:
+    """The error for a name that is not in `valid`: it offers the nearest one."""
+    valid = sorted(valid)
+    if not isinstance(name, str):
+        return TypeError(f"expected {kind} to be one of {', '.join(valid)}; got {name!r} ({type(name).__name__})")
+    near = difflib.get_close_matches(name.lower(), valid, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return ValueError(f"unknown {kind} {name!r}; {hint}expected one of {', '.join(valid)}")
+
+
+def real(
+    name: str,
+    value: object,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
+    at_most: float = math.inf,
+) -> float:
+    """`value` as a float, if it is a finite real number within the bounds; an error that names it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"expected {name} to be a number, got {value!r} ({type(value).__name__})")
+    number = float(value)
+    if not (math.isfinite(number) and above < number < below and at_least <= number <= at_most):
+        bounds = [
+            f"{sign} {bound:g}"
+            for sign, bound in ((">", above), (">=", at_least), ("<", below), ("<=", at_most))
+            if math.isfinite(bound)
+        ]
+        expected = "finite" if not bounds else " and ".join(bounds)
+        raise ValueError(f"expected {name} to be {expected}, got {value!r}")
+    return number
+
+
+def integer(name: str, value: object, *, at_least: int = 1, at_most: int | None = None) -> int:
+    """`value` as an int, if it is a whole number within the bounds; an error that names it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"expected {name} to be an integer, got {value!r} ({type(value).__name__})")
+    number = int(value)
+    if number < at_least or (at_most is not None and number > at_most):
+        upper = "" if at_most is None else f" and <= {at_most}"
+        raise ValueError(f"expected {name} to be >= {at_least}{upper}, got {number}")
+    return number
+
+
+def boolean(name: str, value: object) -> bool:
+    """`value` as a bool, if it is one (Python's or NumPy's); an error that names it otherwise."""
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    raise TypeError(f"expected {name} to be True or False, got {value!r} ({type(value).__name__})")

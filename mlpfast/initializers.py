@@ -1,0 +1,177 @@
+"""Initial values of weights and biases, as pure data: an initializer tells the distribution, the model draws from it.
+
+The default for a layer's weights follows its activation (`default_initializer`):
+
+- ``he_uniform`` for relu and its relatives (leaky_relu, elu, gelu, gelu_tanh, silu, mish): they pass about half of the
+  input's second moment, which the factor 2 of He et al. (2015) restores at each layer;
+- ``lecun_normal`` for selu: its fixed point of mean 0 and variance 1 holds for weights of variance 1 / fan_in
+  (Klambauer et al., 2017);
+- ``glorot_uniform`` for all others: a compromise that keeps the variance of both the outputs and the deltas near one
+  where the activation is close to linear (Glorot and Bengio, 2010).
+
+Uniform rather than normal, since the variance is what matters: bounded draws give no outliers in a narrow layer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from .activations import Activation
+from .errors import real, unknown_name
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "Normal",
+    "Uniform",
+    "Zeros",
+    "as_initializer",
+    "default_initializer",
+]
+
+#: ("constant", value), ("normal", standard deviation) or ("uniform", limit: values are in [-limit, limit)).
+Distribution: TypeAlias = tuple[Literal["constant", "normal", "uniform"], float]
+
+
+class Initializer:
+    """Base of the initializers. `name` is what a layer's ``kernel_initializer=`` accepts in place of an instance."""
+
+    name: ClassVar[str]
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        """The distribution of each value, for a layer with `fan_in` inputs and `fan_out` units."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """All zero."""
+
+    name: ClassVar[str] = "zeros"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "constant", 0.0
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """All equal to `value`."""
+
+    value: float = 0.0
+    name: ClassVar[str] = "constant"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", real("value", self.value))
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "constant", self.value
+
+
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal, with mean 0 and standard deviation `stddev`; not truncated."""
+
+    stddev: float = 0.05
+    name: ClassVar[str] = "normal"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stddev", real("stddev", self.stddev, at_least=0.0))
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "normal", self.stddev
+
+
+@dataclass(frozen=True)
+class Uniform(Initializer):
+    """Uniform in [-limit, limit)."""
+
+    limit: float = 0.05
+    name: ClassVar[str] = "uniform"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limit", real("limit", self.limit, at_least=0.0))
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "uniform", self.limit
+
+
+@dataclass(frozen=True)
+class GlorotUniform(Initializer):
+    """Uniform with limit sqrt(6 / (fan_in + fan_out)): variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+
+    name: ClassVar[str] = "glorot_uniform"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "uniform", math.sqrt(6.0 / (fan_in + fan_out))
+
+
+@dataclass(frozen=True)
+class GlorotNormal(Initializer):
+    """Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010); not truncated."""
+
+    name: ClassVar[str] = "glorot_normal"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "normal", math.sqrt(2.0 / (fan_in + fan_out))
+
+
+@dataclass(frozen=True)
+class HeUniform(Initializer):
+    """Uniform with limit sqrt(6 / fan_in): variance 2 / fan_in (He et al., 2015)."""
+
+    name: ClassVar[str] = "he_uniform"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "uniform", math.sqrt(6.0 / fan_in)
+
+
+@dataclass(frozen=True)
+class HeNormal(Initializer):
+    """Normal with variance 2 / fan_in (He et al., 2015); not truncated."""
+
+    name: ClassVar[str] = "he_normal"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "normal", math.sqrt(2.0 / fan_in)
+
+
+@dataclass(frozen=True)
+class LecunNormal(Initializer):
+    """Normal with variance 1 / fan_in (LeCun et al., 1998); not truncated."""
+
+    name: ClassVar[str] = "lecun_normal"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "normal", math.sqrt(1.0 / fan_in)
+
+
+#: Every initializer by name.
+INITIALIZERS: dict[str, type[Initializer]] = {
+    cls.name: cls
+    for cls in (Zeros, Constant, Normal, Uniform, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunNormal)
+}
+
+_HE = ("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish")
+
+
+def as_initializer(initializer: str | Initializer) -> Initializer:
+    """An `Initializer` from itself or from its name (with its default parameters)."""
+    if isinstance(initializer, Initializer):
+        return initializer
+    if not isinstance(initializer, str) or initializer not in INITIALIZERS:
+        raise unknown_name("initializer", initializer, INITIALIZERS)
+    return INITIALIZERS[initializer]()
+
+
+def default_initializer(activation: Activation) -> Initializer:
+    """The initializer of a layer's weights where the user names none; the module's text says why."""
+    if activation.name in _HE:
+        return HeUniform()
+    return LecunNormal() if activation.name == "selu" else GlorotUniform()

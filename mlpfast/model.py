@@ -1,0 +1,360 @@
+"""The model: layers over one flat parameter vector."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import validation
+from .activations import Activation
+from .core.data import aligned_zeros, normal, uniform
+from .core.engine import Engine
+from .core.network import Network
+from .errors import integer, real
+from .initializers import Initializer
+from .layers import Dense
+from .losses import Loss, as_loss
+
+__all__ = ["Model", "mlp"]
+
+_Self = TypeVar("_Self", bound="Model")
+
+_RNG_INITIALIZE = 2  # the generator's purpose number for initial parameters (enum mf_purpose)
+
+
+class Model:
+    """A multilayer perceptron.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of features.
+    layers : sequence of Dense
+        At least one; the last is the output. A model with one layer is a linear (or logistic, softmax) regression.
+    dtype : {"float32", "float64"}, default "float32"
+        Of the parameters, and of all computation.
+    seed : int in [0, 2**64), default 0
+        Seed of the initial parameters. The same seed gives the same parameters on every machine.
+
+    Attributes
+    ----------
+    parameters : ndarray (n_parameters,)
+        All parameters in one writable vector: ``W0 (fan_in, fan_out) row-major, b0, W1, b1, ...``. Assigning copies the
+        values into it.
+    weights, biases : tuple of ndarray
+        Views into `parameters`, one for each layer: (fan_in, fan_out) and (fan_out,).
+    layers : tuple of Dense
+    sizes : tuple of int
+        ``(inputs, units of layer 0, units of layer 1, ...)``.
+    inputs, outputs, n_parameters : int
+    dtype : numpy.dtype
+    seed : int
+    network : mlpfast.core.network.Network
+        The compiled forward pass over `parameters`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of another type, or the last layer has dropout.
+
+    Examples
+    --------
+    >>> model = Model(4, [Dense(8, activation="tanh"), Dense(3, activation="softmax")])
+    >>> model.predict(np.zeros((2, 4), dtype=np.float32)).shape
+    (2, 3)
+    """
+
+    layers: tuple[Dense, ...]
+    sizes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    seed: int
+    weights: tuple[NDArray[Any], ...]
+    biases: tuple[NDArray[Any], ...]
+    network: Network
+    _parameters: NDArray[Any]
+
+    def __init__(self, inputs: int, layers: Sequence[Dense], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
+        self._build(inputs, layers, dtype, seed)
+        self._initialize()
+
+    def _build(self, inputs: int, layers: Sequence[Dense], dtype: DTypeLike, seed: int) -> None:
+        """Everything but the values: the parameters, all zero, and the views into them."""
+        self.layers, self.dtype = _checked_layers(layers), validation.as_dtype(dtype)
+        self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
+        self.sizes = (integer("inputs", inputs), *(layer.units for layer in self.layers))
+        parts = list(zip(self.sizes, self.sizes[1:], strict=False))
+        n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in parts)
+        if n_parameters * self.dtype.itemsize > sys.maxsize // 2:
+            raise MemoryError(f"a model of {n_parameters:,} parameters does not fit into memory")
+        self._parameters = aligned_zeros(n_parameters, self.dtype)
+        weights, biases, start = [], [], 0
+        for fan_in, fan_out in parts:
+            middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
+            weights.append(self._parameters[start:middle].reshape(fan_in, fan_out))
+            biases.append(self._parameters[middle:end])
+            start = end
+        self.weights, self.biases = tuple(weights), tuple(biases)
+        activations = [(layer.activation.name, layer.activation.alpha) for layer in self.layers]
+        self.network = Network(self.sizes, activations, self._parameters)
+
+    def _initialize(self) -> None:
+        """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
+        for i, (layer, W, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
+            fan_in, fan_out = W.shape
+            for step, tensor, initializer in (
+                (2 * i, W, layer.kernel_initializer),
+                (2 * i + 1, b, layer.bias_initializer),
+            ):
+                kind, scale = initializer.distribution(fan_in, fan_out)
+                if kind == "constant":
+                    tensor.fill(scale)
+                    continue
+                draw = normal if kind == "normal" else uniform
+                values = draw(self.seed, _RNG_INITIALIZE, step, tensor.size).reshape(tensor.shape)
+                tensor[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+
+    @property
+    def parameters(self) -> NDArray[Any]:
+        """All parameters in one writable vector (n_parameters,)."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: ArrayLike) -> None:
+        self._parameters[...] = validation.as_parameters(values, self.n_parameters, self.dtype)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return int(self._parameters.size)
+
+    @property
+    def inputs(self) -> int:
+        """Number of features."""
+        return self.sizes[0]
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.sizes[-1]
+
+    def predict(self, X: Any, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """Outputs of the model.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or (inputs,), or SciPy sparse (n, inputs)
+            A 1-D X is one row. C-contiguous float32, float64 and uint8 and
+            CSR rows are read where they are; anything else is converted first.
+        out : ndarray (n, outputs), optional
+            C-contiguous and of the model's dtype; receives the result.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, outputs)
+            `out`, or a new array of the model's dtype. A row's values depend neither on other rows nor on `n_threads`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not numeric, has the wrong rank or width, is empty, or holds NaN or infinity; if `out` does not fit.
+
+        Examples
+        --------
+        >>> model = Model(2, [Dense(1, kernel_initializer="zeros", bias_initializer="zeros")])
+        >>> model.predict([[1.0, 2.0], [3.0, 4.0]])
+        array([[0.],
+               [0.]], dtype=float32)
+        """
+        # The network answers None to all but the arrays that it reads as they are. A tuple would be CSR rows to it.
+        result = None if isinstance(X, tuple) else self.network.predict(X, out, n_threads)
+        if result is None:
+            X = validation.as_features(X, self.inputs, self.dtype, one_row=True)
+            result = self.network.predict(X, out, n_threads)
+            assert result is not None, "as_features leaves nothing to refuse"
+        return result
+
+    def loss_and_gradient(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Loss,
+        *,
+        sample_weight: Any = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> tuple[float, NDArray[Any]]:
+        """The loss over all rows of X, and its gradient by backpropagation. Dropout takes no part.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        y : array-like
+            Targets, (n, outputs); (n,) class indices for "cross_entropy".
+        loss : str or Loss
+            See `mlpfast.losses`.
+        sample_weight : array-like (n,), optional
+            The loss is then ``sum(w_i loss_i) / sum(w_i)``.
+        l1, l2 : float >= 0, default 0.0
+            Penalties ``l1 sum|W| + l2/2 sum W^2`` on the weights, not on the biases.
+        out : ndarray (n_parameters,), optional
+            Receives the gradient; of the model's dtype.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        loss : float
+            Summed in float64.
+        gradient : ndarray (n_parameters,)
+            In the order of `parameters`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is out of range, of another type, or does not fit the model or the other arguments.
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1, kernel_initializer="zeros")], dtype="float64")
+        >>> model.loss_and_gradient([[1.0], [2.0]], [1.0, 3.0], "mse")
+        (2.5, array([-3.5, -2. ]))
+        """
+        loss = as_loss(loss)
+        loss.check_output(self.layers[-1].activation)
+        X = validation.as_features(X, self.inputs, self.dtype)
+        n = validation.n_rows(X)
+        y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
+        sample_weight = validation.as_sample_weight(sample_weight, n)
+        if out is not None:
+            validation.check_out(out, (self.n_parameters,), self.dtype)
+        l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)
+        engine = Engine(
+            self.network,
+            loss.name,
+            loss_parameter=loss.parameter,
+            label_smoothing=loss.smoothing,
+            batch_rows=n,
+            n_threads=n_threads,
+        )
+        return engine.loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, which `mlpfast.load` reads; an ``.npz`` of arrays and a JSON header, no pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Replaced as a whole if it exists: a failure leaves the old file as it was.
+
+        Raises
+        ------
+        OSError
+            If the file can't be written.
+        """
+        from .io import save
+
+        save(self, path)
+
+    def copy(self: _Self) -> _Self:
+        """An independent model with the same layers and parameters."""
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        derived = ("sizes", "weights", "biases", "network", "_parameters")
+        state = {name: value for name, value in self.__dict__.items() if name not in derived}
+        return {**state, "inputs": self.inputs, "parameters": np.array(self._parameters)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        parameters = state.pop("parameters")
+        self._build(*(state.pop(name) for name in ("inputs", "layers", "dtype", "seed")))
+        self._parameters[...] = parameters
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(repr(layer) for layer in self.layers)
+        return f"Model({self.inputs}, [{layers}], dtype={self.dtype.name!r}, seed={self.seed})"
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("layer", "activation", "weights", "biases", "dropout", "parameters")]
+        for i, (layer, W, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
+            dropout = f"{layer.dropout:g}" if layer.dropout else "-"
+            rows.append((str(i), str(layer.activation), str(W.shape), str(b.shape), dropout, f"{W.size + b.size:,}"))
+        if not any(layer.dropout for layer in self.layers):
+            rows = [row[:4] + row[5:] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = []
+        for *cells, count in rows:
+            left = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+            lines.append("  ".join([*left, count.rjust(widths[-1])]))
+        rule = "-" * len(lines[0])
+        size = self.n_parameters * self.dtype.itemsize / 1024
+        title = f"Model: {self.inputs:,} inputs, {self.outputs:,} outputs, {self.dtype.name}"
+        total = f"{self.n_parameters:,} parameters, {size:,.1f} KiB"
+        return "\n".join([title, lines[0], rule, *lines[1:], rule, total.rjust(len(rule))])
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: str | Activation = "relu",
+    output_activation: str | Activation = "identity",
+    *,
+    dropout: float = 0.0,
+    kernel_initializer: str | Initializer | None = None,
+    bias_initializer: str | Initializer = "zeros",
+    dtype: DTypeLike = "float32",
+    seed: int = 0,
+) -> Model:
+    """A `Model` from its sizes.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        ``[inputs, units of hidden layer 0, ..., outputs]``; at least two.
+    activation : str or Activation, default "relu"
+        Of the hidden layers.
+    output_activation : str or Activation, default "identity"
+        Of the last layer.
+    dropout : float in [0, 1), default 0.0
+        After each hidden layer.
+    kernel_initializer, bias_initializer
+        Of all layers, as for `Dense`.
+    dtype, seed
+        As for `Model`.
+
+    Examples
+    --------
+    >>> mlp([784, 128, 10], activation="relu", output_activation="softmax").sizes
+    (784, 128, 10)
+    """
+    sizes = list(sizes)
+    if len(sizes) < 2:
+        raise ValueError(f"expected at least two sizes, inputs and outputs, got {sizes}")
+    layers = [Dense(units, activation, kernel_initializer, bias_initializer, dropout) for units in sizes[1:-1]]
+    layers.append(Dense(sizes[-1], output_activation, kernel_initializer, bias_initializer))
+    return Model(sizes[0], layers, dtype=dtype, seed=seed)
+
+
+def _checked_layers(layers: Sequence[Dense]) -> tuple[Dense, ...]:
+    if isinstance(layers, Dense):
+        raise TypeError(f"expected layers to be a sequence of Dense, got a single one; write [{layers!r}]")
+    layers = tuple(layers)
+    if not layers:
+        raise ValueError("expected at least one layer, got none")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Dense):
+            raise TypeError(f"expected layer {i} to be a Dense, got {layer!r} ({type(layer).__name__})")
+    if layers[-1].dropout:
+        raise ValueError(f"expected no dropout after the last layer, got {layers[-1].dropout:g}")
+    return layers

@@ -1,0 +1,151 @@
+"""Optimizers, as pure data: names and hyper-parameters. The update rules are compiled, one fused pass each.
+
+Below, ``g`` is the gradient (with the penalties of the trainer's ``l1`` and ``l2`` in it), ``p`` the parameters and
+``lr`` the learning rate. Every optimizer has a decoupled ``weight_decay`` (Loshchilov and Hutter, 2019): before its
+step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The other kind of decay, coupled, is ``l2``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
+
+from .errors import boolean, real, unknown_name
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "as_optimizer"]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Base of the optimizers. `name` is what ``optimizer=`` accepts in place of an instance."""
+
+    learning_rate: float = 0.001
+    _: KW_ONLY
+    weight_decay: float = 0.0
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        self._check("learning_rate", above=0.0)
+        self._check("weight_decay", at_least=0.0)
+
+    def _check(self, field: str, **bounds: float) -> None:
+        object.__setattr__(self, field, real(field, getattr(self, field), **bounds))
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Gradient descent with momentum, by velocity ``v``.
+
+    ``v = momentum v - lr g; p += v``, and with Nesterov's look-ahead ``p += momentum v - lr g`` in place of ``p += v``
+    (Sutskever et al., 2013).
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.01
+    momentum : float in [0, 1], default 0.0
+    nesterov : bool, default False
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay.
+    """
+
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    momentum: float = 0.0
+    nesterov: bool = False
+    name: ClassVar[str] = "sgd"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("momentum", at_least=0.0, at_most=1.0)
+        object.__setattr__(self, "nesterov", boolean("nesterov", self.nesterov))
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """Gradient descent scaled by a running root mean square of the gradient (Tieleman and Hinton, 2012).
+
+    ``s = rho s + (1 - rho) g^2; p -= lr g / (sqrt(s) + epsilon)``; with momentum the step goes into a velocity first:
+    ``v = momentum v - lr g / (sqrt(s) + epsilon); p += v``.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.001
+    rho : float in [0, 1), default 0.9
+        Decay of the running mean of squares.
+    momentum : float in [0, 1], default 0.0
+    epsilon : float > 0, default 1e-8
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay.
+    """
+
+    _: KW_ONLY
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-8
+    name: ClassVar[str] = "rmsprop"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("rho", at_least=0.0, below=1.0)
+        self._check("momentum", at_least=0.0, at_most=1.0)
+        self._check("epsilon", above=0.0)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015): steps by the ratio of two running means, of the gradient and of its square.
+
+    At step t (from 1), ``m = beta_1 m + (1 - beta_1) g``, ``v = beta_2 v + (1 - beta_2) g^2`` and
+    ``p -= lr m_hat / (sqrt(v_hat) + epsilon)``, ``m_hat = m / (1 - beta_1^t)``, ``v_hat = v / (1 - beta_2^t)``.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.001
+    beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float > 0, default 1e-8
+    epsilon_hat : bool, default False
+        Add epsilon to the uncorrected ``sqrt(v)`` instead, as at the end of section 2 of the paper (its epsilon-hat);
+        scikit-learn and Keras do.
+    amsgrad : bool, default False
+        Divide by the root of the largest ``v`` so far (Reddi et al., 2018).
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay.
+    """
+
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    epsilon_hat: bool = False
+    amsgrad: bool = False
+    name: ClassVar[str] = "adam"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("beta_1", at_least=0.0, below=1.0)
+        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("epsilon", above=0.0)
+        object.__setattr__(self, "epsilon_hat", boolean("epsilon_hat", self.epsilon_hat))
+        object.__setattr__(self, "amsgrad", boolean("amsgrad", self.amsgrad))
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay on by default (Loshchilov and Hutter, 2019); parameters as `Adam`'s."""
+
+    _: KW_ONLY
+    weight_decay: float = 0.01
+    name: ClassVar[str] = "adamw"
+
+
+#: Every optimizer by name.
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW)}
+
+
+def as_optimizer(optimizer: str | Optimizer) -> Optimizer:
+    """An `Optimizer` from itself or from its name (with its default hyper-parameters)."""
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+        raise unknown_name("optimizer", optimizer, OPTIMIZERS)
+    return OPTIMIZERS[optimizer]()

@@ -1,0 +1,187 @@
+"""The promise of the same bits: the same seed and data give bit-identical parameters for every number of threads and
+every instruction set, and a row's prediction does not depend on the rows around it.
+
+Run as a script, this file prints a hash of the parameters of each case, for comparison between instruction sets.
+"""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from isas import OTHER_ISAS, run_under
+
+import mlpfast as mf
+from mlpfast.activations import ACTIVATIONS
+
+DTYPES = ("float32", "float64")
+OPTIMIZERS = {
+    "sgd": mf.SGD(0.01),
+    "momentum": mf.SGD(0.01, momentum=0.9, weight_decay=0.01),
+    "nesterov": mf.SGD(0.01, momentum=0.9, nesterov=True),
+    "rmsprop": mf.RMSprop(0.001),
+    "rmsprop-momentum": mf.RMSprop(0.001, momentum=0.5),
+    "adam": mf.Adam(0.001),
+    "adam-hat": mf.Adam(0.001, epsilon_hat=True),
+    "amsgrad": mf.Adam(0.001, amsgrad=True),
+    "adamw": mf.AdamW(0.001),
+}
+ROWS = 150
+# Odd sizes; the last is large enough for a second thread to be worth its while.
+SHAPES = ([7, 5, 3], [1, 17, 1, 2], [33, 31, 65, 10], [65, 129, 67, 5])
+
+
+def cases():
+    """name -> (sizes, hidden activation, output activation, loss, optimizer, keywords of the trainer)."""
+    optimizers = list(OPTIMIZERS.items())
+    for i, activation in enumerate(ACTIVATIONS):
+        name, optimizer = optimizers[i % len(optimizers)]
+        yield f"{activation}-{name}", (SHAPES[i % 2], activation, "softmax", "cross_entropy", optimizer, {})
+    for i, (name, optimizer) in enumerate(optimizers):
+        sizes = SHAPES[2 + i % 2]
+        yield f"{name}-{sizes[0]}", (sizes, "relu", "softmax", "cross_entropy", optimizer, {"l2": 0.01, "l1": 0.001})
+    for loss, output in [
+        ("mse", "identity"),
+        ("mae", "tanh"),
+        ("huber", "softplus"),
+        ("quantile", "gelu"),
+        ("poisson", "exponential"),
+        ("binary_cross_entropy", "sigmoid"),
+        ("mse", "softmax"),
+    ]:
+        yield f"{loss}-{output}", ([7, 9, 3], "tanh", output, loss, mf.Adam(0.001), {})
+    for sizes in SHAPES[1:]:
+        yield f"dropout-{sizes[0]}", (sizes, "silu", "softmax", "cross_entropy", mf.Adam(0.001), {"dropout": 0.3})
+    yield "full-batch", ([33, 31, 10], "tanh", "softmax", "cross_entropy", mf.SGD(0.1), {"batch_size": None})
+
+
+CASES = dict(cases())
+
+
+def train(case, dtype, n_threads=1):
+    """The model after three epochs."""
+    sizes, hidden, output, loss, optimizer, keywords = CASES[case]
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(ROWS, sizes[0])).astype(dtype)
+    y = rng.integers(2, size=(ROWS, sizes[-1]))
+    if loss == "cross_entropy":
+        y = rng.integers(sizes[-1], size=ROWS)
+    keywords = {"batch_size": 67, **keywords}
+    model = mf.mlp(sizes, hidden, output, dropout=keywords.pop("dropout", 0.0), dtype=dtype, seed=1)
+    trainer = mf.Trainer(model, loss, optimizer, seed=2, n_threads=n_threads, **keywords)
+    trainer.fit(X, y, epochs=3, sample_weight=rng.uniform(0.5, 2, ROWS), verbose=0)
+    assert np.isfinite(model.parameters).all()
+    return model
+
+
+def digest(array):
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+def digests():
+    """A hash for each case and dtype: of the parameters, and of predictions from one, few and many rows."""
+    found = {}
+    for case in CASES:
+        for dtype in DTYPES:
+            model = train(case, dtype)
+            X = np.random.default_rng(1).normal(size=(130, model.inputs)).astype(dtype)
+            predictions = [model.predict(X[:n]) for n in (1, 5, 130)]
+            found[f"{case}-{dtype}"] = digest(np.concatenate([model.parameters, *(p.ravel() for p in predictions)]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def digests_here():
+    return digests()
+
+
+@pytest.mark.parametrize("isa", OTHER_ISAS)
+def test_every_isa_gives_the_same_bits(isa, digests_here):
+    there = json.loads(run_under(isa, __file__))
+    different = [name for name, value in digests_here.items() if there[name] != value]
+    assert not different
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_every_number_of_threads_gives_the_same_bits(case, dtype):
+    expected = train(case, dtype, 1).parameters.tobytes()
+    for n_threads in range(2, 9):
+        assert train(case, dtype, n_threads).parameters.tobytes() == expected, n_threads
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 63, 700])
+def test_many_rows_and_any_number_of_threads(rows, dtype):
+    """Batches, evaluations and gradients that several threads share; 700 rows are several panels."""
+    rng = np.random.default_rng(rows)
+    X, y = rng.normal(size=(rows, 100)), rng.integers(10, size=rows)
+    found = set()
+    for n_threads in (1, 2, 3, 4, 8):
+        model = mf.mlp([100, 257, 131, 10], "gelu", "softmax", dtype=dtype, seed=0)
+        trainer = mf.Trainer(model, batch_size=None, n_threads=n_threads, l2=0.01, metrics=["accuracy"])
+        trainer.fit(X, y, epochs=2, verbose=0)
+        loss, gradient = model.loss_and_gradient(X, y, "cross_entropy", l2=0.01, n_threads=n_threads)
+        found.add((digest(model.parameters), loss, digest(gradient), str(trainer.evaluate(X, y))))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_a_full_batch_is_its_gradient_whatever_the_chunks(sizes, dtype):
+    """More rows than the engine's arena holds at once: the sums over rows still run in one order."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2500, sizes[0])), rng.integers(sizes[-1], size=2500)
+    model = mf.mlp(sizes, "tanh", "softmax", dtype=dtype)
+    found = {digest(model.loss_and_gradient(X, y, "cross_entropy", n_threads=n)[1]) for n in (1, 2, 4)}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_prediction_does_not_depend_on_the_other_rows(activation, dtype):
+    for sizes in SHAPES:
+        model = mf.mlp([*sizes, 17, sizes[-1]], activation, "softmax", dtype=dtype, seed=3)
+        X = np.random.default_rng(4).normal(size=(200, model.inputs)).astype(dtype)
+        expected = model.predict(X, n_threads=1)
+        for i in range(0, 200, 7):
+            np.testing.assert_array_equal(model.predict(X[i]), expected[i : i + 1])
+            np.testing.assert_array_equal(model.predict(X[i : i + 1]), expected[i : i + 1])
+        for start, stop in [(0, 2), (3, 50), (1, 66), (50, 200), (197, 200)]:
+            np.testing.assert_array_equal(model.predict(X[start:stop]), expected[start:stop])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_prediction_does_not_depend_on_the_threads(dtype):
+    model = mf.mlp([100, 257, 131, 10], "tanh", "softmax", dtype=dtype)
+    X = np.random.default_rng(0).normal(size=(3000, 100)).astype(dtype)
+    expected = model.predict(X, n_threads=1)
+    for n_threads in (2, 3, 4, 8, None):
+        np.testing.assert_array_equal(model.predict(X, n_threads=n_threads), expected)
+    for i in range(0, 3000, 301):
+        np.testing.assert_array_equal(model.predict(X[i]), expected[i : i + 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_source_of_the_rows_does_not_matter(dtype):
+    """uint8, other floats, a sparse matrix: the same values train to the same bits."""
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, size=(90, 37)).astype(np.uint8)
+    y = rng.integers(4, size=90)
+    found = set()
+    for features in (
+        X,
+        X.astype("float32"),
+        X.astype("float64"),
+        sparse.csr_array(X),
+        sparse.csc_array(X.astype(dtype)),
+    ):
+        model = mf.mlp([37, 19, 4], "relu", "softmax", dtype=dtype)
+        mf.Trainer(model, batch_size=32).fit(features, y, epochs=2, verbose=0)
+        found.add(digest(model.parameters) + digest(model.predict(features)))
+    assert len(found) == 1
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests()))

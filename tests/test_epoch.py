@@ -1,0 +1,213 @@
+"""The epoch loop is native: it holds no GIL, allocates nothing, and can be interrupted after any step."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlpfast as mf
+from mlpfast.core.data import permutation
+
+HERE = Path(__file__).parent
+LAPS = 20_000  # of 1000 rows, for an epoch that lasts for seconds
+
+
+def trainer_and_data(n_threads=1, rows=1000):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(rows, 20)).astype(np.float32), rng.integers(5, size=rows)
+    model = mf.mlp([20, 32, 5], "relu", "softmax", seed=0)
+    return mf.Trainer(model, batch_size=50, n_threads=n_threads, metrics=["accuracy"]), X, y
+
+
+def by_single_steps(steps, X, y):
+    """The same training, a step at a time."""
+    trainer, _, _ = trainer_and_data(rows=len(X))
+    per_epoch = len(X) // 50
+    for step in range(steps):
+        if step % per_epoch == 0:
+            order = permutation(0, 1, step // per_epoch, len(X))
+        rows = order[step % per_epoch * 50 :][:50]
+        trainer.train_on_batch(X[rows], y[rows])
+    return trainer
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_other_python_threads_run_meanwhile(n_threads):
+    trainer, X, y = trainer_and_data(n_threads)
+    trainer.fit(X, y, verbose=0)
+    # One call of the native loop that lasts half a second: an epoch that goes through the rows again and again.
+    order = np.tile(np.arange(1000), LAPS)
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        begin = time.monotonic()
+        result = trainer.run_epoch(X, y.astype(np.int32), order=order, deadline=begin + 0.5)
+        end = time.monotonic()
+    finally:
+        done.set()
+        thread.join()
+    assert result.status == "deadline"
+    # A loop that held the GIL would leave only its edges to the other thread.
+    middle = [t for t in ticks if begin + 0.1 < t < end - 0.1]
+    assert len(middle) >= 10
+
+
+ALLOCATIONS = """
+    import ctypes, json
+    import numpy as np
+    import mlpfast as mf
+
+    count = ctypes.CDLL(None).malloc_count
+    count.restype = ctypes.c_long
+    found = {}
+    for n_threads in (1, 2):
+        for sizes, batch_size in (([20, 32, 5], 50), ([100, 128, 5], 200)):
+            for optimizer in (mf.SGD(0.01), mf.Adam(0.001)):
+                rng = np.random.default_rng(0)
+                X, y = rng.normal(size=(1000, sizes[0])), rng.integers(5, size=1000).astype(np.int32)
+                model = mf.mlp(sizes, "gelu", "softmax", dropout=0.1)
+                trainer = mf.Trainer(
+                    model, optimizer=optimizer, batch_size=batch_size, n_threads=n_threads, metrics=["accuracy"], l2=0.1
+                )
+                counts = []
+                for passes in (40, 40, 400):  # so that NumPy's cache of small arrays has no part in it
+                    order = np.tile(np.arange(1000), passes)
+                    before = count()
+                    result = trainer.run_epoch(X, y, order=order)
+                    counts.append(count() - before)
+                    assert result.status == "ok" and result.rows == 1000 * passes
+                found[f"{sizes} {optimizer.name} {n_threads} threads"] = counts
+    print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts the calls of glibc's malloc")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer has a malloc of its own")
+def test_steps_do_not_allocate(tmp_path):
+    """Thousands of steps more, no more calls of malloc; with PYTHONMALLOC=malloc, Python objects are counted too."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    library = tmp_path / "malloc_count.so"
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, HERE / "malloc_count.c"], check=True)
+    environment = os.environ | {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ALLOCATIONS)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    for case, (_, short, long) in json.loads(result.stdout).items():
+        assert short > 0, "the counter does not count"
+        # The Python around the loop varies by a few; one allocation in a step would make 1800 or more.
+        assert long < short + 20, f"{case}: {short} allocations in an epoch, {long} in one of ten times the steps"
+
+
+def interrupt_soon():
+    """Send this process a Ctrl-C in a while."""
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+@pytest.fixture
+def python_handles_ctrl_c():
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_handles_ctrl_c")
+def test_ctrl_c_within_an_epoch():
+    """One epoch that would last for seconds stops at once, after a whole step."""
+    trainer, X, y = trainer_and_data()
+    order = np.tile(np.arange(1000), LAPS)
+    interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_epoch(X, y.astype(np.int32), order=order)
+    assert 0 < trainer.steps < len(order) // 50
+    twin, _, _ = trainer_and_data()
+    twin.run_epoch(X, y.astype(np.int32), order=order[: 50 * trainer.steps])
+    np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
+    np.testing.assert_array_equal(trainer._state, twin._state)
+
+
+@pytest.mark.usefixtures("python_handles_ctrl_c")
+def test_ctrl_c_during_fit():
+    trainer, X, y = trainer_and_data()
+    ended = []
+
+    class Ends(mf.callbacks.Callback):
+        def on_train_end(self, trainer, logs):
+            ended.append(dict(logs))
+
+    trainer.callbacks = (Ends(),)
+    interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(X, y, epochs=10**6, verbose=0)
+    history = trainer.history
+    assert history.stopped_by == "interrupt"
+    assert history.epochs == len(history["loss"]) == len(history["accuracy"]) > 0
+    assert ended[0]["loss"] == history["loss"][-1]
+    steps = trainer.steps
+    np.testing.assert_array_equal(by_single_steps(steps, X, y).model.parameters, trainer.model.parameters)
+    trainer.fit(X, y, epochs=1, verbose=0)  # and it goes on
+    assert trainer.steps == steps + 20
+
+
+@pytest.mark.usefixtures("python_handles_ctrl_c")
+def test_another_signals_handler_may_raise_what_it_likes():
+    class Alarm(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        trainer, X, y = trainer_and_data()
+        order = np.tile(np.arange(1000), LAPS)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(Alarm):
+            trainer.run_epoch(X, y.astype(np.int32), order=order)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert trainer.steps > 0
+
+
+def test_a_deadline_ends_after_a_whole_step():
+    trainer, X, y = trainer_and_data()
+    history = trainer.fit(X, y, epochs=10**6, verbose=0, max_seconds=0.2)
+    assert history.stopped_by == "max_seconds"
+    np.testing.assert_array_equal(by_single_steps(trainer.steps, X, y).model.parameters, trainer.model.parameters)
+
+
+def test_a_callback_may_change_the_parameters():
+    """The engine keeps packed copies of the weights; what Python writes between epochs counts nevertheless."""
+    trainer, X, y = trainer_and_data()
+    trainer.fit(X, y, verbose=0)
+    trainer.model.weights[1][:] = 0
+    trainer.model.biases[1][:] = 0
+    assert trainer.evaluate(X, y)["loss"] == pytest.approx(np.log(5), rel=1e-6)
+    assert trainer.train_on_batch(X[:50], y[:50]) == pytest.approx(np.log(5), rel=1e-6)
