@@ -188,35 +188,61 @@ static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, in
     }
 }
 
-/* --- one row: no panels, no packing; W is read once, in its order --- */
+/* --- one row: no panels, no packing; W is read once, in its order, without the rows that meet a zero of x --- */
 
-INLINE void row_columns(const int vectors, const real *x, const real *w, real *h, int64_t k, int64_t ld) {
+/* h[0:vectors * LANES] += sum over the listed i of x[i] * w[i * ld ...] */
+INLINE void row_columns(const int vectors, const real *x, const real *w, int64_t ld, const int32_t *list, int64_t count,
+                        real *h) {
     vec acc[16];
-    UNROLL for (int v = 0; v < vectors; v++) acc[v] = vload(w + k * ld + v * LANES);
-    for (int64_t i = 0; i < k; i++) {
-        const vec xi = vset(x[i]);
-        UNROLL for (int v = 0; v < vectors; v++) acc[v] = vfma(xi, vload(w + i * ld + v * LANES), acc[v]);
+    UNROLL for (int v = 0; v < vectors; v++) acc[v] = vload(h + v * LANES);
+    for (int64_t i = 0; i < count; i++) {
+        const vec xi = vset(x[list[i]]);
+        const real *row = w + list[i] * ld;
+        UNROLL for (int v = 0; v < vectors; v++) acc[v] = vfma(xi, vload(row + v * LANES), acc[v]);
     }
     UNROLL for (int v = 0; v < vectors; v++) vstore(h + v * LANES, acc[v]);
 }
 
-static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
-    const real *row = x, *weights = w;
-    real *out = h;
-    for (int64_t vectors = (n + LANES - 1) / LANES, done = 0, now; vectors > 0; vectors -= now, done += now * LANES) {
-        switch (vectors) {
-        case 1: now = 1; row_columns(1, row, weights + done, out + done, k, n); break;
-        case 2: now = 2; row_columns(2, row, weights + done, out + done, k, n); break;
-        case 3: now = 3; row_columns(3, row, weights + done, out + done, k, n); break;
-        case 4: now = 4; row_columns(4, row, weights + done, out + done, k, n); break;
-        case 5: now = 5; row_columns(5, row, weights + done, out + done, k, n); break;
-        case 6: now = 6; row_columns(6, row, weights + done, out + done, k, n); break;
-        case 7: now = 7; row_columns(7, row, weights + done, out + done, k, n); break;
-        default:
-            now = vectors < 16 || MF_VECTOR_BYTES < 64 ? 8 : 16; /* as many accumulators as registers allow */
-            if (now == 8) row_columns(8, row, weights + done, out + done, k, n);
-            else row_columns(16, row, weights + done, out + done, k, n);
+/* The same for n columns, as many of them at once as the registers hold. */
+static void row_block(const real *x, const real *w, int64_t ld, const int32_t *list, int64_t count, real *h, int64_t n) {
+    enum { MOST = MF_VECTOR_BYTES == 64 ? 16 : 8 };
+    for (int64_t left = (n + LANES - 1) / LANES, now; left > 0; left -= now, w += now * LANES, h += now * LANES) {
+        now = left >= MOST ? MOST : left >= 8 ? 8 : left;
+        switch (now) {
+        case 1: row_columns(1, x, w, ld, list, count, h); break;
+        case 2: row_columns(2, x, w, ld, list, count, h); break;
+        case 3: row_columns(3, x, w, ld, list, count, h); break;
+        case 4: row_columns(4, x, w, ld, list, count, h); break;
+        case 5: row_columns(5, x, w, ld, list, count, h); break;
+        case 6: row_columns(6, x, w, ld, list, count, h); break;
+        case 7: row_columns(7, x, w, ld, list, count, h); break;
+        case 8: row_columns(8, x, w, ld, list, count, h); break;
+        default: row_columns(MOST, x, w, ld, list, count, h);
         }
     }
+}
+
+static void row_product(const real *x, const real *w, real *h, int64_t k, int64_t n, int skip_zeros) {
+    enum { LIST = 1024 };
+    int32_t list[LIST];
+    for (int64_t j = 0; j < n; j += LANES) vstore(h + j, vload(w + k * n + j)); /* the bias */
+    for (int64_t i0 = 0; i0 < k; i0 += LIST) {
+        const int32_t block = (int32_t)(k - i0 < LIST ? k - i0 : LIST);
+        int64_t count = 0;
+        for (int32_t i = 0; i < block; i++) {
+            list[count] = i;
+            count += !skip_zeros || x[i0 + i] != 0;
+        }
+        row_block(x + i0, w + i0 * n, n, list, count, h, n);
+    }
+}
+
+/* A product with zero adds zero, which only the sign of a sum that is itself zero can show: then nothing is skipped. */
+static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
+    real *out = h;
+    int zero = 0;
+    row_product(x, w, out, k, n, 1);
+    for (int64_t j = 0; j < n; j++) zero |= out[j] == 0;
+    if (zero) row_product(x, w, out, k, n, 0);
     if (activation != MF_IDENTITY) activate_span(activation, alpha, out, out, (n + LANES - 1) / LANES * LANES);
 }

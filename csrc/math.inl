@@ -100,11 +100,13 @@ INLINE vec horner(const real *coefficients, int n, int step, vec x) {
     return sum;
 }
 
-/* Of a long polynomial, the even and the odd powers are summed side by side: latency binds more than throughput. */
+/* Of a long polynomial, the even and the odd powers are summed side by side, as latency binds more than throughput; but
+ * for the last two steps, whose rounding errors count most. */
 INLINE vec polynomial(const real *coefficients, int n, vec x) {
-    if (n < 8) return horner(coefficients, n, 1, x);
-    const vec x2 = x * x, first = horner(coefficients, n, 2, x2), second = horner(coefficients + 1, n - 1, 2, x2);
-    return n % 2 ? vfma(second, x, first) : vfma(first, x, second);
+    if (n < 10) return horner(coefficients, n, 1, x);
+    const vec x2 = x * x, first = horner(coefficients, n - 2, 2, x2), second = horner(coefficients + 1, n - 3, 2, x2);
+    const vec upper = n % 2 ? vfma(second, x, first) : vfma(first, x, second);
+    return vfma(vfma(upper, x, vset(coefficients[n - 2])), x, vset(coefficients[n - 1]));
 }
 
 /* --- exponentials --- */
