@@ -2,20 +2,31 @@
  * Between row-major arrays and panels: packing weights, gathering the rows of a batch. Panelled sides are padded.
  */
 
-/* One row of n elements into panels; the rest of the last panel is zeroed. */
-INLINE void pack_row(const real *in, int64_t n, real *out, ptrdiff_t panel_stride) {
-    for (; n >= NR; n -= NR, in += NR, out += panel_stride)
-        UNROLL for (int v = 0; v < NR; v += LANES) vstore(out + v, vload(in + v));
-    if (n == 0) return;
+/* x * 0 is NaN where x is not finite, and NaN stays in a sum: one FMA a vector. */
+INLINE vec check(vec x, vec sum) { return vfma(x, vset(0), sum); }
+
+/* One row of n elements into panels; the rest of the last panel is zeroed. Returns `sum`, checked. */
+INLINE vec pack_row(const real *in, int64_t n, real *out, ptrdiff_t panel_stride, vec sum) {
+    for (; n >= NR; n -= NR, in += NR, out += panel_stride) {
+        UNROLL for (int v = 0; v < NR; v += LANES) {
+            const vec x = vload(in + v);
+            sum = check(x, sum);
+            vstore(out + v, x);
+        }
+    }
+    if (n == 0) return sum;
     for (int v = 0; v < NR; v += LANES) {
         const int64_t left = n - v;
-        vstore(out + v, left >= LANES ? vload(in + v) : left > 0 ? vload_n(in + v, (int)left) : vset(0));
+        const vec x = left >= LANES ? vload(in + v) : left > 0 ? vload_n(in + v, (int)left) : vset(0);
+        sum = check(x, sum);
+        vstore(out + v, x);
     }
+    return sum;
 }
 
 static void pack(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) {
     for (int64_t r = 0; r < rows; r++)
-        pack_row((const real *)w + r * ld, cols, (real *)out.data + r * out.row_stride, out.panel_stride);
+        pack_row((const real *)w + r * ld, cols, (real *)out.data + r * out.row_stride, out.panel_stride, vset(0));
 }
 
 static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld) {
@@ -89,9 +100,6 @@ INLINE real element(const void *source, int source_dtype, int64_t i) {
     }
 }
 
-/* x * 0 is NaN where x is not finite, and NaN stays in a sum: one FMA a vector. */
-INLINE vec check(vec x, vec sum) { return vfma(x, vset(0), sum); }
-
 INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                        int64_t cols, mf_matrix out) {
     enum { LINE = 64, AHEAD = 4096 }; /* bytes; rows come from memory at random, so ask for them this far ahead */
@@ -106,18 +114,15 @@ INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, c
             for (int64_t line = 0; line < bytes; line += LINE) __builtin_prefetch(next + line);
         }
         real *to = (real *)out.data + r * out.row_stride;
-        if (same) pack_row((const real *)source + row * ld, cols, to, out.panel_stride);
+        if (same) {
+            sum = pack_row((const real *)source + row * ld, cols, to, out.panel_stride, sum);
+            continue;
+        }
         for (int64_t c = 0; c < cols; c += NR) {
-            real *panel = to + c / NR * out.panel_stride;
-            if (!same) {
-                const int64_t width = cols - c < NR ? cols - c : NR;
-                if (width == NR)
-                    for (int i = 0; i < NR; i++) panel[i] = element(source, source_dtype, row * ld + c + i);
-                else
-                    for (int i = 0; i < NR; i++)
-                        panel[i] = i < width ? element(source, source_dtype, row * ld + c + i) : 0;
-            }
-            UNROLL for (int v = 0; v < NR; v += LANES) sum = check(vload(panel + v), sum);
+            const int64_t width = cols - c < NR ? cols - c : NR;
+            real cast[NR] = {0};
+            for (int i = 0; i < width; i++) cast[i] = element(source, source_dtype, row * ld + c + i);
+            sum = pack_row(cast, NR, to + c / NR * out.panel_stride, 0, sum);
         }
     }
     for (int64_t r = rows; r % MR != 0; r++)

@@ -2,12 +2,13 @@
  * Elementary functions of vectors: at most 2 ulp over the whole range, the same bits on every ISA. Infinities, NaN,
  * denormal arguments and denormal results come out as those of libm do.
  *
- * Each function is a range reduction and one polynomial, without a branch. Numbers are rounded to
- * integers by adding MAGIC: the low bits of the sum's representation hold the integer.
+ * Each function is a range reduction and one polynomial, without a branch. Numbers are rounded to integers by adding
+ * MAGIC: the low bits of the sum's representation hold the integer.
  *
  * All coefficients are minimax fits of the relative error, found by the Remez exchange algorithm in 60-digit arithmetic
- * and rounded one at a time, lowest order first, the others being fitted again each time. The bounds beside the tables are
- * those of the fit. Tables begin with the highest order, as Horner's rule reads them.
+ * and rounded one at a time, lowest order first, the others being fitted again each time (float64's TAIL: all at once).
+ * The bounds beside the tables are those of the rounded fit. Tables begin with the highest order, as Horner's rule
+ * reads them.
  */
 
 #if defined(MF_F32)
@@ -81,13 +82,13 @@ static const real TAIL[] = {
 #if defined(MF_F32) /* 2^-25.7 */
     -0.000115486182f, 0.000212086888f, 0.00157217181f, -0.003537104f, -0.00753113022f,
     0.0604102388f,    -0.18652229f,    0.38713631f,    -0.607896626f, 0.755285144f,
-#else /* 2^-53.8 */
-    -1.2164171906196932e-9, -2.7515332099175453e-10, 1.4858501846413722e-8,  1.5893822999920736e-8,
-    -7.793910497263008e-8,  -1.5642208747143987e-7,  2.652255929586019e-7,   1.0218122712657147e-6,
-    -6.2613991748041378e-7, -5.9200492077724089e-6,  7.1545695305308375e-7,  3.5144605222080183e-5,
-    -1.9080048169921495e-6, -0.00023109491622564282, 0.0001333442819695338,  0.0016308184554762624,
-    -0.0034796923657124958, -0.0075401889666219567,  0.060396574890932919,   -0.18652185795965925,
-    0.38713740074221231,    -0.60789664197189208,    0.75528513041575152,
+#else /* 2^-54.3 */
+    -6.727868530770053e-10,  -2.4201761779715428e-09, 1.7623165912991511e-09,  1.9241817172885568e-08,
+    1.3449738731422167e-08,  -8.480129696392341e-08,  -1.550288564370504e-07,  2.712505716520936e-07,
+    1.0215278373323566e-06,  -6.293809939303224e-07,  -5.920135226836791e-06,  7.165501376526602e-07,
+    3.51446684363191e-05,    -1.9082308242106505e-06, -0.0002310949308561374,  0.00013334430827742502,
+    0.0016308184570008163,   -0.0034796923670309577,  -0.00754018896668472,    0.06039657489092014,
+    -0.1865218579596586,     0.3871374007422148,      -0.6078966419718921,     0.7552851304157515,
 #endif
 };
 
@@ -100,8 +101,8 @@ INLINE vec horner(const real *coefficients, int n, int step, vec x) {
     return sum;
 }
 
-/* Of a long polynomial, the even and the odd powers are summed side by side, as latency binds more than throughput; but
- * for the last two steps, whose rounding errors count most. */
+/* The even and the odd powers of a long polynomial are summed side by side, since latency binds more than throughput;
+ * all but the lowest two, whose rounding errors count most. */
 INLINE vec polynomial(const real *coefficients, int n, vec x) {
     if (n < 10) return horner(coefficients, n, 1, x);
     const vec x2 = x * x, first = horner(coefficients, n - 2, 2, x2), second = horner(coefficients + 1, n - 3, 2, x2);
@@ -111,12 +112,13 @@ INLINE vec polynomial(const real *coefficients, int n, vec x) {
 
 /* --- exponentials --- */
 
-/* x = k ln 2 + r, |r| <= ln 2 / 2. Also gives k as it is added to the bits of a float in order to multiply by 2^k. */
+/* x = k ln 2 + r, |r| <= ln 2 / 2. Returns r + k LN2_LOW, which is exact, so that the caller rounds r only once.
+ * `exponent` is what is added to the bits of a float to multiply it by 2^k. */
 INLINE vec exp_reduce(vec x, vec *k, uvec *exponent) {
     const vec t = vfma(x, vset(REAL(1.4426950408889634)), vset(MAGIC));
     *k = t - MAGIC;
     *exponent = (uvec)t << MANTISSA_BITS;
-    return vfma(*k, vset(-LN2_HIGH), x); /* exact; the rest, k LN2_LOW, is the caller's */
+    return vfma(*k, vset(-LN2_HIGH), x);
 }
 
 /* 2^k times `scale`, a power of two. */
@@ -168,8 +170,8 @@ INLINE vec vexpm1(vec x) {
     return vselect(vless(vabs(x), vset(1 / MAGIC)), x, result);
 }
 
-/* t / (t + 2), t = expm1(2 |x|); where t is small, in the form h - h (t / (t + 2)), h = t / 2, which leaves little of the
- * rounding errors of the quotient. */
+/* t / (t + 2), t = expm1(2 |x|); where t is small, in the form h - h (t / (t + 2)), h = t / 2, which leaves little of
+ * the rounding errors of the quotient. */
 INLINE vec vtanh(vec x) {
     const vec t = expm1_scaled(vmin(vset(EXPM1_SATURATION), vabs(x) * 2), 1), h = t * REAL(0.5), ratio = t / (t + 2);
     return vcopysign(vselect(vless(t, vset(1)), vfma(-h, ratio, h), ratio), x);
@@ -210,7 +212,7 @@ INLINE vec log_expand(vec f, vec k) {
 #endif
 }
 
-/* `result`, a logarithm of x + offset, where that argument is positive and finite. */
+/* `result`, the logarithm of x - pole, where that is positive and finite. */
 INLINE vec log_or_special(vec x, real pole, vec result) {
     const vec edge = vselect(vequal(x, vset(pole)), vset(-INFINITY), vselect(vless(x, vset(pole)), vset(NAN), x));
     return vselect(mask_and(vless(vset(pole), x), vless(x, vset(INFINITY))), result, edge);
@@ -264,10 +266,11 @@ INLINE vec tail(vec x) {
     return inverse * POLYNOMIAL(TAIL, vfma(inverse, vset(-2 * TAIL_SHIFT), vset(1)));
 }
 
-/* x times the same. Where x is small, x / (x + shift) is taken as h - h (x / (x + shift)), h = x / shift: see vtanh(). */
+/* x times the same. x / (x + shift) of small x is taken as h - h (x / (x + shift)), h = x / shift, as in vtanh();
+ * elsewhere the errors of the quotient and of the polynomial partly cancel. */
 INLINE vec tail_times_x(vec x) {
     const vec quotient = x / (x + TAIL_SHIFT), h = x * (1 / TAIL_SHIFT);
-    const vec ratio = vselect(vless(x, vset(TAIL_SHIFT / 2)), vfma(-h, quotient, h), quotient);
+    const vec ratio = vselect(vless(x, vset(TAIL_SHIFT / 8)), vfma(-h, quotient, h), quotient);
     return ratio * POLYNOMIAL(TAIL, vfma(quotient, vset(2), vset(-1)));
 }
 

@@ -1,0 +1,1 @@
+"""Benchmarks of mlpfast beside its peers; see bench/README.md."""

@@ -1,0 +1,82 @@
+"""The data of a workload, made once by the runner and read by every peer, so that all see the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.workloads import Workload
+
+FASHION_MNIST = Path(os.environ.get("MLPFAST_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """An IDX file of bytes, gzipped: two zeros, type 8, the rank, big-endian sizes, then the elements."""
+    content = gzip.decompress(path.read_bytes())
+    rank = content[3]
+    shape = np.frombuffer(content, ">i4", rank, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def fashion_mnist(part: str = "train") -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images (n, 784) scaled to [0, 1] and labels (n,); part is "train" (60,000) or "t10k" (10,000)."""
+    if not FASHION_MNIST.is_dir():
+        raise FileNotFoundError(
+            f"no Fashion-MNIST at {FASHION_MNIST}: install Debian's dataset-fashion-mnist or set MLPFAST_FASHION_MNIST"
+        )
+    images = read_idx(FASHION_MNIST / f"{part}-images-idx3-ubyte.gz")
+    labels = read_idx(FASHION_MNIST / f"{part}-labels-idx1-ubyte.gz")
+    return images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int64)
+
+
+def initial_weights(sizes: tuple[int, ...], rng: np.random.Generator) -> list[tuple[NDArray, NDArray]]:
+    """Glorot-uniform weights (fan_in, fan_out) and zero biases, layer by layer, in float64."""
+    return [(rng.uniform(-1, 1, (k, n)) * np.sqrt(6 / (k + n)), np.zeros(n)) for k, n in pairwise(sizes)]
+
+
+def flatten(layers: list[tuple[NDArray, NDArray]]) -> NDArray:
+    return np.concatenate([a.ravel() for layer in layers for a in layer])
+
+
+def unflatten(flat: NDArray, sizes: tuple[int, ...]) -> list[tuple[NDArray, NDArray]]:
+    """Views into W0 (fan_in, fan_out) row-major, b0, W1, b1, ..."""
+    layers, start = [], 0
+    for k, n in pairwise(sizes):
+        layers.append((flat[start : start + k * n].reshape(k, n), flat[start + k * n : start + (k + 1) * n]))
+        start += (k + 1) * n
+    return layers
+
+
+def logits(layers: list[tuple[NDArray, NDArray]], X: NDArray) -> NDArray:
+    """Pre-activations of the output layer (n, outputs) of a ReLU network."""
+    for i, (W, b) in enumerate(layers):
+        X = (np.maximum(X, 0) if i else X) @ W + b
+    return X
+
+
+def make(workload: Workload) -> dict[str, NDArray]:
+    """X (rows, inputs), y (labels, or (rows, outputs) for mse) and the initial parameters, in the workload's dtype.
+
+    Random data come from a teacher network of the same shape: there is something to learn, and a loss to compare.
+    """
+    rng = np.random.default_rng(0)
+    if workload.data == "fashion-mnist":
+        X, y = (a[: workload.rows] for a in fashion_mnist())
+    else:
+        X = rng.standard_normal((workload.rows, workload.sizes[0]), dtype=np.float32)
+        y = logits([(W * 2, b) for W, b in initial_weights(workload.sizes, rng)], X)
+        y = y + 0.1 * rng.standard_normal(y.shape) if workload.loss == "mse" else y.argmax(axis=1)
+    initial = flatten(initial_weights(workload.sizes, rng))
+    dtype = np.dtype(workload.dtype)
+    test = dict(zip(("X_test", "y_test"), fashion_mnist("t10k"), strict=True)) if workload.name == "accuracy" else {}
+    return {
+        **test,
+        "X": np.ascontiguousarray(X, dtype),
+        "y": np.ascontiguousarray(y, dtype if workload.loss == "mse" else np.int64),
+        "initial": initial.astype(dtype),
+    }

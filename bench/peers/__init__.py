@@ -1,0 +1,29 @@
+"""The libraries that are measured: one short module each, one subprocess each."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    module: str
+    class_name: str
+    name: str  # in pictures and tables
+    training: str = ""  # how it trains, where that needs saying
+
+
+# The order is that of the tables.
+PEERS = {
+    "mlpfast": Entry("mlpfast_peer", "MlpfastPeer", "mlpfast"),
+    "jax": Entry("jax_peer", "JaxPeer", "JAX", "one jitted lax.scan an epoch"),
+    "torch": Entry("torch_peer", "TorchPeer", "PyTorch eager", "fused Adam"),
+    "torch-compile": Entry("torch_peer", "TorchCompilePeer", "torch.compile", "of the whole step"),
+    "torchscript": Entry("torch_peer", "TorchScriptPeer", "TorchScript"),
+    "sklearn": Entry("sklearn_peer", "SklearnPeer", "scikit-learn"),
+    "numpy": Entry("numpy_peer", "NumpyPeer", "NumPy by hand"),
+    "onnxruntime": Entry("onnx_peer", "OnnxPeer", "ONNX Runtime"),
+    "estimators-mlpfast": Entry("estimator_peer", "MlpfastEstimators", "mlpfast's estimators"),
+    "estimators-sklearn": Entry("estimator_peer", "SklearnEstimators", "scikit-learn's estimators"),
+    "roof": Entry("roof_peer", "RoofPeer", "the machine's roof"),
+}
+
+TRAINING_PEERS = ("mlpfast", "jax", "torch", "torch-compile", "sklearn", "numpy")
+INFERENCE_PEERS = ("mlpfast", "onnxruntime", "numpy", "torchscript", "torch", "jax", "sklearn")

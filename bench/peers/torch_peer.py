@@ -1,0 +1,119 @@
+"""PyTorch: eager with fused Adam, torch.compile, and TorchScript frozen for inference. No data loader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from bench.peers.base import Layers, Peer
+from bench.workloads import LEARNING_RATE
+
+
+def half_mse(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return 0.5 * functional.mse_loss(output, target)
+
+
+class TorchPeer(Peer):
+    distribution = "torch"
+
+    def prepare(self) -> None:
+        task = self.task
+        torch.set_num_threads(task.threads)
+        torch.manual_seed(0)
+        self.X, self.y = torch.from_numpy(task.X), torch.from_numpy(task.y)
+        modules: list[torch.nn.Module] = []
+        for W, _ in task.layers:
+            modules += [torch.nn.Linear(*W.shape, dtype=self.X.dtype), torch.nn.ReLU()]
+        self.network = torch.nn.Sequential(*modules[:-1])
+        self.linear = list(self.network[::2])
+        self._assign()
+        self.criterion = functional.cross_entropy if task.classifies else half_mse
+
+    def _assign(self) -> None:
+        with torch.no_grad():
+            for linear, (W, b) in zip(self.linear, self.task.layers, strict=True):
+                linear.weight.copy_(torch.from_numpy(W.T.copy()))
+                linear.bias.copy_(torch.from_numpy(b))
+
+    def reset(self) -> None:
+        self._assign()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, fused=True)
+
+    def train(self, epochs: int) -> None:
+        X, y, network, criterion, optimizer = self.X, self.y, self.network, self.criterion, self.optimizer
+        for _ in range(epochs):
+            for rows in torch.randperm(len(X)).split(self.task.workload.batch):
+                optimizer.zero_grad()
+                criterion(network(X.index_select(0, rows)), y.index_select(0, rows)).backward()
+                optimizer.step()
+
+    def layers(self) -> Layers:
+        return [(linear.weight.detach().numpy().T, linear.bias.detach().numpy()) for linear in self.linear]
+
+    def module(self) -> torch.nn.Module:
+        return torch.nn.Sequential(*self.network, torch.nn.Softmax(dim=1)).eval()
+
+    def predictor(self) -> Callable[[NDArray], Any]:
+        module, from_numpy = self.module(), torch.from_numpy
+
+        def predict(x: NDArray) -> NDArray:
+            with torch.inference_mode():
+                return module(from_numpy(x)).numpy()
+
+        return predict
+
+
+class TorchCompilePeer(TorchPeer):
+    """The whole step (gradient and Adam) as one compiled function: much faster than compiling the model alone."""
+
+    supports = ("train",)
+
+    def prepare(self) -> None:
+        super().prepare()
+        torch._dynamo.reset()
+        names = [name for name, _ in self.network.named_parameters()]
+        network, criterion = self.network, self.criterion
+
+        def loss(parameters: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return criterion(torch.func.functional_call(network, dict(zip(names, parameters, strict=True)), (x,)), y)
+
+        gradient = torch.func.grad(loss)
+
+        def step(p: Any, m: Any, v: Any, t: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> None:
+            t += 1
+            rate, correction = LEARNING_RATE / (1 - 0.9**t), 1 / (1 - 0.999**t)
+            for p_i, m_i, v_i, g_i in zip(p, m, v, gradient(p, x, y), strict=True):
+                m_i.lerp_(g_i, 0.1)
+                v_i.mul_(0.999).addcmul_(g_i, g_i, value=0.001)
+                p_i.sub_(rate * m_i / ((v_i * correction).sqrt() + 1e-8))
+
+        self.step = torch.compile(step, dynamic=False)
+
+    def reset(self) -> None:
+        self._assign()
+        p = [parameter.detach() for parameter in self.network.parameters()]
+        m, v = ([torch.zeros_like(q) for q in p] for _ in range(2))
+        self.state = (p, m, v, torch.zeros((), dtype=self.X.dtype))
+
+    def train(self, epochs: int) -> None:
+        X, y, step, state = self.X, self.y, self.step, self.state
+        with torch.no_grad():
+            for _ in range(epochs):
+                for rows in torch.randperm(len(X)).split(self.task.workload.batch):
+                    step(*state, X.index_select(0, rows), y.index_select(0, rows))
+
+
+class TorchScriptPeer(TorchPeer):
+    supports = ("predict",)
+
+    def module(self) -> torch.nn.Module:
+        traced = torch.jit.trace(super().module(), torch.from_numpy(self.task.X[: self.task.workload.batch]))
+        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+        for _ in range(10):  # its profiling executor specialises during the first calls
+            frozen(torch.from_numpy(np.ascontiguousarray(self.task.X[: self.task.workload.batch])))
+        return frozen

@@ -1,0 +1,341 @@
+"""Renders a run (a JSON file of `python -m bench`) as Markdown: the target table for the terminal, and all of
+docs/benchmarks.md. Numbers come from the file and from nowhere else.
+
+    python -m bench.report RESULTS.json [--docs docs]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
+from bench.tables import duration, ratio, size, table
+from bench.targets import TARGETS, Record, Results, percent
+from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LEARNING_RATE, SWEEPS, TRAINING
+
+NOT_MEASURED = "not measured"
+
+
+def label(peer: str, training: bool = False) -> str:
+    entry = PEERS[peer]
+    return f"{entry.name}, {entry.training}" if training and entry.training else entry.name
+
+
+def targets(results: Results) -> str:
+    rows = []
+    for target in TARGETS:
+        try:
+            value = target.reached(results)
+            reached, verdict = target.show(value), target.verdict(value)
+        except KeyError:
+            reached, verdict = "-", NOT_MEASURED
+        least = target.show(target.least) if target.least is not None else "-"
+        rows.append([target.workload, target.what, target.show(target.goal), least, reached, verdict])
+    return table(["workload", "what", "goal", "least", "reached", ""], rows)
+
+
+def workload_table(results: Results, section: str, workload: str, quality: str) -> str:
+    """A row for each peer, the missing ones too. `quality` is "loss" or "error"."""
+    records = {r["peer"]: r for r in results.select(section=section, workload=workload)}
+    ours = records.get("mlpfast", {}).get("seconds")
+    roof = records.get("roof", {})
+    rows = []
+    for peer in PEERS:
+        record = records.get(peer)
+        if record is None:
+            continue
+        name = label(peer, training=section != "inference")
+        if "seconds" not in record:
+            rows.append([name, f"missing: {shortened(record.get('missing', NOT_MEASURED))}", *[""] * 5])
+            continue
+        seconds = record["seconds"]
+        rows.append(
+            [
+                name,
+                duration(seconds),
+                f"{duration(record['min'])} .. {duration(record['q3'])}",
+                ratio(seconds / ours) if ours else "-",
+                percent(record["flops"] / seconds / roof["peak"]) if "peak" in roof else "-",
+                percent(roof["seconds"] / seconds) if "seconds" in roof else "-",
+                f"{record[quality]:.3g}" if quality in record else "",
+            ]
+        )
+    if not rows:
+        return NOT_MEASURED.capitalize() + "."
+    unit = "call" if section == "inference" else "step"
+    head = ["", f"median {unit}", "fastest .. third quartile", "over mlpfast", "of FMA peak", "of the roof", quality]
+    return table(head, rows)
+
+
+def shortened(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def sweep_table(results: Results, axis: str) -> str:
+    records = results.select(section="sweep", axis=axis)
+    peers = [p for p in PEERS if any(r["peer"] == p and "seconds" in r for r in records)]
+    rows = []
+    for value in sorted({r["value"] for r in records}):
+        found = {r["peer"]: r["seconds"] for r in records if r["value"] == value and "seconds" in r}
+        rows.append([str(value), *(duration(found[p]) if p in found else "-" for p in peers)])
+    return table([axis, *map(label, peers)], rows)
+
+
+def crossovers(results: Results, axis: str) -> str:
+    """Where, if anywhere, a peer's median is below mlpfast's."""
+    records = [r for r in results.select(section="sweep", axis=axis) if "seconds" in r and r["peer"] != "roof"]
+    ours = {r["value"]: r["seconds"] for r in records if r["peer"] == "mlpfast"}
+    if not ours:
+        return f"mlpfast was {NOT_MEASURED}."
+    lost = []
+    for peer in TRAINING_PEERS[1:]:
+        ahead = [
+            f"{r['value']} ({ours[r['value']] / r['seconds']:.2f}x)"
+            for r in records
+            if r["peer"] == peer and r["value"] in ours and r["seconds"] < ours[r["value"]]
+        ]
+        if ahead:
+            lost.append(f"{label(peer)} is faster at {axis} {', '.join(ahead)}")
+    return "; ".join(lost) + "." if lost else f"No peer is faster at any {axis} measured."
+
+
+def thread_table(results: Results, busy: int) -> str:
+    """Time with one thread over time with two, for each library."""
+    records = [r for r in results.select(section="threads", busy=busy) if "seconds" in r]
+    peers = [p for p in ("mlpfast", "jax", "torch") if any(r["peer"] == p for r in records)]
+    rows = []
+    for workload in (*TRAINING, *INFERENCE):
+        found = {(r["peer"], r["threads"]): r["seconds"] for r in records if r["workload"] == workload.name}
+        cells = []
+        for peer in peers:
+            one, two = found.get((peer, 1)), found.get((peer, 2))
+            if one and two:
+                cells += [duration(one), duration(two), f"{results.speed_up(workload.name, busy, peer):.2f}x"]
+            else:
+                cells += ["-", "-", "-"]
+        rows.append([workload.name, *cells])
+    return table(["", *(f"{p}{suffix}" for p in peers for suffix in (", 1 thread", ", 2 threads", ", speed-up"))], rows)
+
+
+def accuracy_table(results: Results) -> str:
+    rows = []
+    for record in results.select(section="accuracy"):
+        if "seconds" not in record:
+            rows.append([label(record["peer"], training=True), f"missing: {shortened(record['missing'])}", "", "", ""])
+            continue
+        reached = record["accuracy"] >= ACCURACY_GOAL
+        spread = f"{duration(record['min'])} .. {duration(record['max'])}"
+        seconds = duration(record["seconds"]) if reached else f"not within {duration(record['seconds'])}"
+        epochs, accuracy = f"{record['epochs']:g}", f"{record['accuracy']:.4f}"
+        rows.append([label(record["peer"], training=True), seconds, spread, epochs, accuracy])
+    return table(["", "training time", "fastest .. slowest", "epochs", "test accuracy"], rows)
+
+
+def estimator_table(results: Results) -> str:
+    rows = []
+    records = results.select(section="estimators")
+    for dataset in dict.fromkeys(r["workload"] for r in records):
+        found = {r["peer"]: r for r in records if r["workload"] == dataset}
+        ours = found.get("mlpfast", {}).get("seconds")
+        for peer, record in found.items():
+            if "seconds" not in record:
+                rows.append([dataset, peer, f"missing: {shortened(record['missing'])}", "", "", "", ""])
+                continue
+            seconds = record["seconds"]
+            spread = f"{duration(record['min'])} .. {duration(record['max'])}"
+            over = ratio(seconds / ours) if ours else "-"
+            score, iterations = f"{record['score']:.4f}", f"{record['iterations']:.0f}"
+            rows.append([dataset, peer, duration(seconds), spread, over, score, iterations])
+    return table(["", "estimator", "fit", "fastest .. slowest", "over mlpfast", "test score", "iterations"], rows)
+
+
+def footprint_table(results: Results) -> str:
+    rows = []
+    for record in results.select(section="footprint"):
+        if "seconds" not in record:
+            rows.append([label(record["peer"]), f"missing: {shortened(record['missing'])}", "", ""])
+            continue
+        sizes = [size(record[name]) if name in record else "-" for name in ("bytes", "bytes_with_dependencies")]
+        rows.append([label(record["peer"]), duration(record["seconds"]), *sizes])
+    return table(["", "import", "installed", "with all that it needs"], rows)
+
+
+def machine_text(run: dict[str, Any]) -> str:
+    machine = run["machine"]
+    peaks = "; ".join(
+        f"{isa} {found['float32'] / 1e9:.0f} GFLOP/s float32, {found['float64'] / 1e9:.0f} float64"
+        for isa, found in machine["peak"].items()
+    )
+    reads = ", ".join(f"{int(n) // 1024} KiB at {size(rate)}/s" for n, rate in machine["read_bandwidth"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(run["versions"].items()) if version)
+    removed = ", ".join(f"`{name}`" for name in machine["removed_variables"]) or "none"
+    lines = [
+        f"{machine['cpu']}, {machine['processors']} processors, {machine['system']}, {machine['architecture']}",
+        f"Python {machine['python']}; {versions}",
+        f"compiler of the roof's micro-benchmark: {machine['compiler']}",
+        f"FMA peak of one core at the start: {peaks or NOT_MEASURED}",
+        f"bandwidth of one core: copies {size(machine['copy_bandwidth'])}/s from memory to memory; reads {reads}",
+        f"load average at the start: {machine['load'][0]:.2f}",
+        f"environment variables that were set and that no peer saw: {removed}",
+        f"measured {machine['date']}, {run['settings']['rounds']} interleaved rounds"
+        + (" (a quick run: to see that it works, not to quote)" if run["settings"]["quick"] else ""),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def network(sizes: tuple[int, ...]) -> str:
+    return "-".join(map(str, sizes))
+
+
+def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
+    """docs/benchmarks.md; picture(name, description) gives the Markdown of a picture or nothing."""
+    results = Results(run["results"])
+    parts = [
+        "# Benchmarks",
+        "mlpfast beside the libraries that one would use instead. This page is written by `make bench` from the run "
+        "that it describes; the raw numbers are in [results.json](benchmarks/results.json).",
+        "## The machine",
+        machine_text(run),
+        "## How it is measured",
+        HOW.format(rate=LEARNING_RATE),
+        "## Targets",
+        "Goal, least acceptable, and what this run reached. Ratios are medians of one interleaved run, one thread "
+        "each, float32 unless it says float64.",
+        targets(results),
+        "## Training",
+        "A step is one batch: shuffle, gather, forward, loss, backward, Adam update. *Loss* is the training loss after "
+        "the run's epochs from the same initial weights, computed by the same NumPy code in float64 for everyone: a "
+        "fast wrong answer would show. Shuffles differ, so the last digits do.",
+        picture("training", "Time of a training step over mlpfast's, by workload and library"),
+    ]
+    for workload in TRAINING:
+        data = "Fashion-MNIST" if workload.data == "fashion-mnist" else "random"
+        parts += [
+            f"### {workload.name}: {network(workload.sizes)}",
+            f"{workload.loss}, batch {workload.batch}, {workload.rows:,} {data} rows, {workload.epochs} "
+            f"epoch{'s' if workload.epochs > 1 else ''}; {workload.flops / 1e6:,.4g} MFLOP a step.",
+            workload_table(results, "training", workload.name, "loss"),
+        ]
+    parts += [
+        "## Inference",
+        "*Error* is the largest difference of a probability from a float64 reference.",
+        picture("inference", "Time of a prediction over mlpfast's, by workload and library"),
+    ]
+    for workload in INFERENCE:
+        parts += [f"### {workload.name}", workload_table(results, "inference", workload.name, "error")]
+    parts += ["## float64"]
+    for workload in FLOAT64:
+        parts += [f"### {workload.name}", workload_table(results, "float64", workload.name, "loss")]
+    parts += ["## As the network grows"]
+    for axis, text in SWEEP_TEXT.items():
+        parts += [
+            f"### {axis.capitalize()}",
+            text,
+            picture(axis, f"Time of a training step as the {axis} grows, by library"),
+            crossovers(results, axis),
+            sweep_table(results, axis),
+        ]
+    parts += [
+        "## Threads",
+        "Threads are placed by the operating system here, nothing is pinned. A call may use two threads; whether it "
+        "does is the library's choice.",
+        picture("threads", "Speed-up of two threads over one"),
+        "### On a free machine",
+        thread_table(results, 0),
+        "### With two other busy processes",
+        thread_table(results, 2),
+        f"## Time to {ACCURACY_GOAL} test accuracy on Fashion-MNIST",
+        "784-256-128-10, batch 128; training time only, evaluated after each epoch.",
+        picture("accuracy", "Training seconds until the accuracy is reached"),
+        accuracy_table(results),
+        "## Estimators",
+        "`fit` of MLPClassifier and MLPRegressor with the default settings of both, one thread, with another seed in "
+        "each round; the score is accuracy or R2 on held-out rows.",
+        estimator_table(results),
+        "## Import time and size",
+        picture("footprint", "Import time and installed size"),
+        footprint_table(results),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+HOW = """\
+- Each library runs in a process of its own and is asked for one sample at a time, in turn, so that whatever happens to
+  the machine happens to all of them. A table shows the median, the fastest sample and the third quartile.
+- The same bytes of data, the same initial weights, the same hyper-parameters (Adam, learning rate {rate:g}), float32.
+- Every library gets the settings that are best for it: PyTorch without a data loader and with fused Adam, its
+  `torch.compile` row with the whole step in one compiled function; JAX with a whole epoch in one jitted `lax.scan` with
+  donated buffers; scikit-learn without its finiteness checks; ONNX Runtime with all graph optimisations; TorchScript
+  frozen; NumPy in place, into buffers that it keeps. Compilation and warm-up are not counted.
+- One-thread rows are pinned to one processor, the same for all. Variables of the environment that steer BLAS libraries
+  are removed first: some machines set `OPENBLAS_CORETYPE`, which would slow NumPy, SciPy and scikit-learn down.
+- *Of FMA peak* counts the flops of the matrix products (forward, weight gradient, input delta except that of the first
+  layer) against the peak of fused multiply-adds that touch registers only, measured in the same rounds. The row *the
+  machine's roof* is the larger of that time and the time that the step's data need at the measured bandwidth."""
+
+SWEEP_TEXT = {
+    "width": "64-w-w-10, batch 64.",
+    "batch": "64-64-64-10.",
+    "depth": "64 inputs, hidden layers of 64, 10 outputs, batch 64; depth 0 is softmax regression.",
+}
+assert set(SWEEP_TEXT) == set(SWEEPS)
+
+
+def summary(run: dict[str, Any]) -> str:
+    """What a terminal shows at the end of a run."""
+    results = Results(run["results"])
+    groups = (("training", TRAINING, TRAINING_PEERS), ("inference", INFERENCE, INFERENCE_PEERS))
+    rows = []
+    for section, workloads, peers in groups:
+        for workload in workloads:
+            found: dict[str, Record] = {r["peer"]: r for r in results.select(section=section, workload=workload.name)}
+            ours = found.get("mlpfast", {}).get("seconds")
+            if not any("seconds" in r for r in found.values()):
+                continue
+            others = [
+                f"{peer} {ratio(found[peer]['seconds'] / ours) if ours else duration(found[peer]['seconds'])}"
+                for peer in peers[1:]
+                if "seconds" in found.get(peer, {})
+            ]
+            rows.append([workload.name, duration(ours) if ours else NOT_MEASURED, ", ".join(others)])
+    overview = table(["workload", "mlpfast", "the others, over mlpfast"], rows) if rows else ""
+    return "\n\n".join(part for part in (overview, targets(results)) if part)
+
+
+def write_docs(run: dict[str, Any], docs: Path) -> None:
+    """docs/benchmarks.md, docs/benchmarks/*.svg (if matplotlib is there) and docs/benchmarks/results.json."""
+    folder = docs / "benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(run, indent=1) + "\n")
+    try:
+        from bench.pictures import draw
+    except ModuleNotFoundError as error:
+        print(f"no pictures: {error}")
+        drawn: set[str] = set()
+    else:
+        drawn = draw(run, folder)
+
+    def picture(name: str, description: str) -> str:
+        return f"![{description}](benchmarks/{name}.svg)" if name in drawn else ""
+
+    (docs / "benchmarks.md").write_text(page(run, picture))
+
+
+def main() -> None:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__.split("\n\n")[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--docs", type=Path, help="write benchmarks.md and its pictures into this folder")
+    arguments = parser.parse_args()
+    run = json.loads(arguments.results.read_text())
+    print(summary(run))
+    if arguments.docs:
+        write_docs(run, arguments.docs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Measures the machine's roof with roof.c: the FMA peak of an ISA and dtype, and the bandwidths."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+FLAGS = {"avx512": ["-mavx512f", "-mavx512dq"], "avx2": ["-mavx2", "-mfma"], "neon": [], "portable": []}
+CACHE_SIZES = (24 << 10, 512 << 10)  # bytes that lie well within the first and the second level
+COPY_SIZE = 128 << 20  # well beyond the last level
+TYPES = {"float32": ("fma_f32", ctypes.c_float), "float64": ("fma_f64", ctypes.c_double)}
+
+
+def compiler() -> str:
+    """The system's C compiler: $CC, cc, gcc or clang."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        if name and shutil.which(name):
+            return name
+    raise FileNotFoundError("no C compiler (cc, gcc or clang) to measure the machine's roof with")
+
+
+def compiler_version() -> str:
+    return subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+
+
+@cache
+def load(isa: str) -> ctypes.CDLL:
+    """roof.c, compiled for an ISA."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / f"roof_{isa}.so"
+        source = Path(__file__).with_name("roof.c")
+        command = [compiler(), "-O2", "-ffp-contract=fast", "-shared", "-fPIC", *FLAGS[isa], str(source), "-o"]
+        subprocess.run([*command, str(library)], check=True)
+        roof = ctypes.CDLL(str(library))
+    for name, ctype in TYPES.values():
+        getattr(roof, name).restype = ctypes.c_double
+        getattr(roof, name).argtypes = [ctypes.c_int64, ctypes.POINTER(ctype)]
+    roof.read_bytes.restype = ctypes.c_uint64
+    roof.read_bytes.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+    roof.copy_bytes.restype = None
+    roof.copy_bytes.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+    return roof
+
+
+@cache
+def isas() -> tuple[str, ...]:
+    """The ISAs that roof.c can be compiled for and run with here, best first."""
+    if platform.machine() in ("aarch64", "arm64"):
+        return ("neon", "portable")
+    if platform.machine() in ("x86_64", "AMD64"):
+        return tuple(isa for isa in ("avx512", "avx2", "portable") if load(isa).supported())
+    return ("portable",)
+
+
+def best_isa() -> str:
+    """The ISA that mlpfast is told to use, or the best of this machine."""
+    return os.environ.get("MLPFAST_ISA") or isas()[0]
+
+
+def peak(dtype: str, isa: str | None = None, threads: int = 1, seconds: float = 0.03) -> float:
+    """Floating-point operations a second, of `threads` threads together."""
+    name, ctype = TYPES[dtype]
+    chains = getattr(load(isa or best_isa()), name)
+
+    def work(n: int) -> float:
+        return float(chains(n, ctype()))
+
+    n = 100_000
+    with ThreadPoolExecutor(threads) as pool:
+        while True:
+            begin = time.perf_counter()
+            flops = sum(pool.map(work, [n] * threads))
+            elapsed = time.perf_counter() - begin
+            if elapsed >= seconds:
+                return flops / elapsed
+            n = int(n * max(2.0, 1.2 * seconds / elapsed))
+
+
+def aligned(size: int) -> np.ndarray:
+    buffer = np.ones(size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size]
+
+
+def read_bandwidth(size: int, seconds: float = 0.01) -> float:
+    """Bytes a second that one thread reads, again and again from the same `size` bytes."""
+    roof, buffer, n = load(best_isa()), aligned(size), 1
+    while True:
+        begin = time.perf_counter()
+        roof.read_bytes(buffer.ctypes.data, size, n)
+        elapsed = time.perf_counter() - begin
+        if elapsed >= seconds:
+            return n * size / elapsed
+        n = int(n * max(2.0, 1.2 * seconds / max(elapsed, 1e-9))) if n > 1 else 64
+
+
+def copy_bandwidth(size: int = COPY_SIZE, n: int = 2) -> float:
+    """Bytes a second that one thread copies (each counted once as read and once as written) from memory to memory."""
+    roof, source, target = load(best_isa()), aligned(size), aligned(size)
+    begin = time.perf_counter()
+    roof.copy_bytes(target.ctypes.data, source.ctypes.data, size, n)
+    return 2 * n * size / (time.perf_counter() - begin)

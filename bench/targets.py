@@ -1,0 +1,124 @@
+"""What was promised, and how far it is: goal, least, reached."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.tables import duration, ratio
+
+Record = dict[str, Any]
+
+
+class Results:
+    """The records of a run, to be looked up; a KeyError says what was not measured."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.records = list(records)
+
+    def select(self, **wanted: Any) -> list[Record]:
+        return [r for r in self.records if all(r.get(name) == value for name, value in wanted.items())]
+
+    def get(self, **wanted: Any) -> Record:
+        for record in self.select(**wanted):
+            if "seconds" in record:
+                return record
+        raise KeyError(wanted)
+
+    def seconds(self, workload: str, *peers: str, **wanted: Any) -> float:
+        """The median step of the best of some peers; the main sections are meant if none is named."""
+        wanted.setdefault("section", "inference" if workload.startswith(("latency", "throughput")) else "training")
+        return min(float(self.get(workload=workload, peer=peer, **wanted)["seconds"]) for peer in peers)
+
+    def over(self, workload: str, *peers: str) -> float:
+        """How many times as long as mlpfast the best of the peers takes."""
+        return self.seconds(workload, *peers) / self.seconds(workload, "mlpfast")
+
+    def of_peak(self, workload: str, section: str, peer: str = "mlpfast") -> float:
+        """The arithmetic that a peer gets done as a fraction of the FMA peak measured in the same rounds."""
+        record = self.get(workload=workload, peer=peer, section=section)
+        peak = self.get(workload=workload, peer="roof", section=section)["peak"]
+        return float(record["flops"] / record["seconds"] / peak)
+
+    def speed_up(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> float:
+        """Seconds with one thread over seconds with two: the median over the rounds, in which both are neighbours."""
+        wanted = {"section": "threads", "workload": workload, "peer": peer, "busy": busy}
+        one, two = (self.get(threads=n, **wanted)["samples"] for n in (1, 2))
+        return statistics.median(a / b for a, b in zip(one, two, strict=True))
+
+    def worst_speed_up(self, busy: int) -> float:
+        names = {r["workload"] for r in self.select(section="threads", peer="mlpfast", busy=busy) if "seconds" in r}
+        if not names:
+            raise KeyError("threads")
+        return min(self.speed_up(name, busy) for name in names)
+
+
+@dataclass(frozen=True)
+class Target:
+    workload: str
+    what: str
+    goal: float
+    least: float | None  # None: only the goal was named
+    reached: Callable[[Results], float]
+    show: Callable[[float], str] = ratio
+    lower_is_better: bool = False
+
+    def verdict(self, value: float) -> str:
+        def meets(bound: float) -> bool:
+            return value <= bound if self.lower_is_better else value >= bound
+
+        if meets(self.goal):
+            return "goal"
+        if self.least is None:
+            return "below the goal"
+        return "least" if meets(self.least) else "missed"
+
+
+def percent(x: float) -> str:
+    return f"{x:.0%}"
+
+
+def _over(workload: str, what: str, goal: float, least: float | None, *peers: str) -> Target:
+    return Target(workload, f"{what}, time over ours", goal, least, lambda results: results.over(workload, *peers))
+
+
+def _peak(workload: str, section: str, goal: float, least: float) -> Target:
+    return Target(workload, "of the FMA peak", goal, least, lambda results: results.of_peak(workload, section), percent)
+
+
+_CLASSIC = ("scikit-learn or PyTorch, the better", "sklearn", "torch")
+_A, _B = "64-64-64-10", "784-256-10"
+
+TARGETS = [
+    _over("tiny", "JAX scan", 8, 5, "jax"),
+    _over("tiny", _CLASSIC[0], 65, 40, *_CLASSIC[1:]),
+    _over("small", "JAX scan", 3, 2.2, "jax"),
+    _over("small", _CLASSIC[0], 13, 9, *_CLASSIC[1:]),
+    _over("medium", "JAX scan", 1.75, 1.5, "jax"),
+    _over("medium", _CLASSIC[0], 3.6, None, *_CLASSIC[1:]),
+    _peak("medium", "training", 0.8, 0.7),
+    _over("large", "JAX scan", 1.5, 1.3, "jax"),
+    _over("large", _CLASSIC[0], 2.5, None, *_CLASSIC[1:]),
+    _peak("large", "training", 0.8, 0.7),
+    Target(
+        f"latency {_A}",
+        "one row through model.predict",
+        1e-6,
+        1.5e-6,
+        lambda results: results.seconds(f"latency {_A}", "mlpfast"),
+        duration,
+        lower_is_better=True,
+    ),
+    *[_over(f"latency {net}", "ONNX Runtime", 10, 6, "onnxruntime") for net in (_A, _B)],
+    *[_over(f"throughput {net}", "ONNX Runtime", 1.8, 1.4, "onnxruntime") for net in (_A, _B)],
+    *[_peak(f"throughput {net}", "inference", 0.8, 0.65) for net in (_A, _B)],
+    *[_peak(f"{name} float64", "float64", 0.8, 0.6) for name in ("small", "medium", "large")],
+    *[
+        Target(name, "2 threads over 1, machine free", 1.8, 1.6, lambda results, name=name: results.speed_up(name))
+        for name in ("medium", "large")
+    ],
+    Target("all", "2 threads over 1, worst workload, machine free", 1, 0.95, lambda r: r.worst_speed_up(0)),
+    Target("all", "2 threads over 1, worst workload, 2 busy processes", 1, 0.95, lambda r: r.worst_speed_up(2)),
+]

@@ -1,0 +1,121 @@
+"""The workloads, as data: what is trained or predicted, and how much arithmetic and traffic one step of it needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+LEARNING_RATE = 1e-3  # Adam, with the paper's betas and epsilon = 1e-8, everywhere
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A multilayer perceptron (ReLU; softmax at the output for cross_entropy) and what is done with it.
+
+    A *step* is one optimizer step of `batch` rows (kind "train") or one call that predicts `batch` rows ("predict").
+    A timed training run is `epochs` whole epochs from the same initial weights, over `rows` rows.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    loss: str = "cross_entropy"
+    batch: int = 64
+    rows: int = 20_000
+    kind: str = "train"
+    data: str = "random"
+    epochs: int = 1
+    dtype: str = "float32"
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Workload:
+        return cls(**{**fields, "sizes": tuple(fields["sizes"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of one epoch; the last batch may be short."""
+        return -(-self.rows // self.batch)
+
+    @property
+    def itemsize(self) -> int:
+        return 8 if self.dtype == "float64" else 4
+
+    @property
+    def parameters(self) -> int:
+        return sum((k + 1) * n for k, n in pairwise(self.sizes))
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of the products of one mean step; everything else is left out.
+
+        Forward, weight gradient and input delta are 2 k n a row each, for a layer of k inputs and n outputs; the first
+        layer needs no input delta.
+        """
+        products = [k * n for k, n in pairwise(self.sizes)]
+        if self.kind == "predict":
+            return 2.0 * self.batch * sum(products)
+        return (6.0 * sum(products) - 2.0 * products[0]) * self.rows / self.steps
+
+    @property
+    def traffic(self) -> list[tuple[float, float]]:
+        """What one step must move at least, as (bytes, footprint in bytes of the array that they come from).
+
+        Each row of X is read once and each parameter once; a training step reads and writes the parameters and both
+        moments of Adam.
+        """
+        item, inputs = self.itemsize, self.sizes[0]
+        weights = float(self.parameters * item)
+        if self.kind == "predict":
+            rows = float(self.batch * inputs * item)
+            return [(rows, rows), (weights, weights)]
+        return [
+            (self.rows / self.steps * inputs * item, float(self.rows * inputs * item)),
+            (6.0 * weights, 3.0 * weights),
+        ]
+
+
+TINY = Workload("tiny", (8, 32, 32, 1), loss="mse", batch=32, epochs=10)
+SMALL = Workload("small", (64, 64, 64, 10), batch=64, epochs=5)
+MEDIUM = Workload("medium", (784, 128, 10), batch=128, rows=60_000, data="fashion-mnist")
+LARGE = Workload("large", (784, 1024, 1024, 10), batch=256, rows=20_000, data="fashion-mnist")
+TRAINING = (TINY, SMALL, MEDIUM, LARGE)
+
+_NETS = ((64, 64, 64, 10), (784, 256, 10))
+LATENCY = tuple(Workload("latency " + "-".join(map(str, s)), s, kind="predict", batch=1, rows=64) for s in _NETS)
+THROUGHPUT = tuple(
+    Workload("throughput " + "-".join(map(str, s)), s, kind="predict", batch=10_000, rows=10_000) for s in _NETS
+)
+INFERENCE = LATENCY + THROUGHPUT
+
+FLOAT64 = tuple(replace(w, name=f"{w.name} float64", dtype="float64") for w in (SMALL, MEDIUM, LARGE))
+
+ACCURACY = Workload("accuracy", (784, 256, 128, 10), batch=128, rows=60_000, data="fashion-mnist")
+ACCURACY_GOAL, ACCURACY_EPOCHS = 0.88, 30
+
+
+def _sweep(name: str, sizes: tuple[int, ...], batch: int) -> Workload:
+    """One point of a sweep: enough steps to drown what an epoch costs by itself, few enough to be quick."""
+    one = Workload(name, sizes, batch=batch, rows=batch)
+    return replace(one, rows=batch * max(8, min(512, int(2e10 / one.flops), 65_536 // batch)))
+
+
+def _powers(first: int, last: int) -> list[int]:
+    return [2**i for i in range(first.bit_length() - 1, last.bit_length())]
+
+
+# What varies -> {its value: the workload}
+SWEEPS: dict[str, dict[int, Workload]] = {
+    "width": {w: _sweep(f"width {w}", (64, w, w, 10), 64) for w in _powers(4, 4096)},
+    "batch": {b: _sweep(f"batch {b}", (64, 64, 64, 10), b) for b in _powers(1, 4096)},
+    "depth": {d: _sweep(f"depth {d}", (64, *[64] * d, 10), 64) for d in (0, 1, 2, 4, 8, 16, 32)},
+}
+
+
+def quick(workload: Workload) -> Workload:
+    """The same workload over a few steps only: to see that everything runs, not to quote."""
+    if workload.kind == "predict":
+        return replace(workload, batch=min(workload.batch, 1000), rows=min(workload.rows, 1000))
+    return replace(workload, rows=min(workload.rows, workload.batch * 16), epochs=1)

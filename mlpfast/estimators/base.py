@@ -1,0 +1,315 @@
+"""What the classifier and the regressor share: parameters, the network behind them, and the frame of `fit`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
+
+from ..activations import ACTIVATIONS
+from ..layers import Dense
+from ..losses import Loss
+from ..model import Model
+from ..trainer import Trainer
+from .data import Data
+from .lbfgs import fit_lbfgs
+from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic
+from .views import ParameterViews
+
+#: scikit-learn's names for activations where ours differ.
+SKLEARN_NAMES = {"logistic": "sigmoid", "exp": "exponential"}
+
+
+class BaseMLP(BaseEstimator):
+    """Base of `MLPClassifier` and `MLPRegressor`."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({*ACTIVATIONS, "logistic"}), list, tuple],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dtype": [StrOptions({"auto", "float32", "float64"}), Options(type, {np.float32, np.float64})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "callbacks": [list, tuple, None],
+        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    #: Whether y is numbers, rather than labels.
+    _numeric_targets: ClassVar[bool]
+    #: How `validation_scores_` are computed, and what callbacks find them under.
+    _score_outputs: ClassVar[Callable[..., float]]
+    _score_name: ClassVar[str]
+
+    # Set by fit.
+    model_: Model
+    n_outputs_: int
+    n_layers_: int
+    n_iter_: int
+    t_: int
+    out_activation_: str
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    stopped_early_: bool
+    _trainer: Trainer | None
+    _best_parameters: NDArray[Any] | None  # with early stopping: those with the best score
+    _no_improvement_count: int
+
+    # --- what the subclasses tell ---
+
+    def _make_loss(self) -> Loss:
+        """The loss, with its parameters."""
+        raise NotImplementedError
+
+    def _reported_loss(self, data_loss: float, penalty: float) -> float:
+        """What `loss_` shows, given the loss as a sum over outputs and the penalty."""
+        return data_loss + penalty
+
+    def _learn_targets(self, y: Any, incremental: bool, classes: Any) -> Any:
+        """Learn what the targets are (`classes_`, `n_outputs_`, `out_activation_`), or check that they still are it.
+
+        Returns y, a single column made 1-D.
+        """
+        raise NotImplementedError
+
+    def _validation_targets(self, y: Any) -> Any:
+        """Check `y_val`. Returns it, a single column made 1-D."""
+        raise NotImplementedError
+
+    def _encode_targets(self, y: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Targets for the native loops: (n,) int32 class indices, or (n, outputs) of `dtype`."""
+        raise NotImplementedError
+
+    def _row_weights(
+        self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
+    ) -> NDArray[np.float64] | None:
+        """The weight of each row in training."""
+        return sample_weight
+
+    def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
+        """What the validation split is stratified by."""
+        return None
+
+    # --- the network ---
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """Weight matrices (fan_in, fan_out), one for each layer: views into ``model_.parameters``."""
+        return ParameterViews(self._fitted_model().weights)
+
+    @coefs_.setter
+    def coefs_(self, arrays: Iterable[Any]) -> None:
+        ParameterViews(self._fitted_model().weights).assign(arrays)
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """Bias vectors (fan_out,), one for each layer: views into ``model_.parameters``."""
+        return ParameterViews(self._fitted_model().biases)
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: Iterable[Any]) -> None:
+        ParameterViews(self._fitted_model().biases).assign(arrays)
+
+    def _fitted_model(self) -> Model:
+        if "model_" not in vars(self):  # an AttributeError, so that hasattr(estimator, "coefs_") is False
+            raise AttributeError(f"this {type(self).__name__} has no weights yet; call fit or partial_fit first")
+        return self.model_
+
+    def _hidden_layers(self) -> list[Dense]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+        if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+            raise ValueError(f"expected hidden_layer_sizes to be whole numbers > 0, got {sizes}")
+        activations = self._one_for_each("activation", self.activation, str, len(sizes))
+        rates = self._one_for_each("dropout", self.dropout, Real, len(sizes))
+        return [
+            Dense(int(size), SKLEARN_NAMES.get(activation, activation), dropout=float(rate))
+            for size, activation, rate in zip(sizes, activations, rates, strict=True)
+        ]
+
+    @staticmethod
+    def _one_for_each(name: str, value: Any, kind: type, n: int) -> Sequence[Any]:
+        if isinstance(value, kind):
+            return [value] * n
+        if len(value) != n:
+            raise ValueError(f"expected one {name} for each of the {n} hidden layers, got {len(value)}: {value!r}")
+        return value  # type: ignore[no-any-return]
+
+    def _draw_parameters(self, random_state: np.random.RandomState) -> None:
+        """Draw Glorot and Bengio's uniform weights, and biases, in scikit-learn's order.
+
+        The same `random_state` then starts from the same network.
+        """
+        hidden = [layer.activation.name for layer in self.model_.layers[:-1]]
+        for weights, biases, activation in zip(
+            self.model_.weights, self.model_.biases, [*hidden, *hidden[-1:]] or ["identity"], strict=True
+        ):
+            fan_in, fan_out = weights.shape
+            limit = np.sqrt((2.0 if activation == "sigmoid" else 6.0) / (fan_in + fan_out))
+            weights[...] = random_state.uniform(-limit, limit, (fan_in, fan_out))
+            biases[...] = random_state.uniform(-limit, limit, fan_out)
+
+    def _prepare_model(self, n_features: int, dtype: np.dtype[Any], random_state: Any, first_pass: bool) -> None:
+        """A new network, or the old one with what `set_params` may have changed in it."""
+        output = Dense(self.n_outputs_, SKLEARN_NAMES.get(self.out_activation_, self.out_activation_))
+        layers = (*self._hidden_layers(), output)
+        if first_pass:
+            self.model_ = Model(n_features, layers, dtype=dtype)
+            self._draw_parameters(random_state)
+            self.n_layers_ = len(self.model_.layers) + 1
+            self.n_iter_ = self.t_ = 0
+            self._forget_progress()
+            return
+        old = self.model_
+        if layers != old.layers:
+            old_sizes, new_sizes = ([layer.units for layer in each] for each in (old.layers, layers))
+            if old_sizes != new_sizes:
+                raise ValueError(
+                    f"expected the layers of the previous fit, {old_sizes} units, to go on from; got {new_sizes}. "
+                    "Set warm_start=False to start anew"
+                )
+            self.model_ = Model(n_features, layers, dtype=old.dtype)
+            self.model_.parameters[:] = old.parameters
+            self._trainer = None
+
+    def _forget_progress(self) -> None:
+        self._trainer = None
+        if self.solver in STOCHASTIC_SOLVERS:
+            self.loss_curve_ = []
+            self.stopped_early_ = False
+            self._no_improvement_count = 0
+            self.best_loss_ = None if self.early_stopping else np.inf
+            self.validation_scores_ = None
+            self.best_validation_score_ = None
+            self._best_parameters = None
+
+    # --- fit ---
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+        incremental: bool = False,
+        classes: Any = None,
+    ) -> None:
+        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        layers = self._hidden_layers()
+        if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in layers)):
+            raise ValueError("dropout and weight_decay need solver 'sgd' or 'adam'; 'lbfgs' takes alpha alone")
+        if (X_val is None) != (y_val is None):
+            raise ValueError("expected X_val and y_val together, got only one of them")
+        if incremental and self.early_stopping and X_val is None:
+            raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
+
+        X, y = self._validate_input(X, y, reset=first_pass)
+        n_features = X.shape[1]
+        sample_weight = _as_weights(sample_weight, X, "sample_weight")
+        y = self._learn_targets(y, incremental, classes)
+        random_state = check_random_state(self.random_state)
+        dtype = X.dtype if first_pass else self.model_.dtype
+        self._prepare_model(n_features, dtype, random_state, first_pass)
+
+        train = Data(
+            X,
+            self._encode_targets(y, self.model_.dtype),
+            self._row_weights(y, sample_weight, incremental),
+        )
+        validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
+        if self.solver == "lbfgs":
+            if validation is not None:
+                warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
+            fit_lbfgs(self, train)
+        else:
+            fit_stochastic(self, train, validation, sample_weight, random_state, incremental)
+
+    def _validate_input(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        """X as a C-contiguous array or CSR matrix of float32 or float64, y as an array."""
+        dtype = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
+        return validate_data(  # type: ignore[no-any-return]
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            order="C",
+            dtype=dtype,
+            multi_output=True,
+            y_numeric=self._numeric_targets,
+        )
+
+    def _validation_data(self, X: Any, y: Any, sample_weight: Any) -> Data:
+        X = self._validate_features(X)
+        y = self._validation_targets(y)
+        check_consistent_length(X, y)
+        sample_weight = _as_weights(sample_weight, X, "sample_weight_val")
+        return Data(X, self._encode_targets(y, self.model_.dtype), sample_weight)
+
+    # --- predict ---
+
+    def _validate_features(self, X: Any) -> Any:
+        return validate_data(self, X, reset=False, accept_sparse="csr", order="C", dtype=(np.float64, np.float32))
+
+    def _outputs(self, X: Any) -> NDArray[Any]:
+        """The network's outputs (n, n_outputs_) for X (n, n_features_in_), in the network's dtype."""
+        check_is_fitted(self)
+        return self._predict_outputs(self._validate_features(X))
+
+    def _predict_outputs(self, X: Any) -> NDArray[Any]:
+        return self.model_.predict(X, n_threads=self.n_threads)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _as_weights(weights: Any, X: Any, name: str) -> NDArray[np.float64] | None:
+    """Row weights (n,), or None where none are given. Some may be negative, as in scikit-learn, but not their sum."""
+    if weights is None:
+        return None
+    array: NDArray[np.float64] = _check_sample_weight(weights, X, dtype=np.float64)
+    if array.sum() <= 0.0:
+        raise ValueError(f"expected a positive sum of {name}, got {array.sum():g}")
+    return array
+
+
+def has_partial_fit(mlp: BaseMLP) -> bool:
+    """Whether the solver goes by epochs; an AttributeError otherwise, so that hasattr tells."""
+    if mlp.solver not in STOCHASTIC_SOLVERS:
+        raise AttributeError(f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; this one has {mlp.solver!r}")
+    return True

@@ -1,0 +1,267 @@
+/*
+ * Prints a hash of what every kernel computes, a line for each kernel and dtype: the same lines on every machine.
+ *
+ * Each line is computed by every instruction set that runs here, which must agree; run.sh compares the lines of two
+ * machines. The inputs come from the package's own generator. Exits with 1 where two instruction sets differ.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mlpfast.h"
+
+enum { SLACK = 4096 }; /* bytes that may be read beyond the end of a buffer */
+
+/* Odd sizes, around the widths of vectors, panels and register tiles. */
+static const int64_t shapes[][3] = {{1, 1, 1}, {1, 64, 10}, {3, 17, 65}, {5, 8, 33}, {17, 3, 16}, {33, 65, 7}, {65, 33, 31}};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static const mf_kernels *table;
+static uint64_t hash;
+
+/* --- FNV-1a of everything since the hash was last reset --- */
+
+static void hash_bytes(const void *data, size_t n) {
+    for (size_t i = 0; i < n; i++) hash = (hash ^ ((const unsigned char *)data)[i]) * 0x100000001b3u;
+}
+
+static void hash_reals(const void *data, int64_t n) { hash_bytes(data, (size_t)(n * table->itemsize)); }
+
+/* --- inputs and buffers; all of them live until the process ends --- */
+
+static void *allocate(int64_t bytes) {
+    size_t size = (size_t)((bytes + SLACK + 63) / 64 * 64);
+    void *p = aligned_alloc(64, size);
+    if (p == NULL) exit(2);
+    return memset(p, 0, size);
+}
+
+static double *doubles(uint64_t stream, int64_t n, double low, double high) {
+    double *x = allocate(n * 8);
+    mf_uniform(2024, MF_RNG_INITIALIZE, stream, n, x);
+    for (int64_t i = 0; i < n; i++) x[i] = low + (high - low) * x[i];
+    return x;
+}
+
+/* n numbers of the table's dtype in [low, high), exact in float32 too. */
+static void *reals(uint64_t stream, int64_t n, double low, double high) {
+    double *x = doubles(stream, n, low, high);
+    float *single = allocate(n * 4);
+    for (int64_t i = 0; i < n; i++) x[i] = single[i] = (float)x[i];
+    return table->dtype == MF_FLOAT32 ? (void *)single : (void *)x;
+}
+
+static mf_matrix panelled(int64_t rows, int64_t cols) {
+    int64_t padded_rows = (rows + table->mr - 1) / table->mr * table->mr;
+    int64_t panels = (cols + table->nr - 1) / table->nr;
+    ptrdiff_t panel = padded_rows * table->nr;
+    return (mf_matrix){allocate(panels * panel * table->itemsize), table->nr, panel, 1};
+}
+
+static mf_matrix packed(const void *source, int64_t rows, int64_t cols) {
+    mf_matrix m = panelled(rows, cols);
+    table->pack(source, cols, rows, cols, m);
+    return m;
+}
+
+static void hash_matrix(mf_matrix m, int64_t rows, int64_t cols) {
+    void *plain = allocate(rows * cols * table->itemsize);
+    table->unpack(m, rows, cols, plain, cols);
+    hash_reals(plain, rows * cols);
+}
+
+/* --- the kernels; each takes an id (an activation, a loss, ...) and sizes (rows, fan-in k, fan-out n) --- */
+
+static double alpha_of(int activation) { return activation == MF_LEAKY_RELU ? 0.1 : 1.0; }
+
+static void matmul_bias(int activation, int64_t rows, int64_t k, int64_t n) {
+    void *x = reals(1, rows * k, -2, 2), *w = reals(2, (k + 1) * n, -1, 1), *row = allocate(n * table->itemsize);
+    mf_matrix z = panelled(rows, n), h = panelled(rows, n);
+    table->matmul_bias(packed(x, rows, k), packed(w, k + 1, n), z, h, rows, k, n, activation, alpha_of(activation));
+    hash_matrix(z, rows, n);
+    hash_matrix(h, rows, n);
+    table->row_forward(x, w, row, k, n, activation, alpha_of(activation));
+    hash_reals(row, n);
+}
+
+static void propagate_delta(int activation, int64_t rows, int64_t k, int64_t n) {
+    mf_matrix delta = packed(reals(3, rows * k, -1, 1), rows, k), w = panelled(k, n), out = panelled(rows, n);
+    table->pack_transposed(reals(4, n * k, -1, 1), k, n, k, w);
+    mf_matrix saved = packed(reals(5, rows * n, -0.9, 0.9), rows, n);
+    table->propagate_delta(delta, w, saved, out, rows, k, n, activation, alpha_of(activation));
+    hash_matrix(out, rows, n);
+}
+
+static void gradients(int accumulate, int64_t rows, int64_t k, int64_t n) {
+    mf_matrix x = packed(reals(6, rows * k, -2, 2), rows, k), delta = packed(reals(7, rows * n, -1, 1), rows, n);
+    void *dw = reals(8, k * n, -1, 1), *db = reals(9, n, -1, 1);
+    table->weight_gradient(x, delta, dw, n, rows, 0, k, 0, n, accumulate);
+    table->bias_gradient(delta, db, rows, 0, n, accumulate);
+    hash_reals(dw, k * n);
+    hash_reals(db, n);
+}
+
+static void elementwise(int activation, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    mf_matrix z = packed(reals(10, rows * n, -30, 30), rows, n), h = panelled(rows, n), delta = panelled(rows, n);
+    table->activation(activation, alpha_of(activation), z, h, rows, n);
+    hash_matrix(h, rows, n);
+    mf_matrix dh = packed(reals(11, rows * n, -1, 1), rows, n);
+    table->hadamard(activation, alpha_of(activation), dh, mf_saves_z(activation) ? z : h, delta, rows, n);
+    hash_matrix(delta, rows, n);
+}
+
+static void softmax(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)id, (void)k;
+    mf_matrix z = packed(reals(12, rows * n, -20, 20), rows, n), s = panelled(rows, n), out = panelled(rows, n);
+    table->softmax(z, s, rows, n);
+    hash_matrix(s, rows, n);
+    table->softmax_jvp(s, packed(reals(13, rows * n, -1, 1), rows, n), out, rows, n);
+    hash_matrix(out, rows, n);
+    table->log_softmax(z, out, rows, n);
+    hash_matrix(out, rows, n);
+}
+
+static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    int64_t *index = allocate(rows * 8);
+    mf_permutation(5, MF_RNG_SHUFFLE, 1, rows, index);
+    double *numbers = doubles(14, rows * n, 0, 255);
+    float *single = allocate(rows * n * 4);
+    unsigned char *bytes = allocate(rows * n);
+    for (int64_t i = 0; i < rows * n; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
+    const void *source = source_dtype == MF_UINT8 ? (void *)bytes : source_dtype == MF_FLOAT32 ? (void *)single : numbers;
+    mf_matrix out = panelled(rows, n);
+    int finite = table->gather(source, source_dtype, n, index, rows, n, out);
+    hash_bytes(&finite, sizeof finite);
+    hash_matrix(out, rows, n);
+}
+
+static void gather_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
+    (void)source_dtype, (void)k;
+    int32_t *columns = allocate(rows * n * 4), *offsets = allocate((rows + 1) * 4);
+    for (int64_t r = 0, at = 0; r < rows; r++) { /* every third column, from the right, the first one twice */
+        for (int64_t c = n - 1; c >= 0; c -= 3) columns[at++] = (int32_t)c;
+        if (n > 3) columns[at++] = (int32_t)n - 1;
+        offsets[r + 1] = (int32_t)at;
+    }
+    mf_matrix out = panelled(rows, n);
+    int finite = table->gather_csr(reals(15, rows * n, -1, 1), table->dtype, columns, offsets, 0, NULL, rows, n, out);
+    hash_bytes(&finite, sizeof finite);
+    hash_matrix(out, rows, n);
+}
+
+static void dropout(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)id, (void)k;
+    mf_matrix h = packed(reals(16, rows * n, -1, 1), rows, n);
+    table->dropout(h, 7, rows, n, 0.3, 99, 1, 12);
+    hash_matrix(h, rows, n);
+}
+
+static void loss(int id, int64_t rows, int64_t k, int64_t n) {
+    static const double parameters[MF_LOSSES] = {[MF_HUBER] = 0.7, [MF_QUANTILE] = 0.3};
+    (void)k;
+    int32_t *labels = allocate(rows * 4);
+    double *values = allocate(rows * 8);
+    for (int64_t r = 0; r < rows; r++) labels[r] = (int32_t)(r * 7 % n);
+    mf_matrix out = packed(reals(17, rows * n, -3, 3), rows, n), delta = panelled(rows, n);
+    for (int dense = 0; dense < 2; dense++) {
+        if (!dense && id != MF_CROSS_ENTROPY) continue;
+        mf_targets targets = {.labels = dense ? NULL : labels, .dense = dense ? reals(18, rows * n, 0, 1) : NULL,
+                              .weights = doubles(19, rows, 0, 2), .smoothing = dense ? 0.0 : 0.1};
+        table->loss(id, parameters[id], out, &targets, rows, n, 1.0 / (double)rows, delta, values);
+        hash_bytes(values, (size_t)rows * 8);
+        hash_matrix(delta, rows, n);
+    }
+}
+
+static void metric(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    double *values = allocate(rows * 8);
+    mf_targets targets = {.dense = reals(20, rows * n, 0, 1), .weights = doubles(21, rows, 0, 2)};
+    table->metric(id, 0.5, packed(reals(22, rows * n, 0, 1), rows, n), &targets, rows, n, values);
+    hash_bytes(values, (size_t)rows * 8);
+}
+
+static void update(int optimizer, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    int64_t size = rows * n;
+    void *p = reals(23, size, -1, 1), *g = reals(24, size, -1, 1), *slots[3];
+    for (int i = 0; i < 3; i++) slots[i] = allocate(size * table->itemsize);
+    for (int step = 0; step < 4; step++) {
+        mf_update rule = {.optimizer = optimizer, .nesterov = step & 1, .amsgrad = step > 1, .rate = 0.01, .momentum = 0.9,
+                          .decay = 0.99, .epsilon = 1e-7, .l1 = 1e-3, .l2 = 1e-2, .shrink = step & 1 ? 1.0 : 0.999};
+        table->update(&rule, p, g, slots[0], slots[1], slots[2], size);
+    }
+    hash_reals(p, size);
+    for (int i = 0; i < 3; i++) hash_reals(slots[i], size);
+}
+
+static void penalty(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)id, (void)k;
+    void *p = reals(25, rows * n, -1, 1), *g = reals(26, rows * n, -1, 1);
+    double value = table->penalty(0.01, 0.1, p, rows * n);
+    hash_bytes(&value, sizeof value);
+    table->add_penalty(0.01, 0.1, p, g, rows * n);
+    hash_reals(g, rows * n);
+}
+
+static void generator(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)id;
+    int64_t *order = allocate(rows * k * 8);
+    double *numbers = allocate(rows * n * 8);
+    mf_permutation(3, MF_RNG_SHUFFLE, (uint64_t)n, rows * k, order);
+    hash_bytes(order, (size_t)(rows * k) * 8);
+    mf_uniform(3, MF_RNG_SPLIT, 1, rows * n, numbers);
+    hash_bytes(numbers, (size_t)(rows * n) * 8);
+    mf_normal(3, MF_RNG_INITIALIZE, 1, rows * n, numbers);
+    hash_bytes(numbers, (size_t)(rows * n) * 8);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(int id, int64_t rows, int64_t k, int64_t n);
+    int ids; /* run with ids 0 to ids - 1 */
+} kernels[] = {
+    {"generator", generator, 1},
+    {"matmul_bias, row_forward", matmul_bias, MF_SOFTMAX},
+    {"propagate_delta", propagate_delta, MF_SOFTMAX},
+    {"weight_gradient, bias_gradient", gradients, 2},
+    {"activation, hadamard", elementwise, MF_SOFTMAX},
+    {"softmax, softmax_jvp, log_softmax", softmax, 1},
+    {"gather", gather, MF_UINT8 + 1},
+    {"gather_csr", gather_csr, 1},
+    {"dropout", dropout, 1},
+    {"loss", loss, MF_LOSSES},
+    {"metric", metric, MF_METRICS},
+    {"update", update, MF_ADAM + 1},
+    {"penalty, add_penalty", penalty, 1},
+};
+
+int main(void) {
+    const char *isas[8];
+    int n_isas = mf_available_isas(isas, 8), different = 0;
+    fprintf(stderr, "instruction sets:");
+    for (int i = 0; i < n_isas; i++) fprintf(stderr, " %s", isas[i]);
+    fprintf(stderr, "\n");
+    for (int dtype = MF_FLOAT32; dtype <= MF_FLOAT64; dtype++)
+        for (size_t kernel = 0; kernel < sizeof kernels / sizeof kernels[0]; kernel++)
+            for (int id = 0; id < kernels[kernel].ids; id++) {
+                uint64_t first = 0;
+                for (int i = 0; i < n_isas; i++) {
+                    table = mf_table_of(isas[i], dtype);
+                    hash = 0xcbf29ce484222325u;
+                    for (int s = 0; s < SHAPES; s++) kernels[kernel].run(id, shapes[s][0], shapes[s][1], shapes[s][2]);
+                    if (i == 0) first = hash;
+                    if (hash != first) {
+                        printf("float%d %s %d: %s differs from %s\n", table->itemsize * 8, kernels[kernel].name, id,
+                               isas[i], isas[0]);
+                        different = 1;
+                    }
+                }
+                printf("float%d %s %d: %016llx\n", table->itemsize * 8, kernels[kernel].name, id,
+                       (unsigned long long)first);
+            }
+    return different;
+}

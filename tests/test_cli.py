@@ -1,0 +1,70 @@
+"""The command ``mlpfast``, as a user types it."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import mlpfast as mf
+from mlpfast.cli import main
+
+
+def test_demo_learns_and_saves(tmp_path, capsys):
+    path = tmp_path / "digits.npz"
+    assert main(["demo", "--output", str(path)]) == 0
+    printed = capsys.readouterr().out
+    accuracies = re.search(r"Accuracy: (\S+) on the training rows, (\S+) on the test rows", printed)
+    train, test = map(float, accuracies.groups())
+    assert train >= 0.99 and test >= 0.97
+    assert re.search(r"Trained \d+ epochs in \S+ s: [\d,]+ samples/s", printed)
+    assert str(path) in printed
+
+    rows = re.findall(r"^ +(\d) ((?: +[\d.]+){10})$", printed, re.MULTILINE)
+    counts = np.array([[int(count.replace(".", "0")) for count in row.split()] for _, row in rows])
+    assert counts.shape == (10, 10)
+    assert counts.trace() / counts.sum() == pytest.approx(test, abs=1e-4)
+
+    X, y = mf.datasets.load_digits()
+    assert np.mean(mf.load(path).predict(X / 16).argmax(axis=1) == y) >= 0.98
+
+
+def test_demo_seed_decides_everything(tmp_path):
+    parameters = []
+    for name in ("a.npz", "b.npz"):
+        path = str(tmp_path / name)
+        assert main(["demo", "--epochs", "2", "--seed", "3", "--n-threads", "1", "--output", path]) == 0
+        parameters.append(mf.load(path).parameters.tobytes())
+    assert parameters[0] == parameters[1]
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    for expected in (mf.__version__, np.__version__, "portable", "threads"):
+        assert expected in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["demo", "--epochs", "0"], 1, "epochs"),
+        (["demo", "--epochs", "1", "--output", "no/such/folder/digits.npz"], 1, "no/such/folder"),
+        (["demo", "--epochs", "many"], 2, "invalid int value: 'many'"),
+        (["dance"], 2, "invalid choice: 'dance'"),
+        ([], 2, "command"),
+    ],
+)
+def test_wrong_use_is_explained(tmp_path, arguments, status, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "mlpfast", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "mlpfast", "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == f"mlpfast {mf.__version__}\n"

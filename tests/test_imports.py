@@ -1,0 +1,114 @@
+"""Who may import whom, read from the sources: nothing imports upward (docs/architecture.md)."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "mlpfast"
+
+PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "schedules"}
+ON_CORE = {"gradcheck", "kernels", "model", "trainer"}
+#: Beside those, `mlpfast info` asks the kernel table what this machine offers.
+MAY_TOUCH_CORE = {*ON_CORE, "cli"}
+#: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.
+FLOORS = (
+    {"_version", *PURE_DATA},
+    {"core"},
+    {"datasets", "validation"},
+    ON_CORE | {"_threadpoolctl", "callbacks", "progress"},
+)
+TOP = len(FLOORS)
+
+
+def floor(module):
+    return next((i for i, names in enumerate(FLOORS) if module in names), TOP)
+
+
+def modules():
+    """The Python modules and packages of mlpfast by name, `core` and `__init__` aside; a package is all its files."""
+    for path in sorted(PACKAGE.iterdir()):
+        if path.suffix == ".py" and path.stem != "__init__":
+            yield path.stem, [path]
+        elif (path / "__init__.py").exists() and path.name != "core":
+            yield path.name, sorted(path.rglob("*.py"))
+
+
+def imported(path, deferred=True):
+    """Names of mlpfast's modules that a file imports, types aside; `deferred`: also those that a function imports."""
+    package = ["mlpfast", *path.relative_to(PACKAGE).parts[:-1]]
+    found = set()
+
+    def visit(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.orelse:
+                visit(child)
+            return
+        if isinstance(node, ast.FunctionDef) and not deferred:
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*package[: len(package) - node.level + 1]] if node.level else [])
+            base = ".".join(part for part in (base, node.module) if part)
+            found.update([base] if base != "mlpfast" else (f"mlpfast.{alias.name}" for alias in node.names))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return {name.split(".")[1] for name in found if name.startswith("mlpfast.")}
+
+
+MODULES = dict(modules())
+
+
+def test_the_rules_see_the_tree():
+    assert set(MODULES) >= PURE_DATA - {"schedules"} | {"model", "trainer", "cli", "kernels"}
+    assert "core" in imported(PACKAGE / "model.py") and "core" in imported(PACKAGE / "trainer.py")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_imports_upward(module):
+    for path in MODULES[module]:
+        above = sorted(name for name in imported(path, deferred=False) if floor(name) > floor(module))
+        assert not above, f"{path.relative_to(ROOT)} imports {above} from a higher floor"
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - MAY_TOUCH_CORE))
+def test_few_modules_touch_the_compiled_core(module):
+    for path in MODULES[module]:
+        assert "core" not in imported(path), f"{path.relative_to(ROOT)} imports mlpfast.core"
+
+
+@pytest.mark.parametrize("module", sorted(PURE_DATA & set(MODULES)))
+def test_pure_data_imports_only_pure_data(module):
+    for path in MODULES[module]:
+        assert imported(path) <= PURE_DATA
+
+
+CORE_SOURCES = sorted(path for path in (PACKAGE / "core").iterdir() if path.suffix in (".py", ".pyx", ".pxd"))
+
+
+@pytest.mark.parametrize("path", CORE_SOURCES, ids=lambda path: path.name)
+def test_core_imports_only_core(path):
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = re.match(r"\s*(?:from\s+(\.[\w.]*|mlpfast[\w.]*)\s+c?import|c?import\s+(mlpfast[\w.]*))", line)
+        if match:
+            name = match[1] or match[2]
+            assert re.match(r"\.(?!\.)|mlpfast\.core\b", name), f"{path.name}: {line.strip()}"
+
+
+@pytest.mark.parametrize("path", CORE_SOURCES, ids=lambda path: path.name)
+def test_only_table_declares_the_c_contract(path):
+    declares = re.search(r"cdef extern from\s+[\"'](?!<|Python\.h|numpy/)", path.read_text(encoding="utf-8"))
+    assert not declares or path.stem == "table", f"{path.name} declares C; core/table is the place"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "csrc").glob("*.[chi]*")), ids=lambda path: path.name)
+def test_c_knows_nothing_of_python(path):
+    text = path.read_text(encoding="utf-8")
+    included = re.findall(r"^\s*#\s*include\s*[<\"]([^>\"]+)", text, re.MULTILINE)
+    assert not [name for name in included if "Python" in name or "numpy" in name]
+    assert not re.search(r"\bPy[A-Z]\w*\(|\bPyObject\b", text)
