@@ -15,14 +15,14 @@ from .callbacks import Logs, call, check_callbacks
 from .core.data import all_finite, permutation
 from .core.engine import Engine
 from .core.optimizers import state_slots
-from .core.results import EpochResult
+from .core.results import EpochResult, NotFiniteError
 from .errors import DivergenceError, boolean, integer, real
 from .losses import Loss, as_loss
 from .metrics import as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .progress import Progress
-from .validation import Features, as_features, as_sample_weight, as_targets, n_rows
+from .validation import CSR, Features, as_features, as_sample_weight, as_targets, check_finite, n_rows
 
 __all__ = ["History", "Trainer"]
 
@@ -243,7 +243,7 @@ class Trainer:
         epochs = integer("epochs", epochs)
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
         deadline = 0.0 if budget is None else started + budget
-        data = self._check(X, y, sample_weight)
+        data = self._check(X, y, sample_weight, finite=False)
         validation = None if validation_data is None else self._check_validation(validation_data)
         # The bar comes last, so that it shows what the other callbacks did.
         callbacks = (*self.callbacks, Progress(epochs)) if verbose else self.callbacks
@@ -386,7 +386,7 @@ class Trainer:
         DivergenceError
             When the loss or the parameters become infinite or NaN; the model is unchanged.
         """
-        data = self._check(X, y, sample_weight)
+        data = self._check(X, y, sample_weight, finite=False)
         n = len(data.y)
         return float(self._run(self._engine_of(n, exact=False), data, None, n, 0.0, epochs=0).loss)
 
@@ -394,9 +394,9 @@ class Trainer:
         # The engine's arena and the snapshot are made anew when they are needed.
         return self.__dict__ | {"_engine": None, "_engine_rows": 0, "_snapshot": None}
 
-    def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "") -> _Data:
+    def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "", finite: bool = True) -> _Data:
         model = self.model
-        features = as_features(X, model.inputs, model.dtype, name=f"X{of}")
+        features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
         n = n_rows(features)
         targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
         weights = as_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
@@ -473,6 +473,11 @@ class Trainer:
                 restore()
                 if steps > 0:
                     _raise_if_interrupted(run(max_steps=steps))
+        except NotFiniteError:
+            restore()
+            if not isinstance(data.X, CSR):
+                check_finite(data.X, self.model.dtype, "X")  # says where
+            raise
         except BaseException:
             restore()
             raise

@@ -14,7 +14,17 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .errors import unknown_name
 from .losses import Loss
 
-__all__ = ["CSR", "Features", "as_dtype", "as_features", "as_sample_weight", "as_targets", "n_rows", "take_rows"]
+__all__ = [
+    "CSR",
+    "Features",
+    "as_dtype",
+    "as_features",
+    "as_sample_weight",
+    "as_targets",
+    "check_finite",
+    "n_rows",
+    "take_rows",
+]
 
 
 class CSR(NamedTuple):
@@ -49,6 +59,7 @@ def as_features(
     name: str = "X",
     one_row: bool = False,
     cast: bool = False,
+    finite: bool = True,
 ) -> Features:
     """Features for the compiled loops.
 
@@ -66,6 +77,9 @@ def as_features(
         Accept a 1-D X (n_features,) as one row, and return it 1-D.
     cast : bool
         Cast everything to `dtype`.
+    finite : bool
+        Look for NaN and infinity in a dense X. The training loop does so too, as it reads the rows, at no cost: see
+        `check_finite`.
 
     Raises
     ------
@@ -85,7 +99,8 @@ def as_features(
         raise ValueError(f"expected {n_features} features, got {array.shape[-1]} ({shape})")
     if array.shape[0] == 0:
         raise ValueError(f"expected at least one row, got none ({shape})")
-    _check_finite(array, dtype, name)
+    if finite:
+        check_finite(array, dtype, name)
     return _native(array, dtype, cast)
 
 
@@ -121,7 +136,7 @@ def as_targets(
         array = array.reshape(n, 1)
     if array.ndim == 1 or array.shape[1] != outputs:
         raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}")
-    _check_finite(array, dtype, name)
+    check_finite(array, dtype, name)
     array = _native(array, dtype, cast=True)
     if classes:
         _check_range(array, 0.0, 1.0, name, "probabilities")
@@ -154,7 +169,7 @@ def as_sample_weight(
     if array.shape != (n,):
         raise ValueError(f"expected {name} of shape ({n},), one weight for each row of {features}, got {array.shape}")
     float64 = np.dtype(np.float64)
-    _check_finite(array, float64, name)
+    check_finite(array, float64, name)
     weights = _native(array, float64, cast=True)
     row = int(np.argmin(weights))
     if weights[row] < 0.0:
@@ -169,7 +184,7 @@ def as_parameters(values: ArrayLike, n: int, dtype: np.dtype[Any], *, name: str 
     array = _numeric(values, name)
     if array.shape != (n,):
         raise ValueError(f"expected {name} of shape ({n},), got {array.shape}")
-    _check_finite(array, dtype, name)
+    check_finite(array, dtype, name)
     return _native(array, dtype, cast=True)
 
 
@@ -200,7 +215,7 @@ def take_rows(X: Features, rows: NDArray[np.int64]) -> Features:
     return CSR(X.values[stored], X.columns[stored], offsets)
 
 
-def _check_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
+def check_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
     """Raise a ValueError that names the first NaN, infinity or number too large for `dtype`, if there is one."""
     first = _first_not_finite(array, dtype)
     if first is not None:
@@ -254,7 +269,7 @@ def _native(array: NDArray[Any], dtype: np.dtype[Any], cast: bool) -> NDArray[An
 
 
 def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32]:
-    _check_finite(array, array.dtype, name)
+    check_finite(array, array.dtype, name)
     if array.dtype.kind == "f":
         fractional = np.flatnonzero(array != np.floor(array))
         if fractional.size:

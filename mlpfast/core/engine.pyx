@@ -21,7 +21,7 @@ from .network cimport Network, NetworkLayer
 from .optimizers cimport Rule, at_step, rule_of
 from .optimizers import state_slots
 from .plan cimport MAX_METRICS, TILE_BYTES, Layer, Plan, Source, Tile, forward_backward, weight_tile
-from .results import EpochResult
+from .results import EpochResult, NotFiniteError
 from .table cimport (
     MF_BINARY_CROSS_ENTROPY, MF_CROSS_ENTROPY, MF_IDENTITY, MF_MEAN_ABSOLUTE_ERROR, MF_MEAN_SQUARED_ERROR, MF_SOFTMAX,
     mf_kernels, mf_matrix, parallel_for, saves_z, thread_limit,
@@ -318,10 +318,12 @@ cdef class Engine:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {plan.n_metrics}")
         for m, name in enumerate(metrics):
             plan.metrics[m] = METRICS[name]
-        plan.parameters = self.network.flat
+        plan.parameters, plan.finite = self.network.flat, True
         return rows
 
     cdef object result(self, status, const Totals *totals, metrics):
+        if not self.plan.finite:
+            raise NotFiniteError
         cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
         cdef double penalty = totals.penalty / rows
@@ -362,7 +364,7 @@ cdef class Engine:
         return OK
 
     cdef bint batch(self, const int64_t *order, int64_t first, int64_t rows, Totals *totals) noexcept nogil:
-        """Rows [first, first + rows) of the order, chunk by chunk; False where their loss is not finite.
+        """Rows [first, first + rows) of the order, chunk by chunk; False where they or their loss are not finite.
 
         Then the parameters are untouched: no tile is updated before the loss of all rows is known.
         """
@@ -386,7 +388,7 @@ cdef class Engine:
                 for r in range(n):
                     metrics[m] += plan.row_metric[m * plan.capacity + r]
             if plan.backward:
-                if updates and not isfinite(loss):
+                if updates and not (plan.finite and isfinite(loss)):
                     return False
                 plan.accumulate = chunk > 0
                 plan.updates = updates and chunk + n == rows

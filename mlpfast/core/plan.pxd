@@ -62,6 +62,7 @@ ctypedef struct Plan:
     const int64_t *rows      # (chunk_rows,) indices into the source; or NULL for first_row + i
     int64_t first_row        # of the chunk in its batch
     int64_t chunk_rows
+    bint finite              # as far as the rows have been read
     double scale             # 1 / sum of the batch's sample weights
     # the way back
     bint backward

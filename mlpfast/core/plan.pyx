@@ -39,11 +39,14 @@ cdef void gather(Plan *plan, int64_t r0, int64_t n, mf_matrix x) noexcept nogil:
     cdef const Source *source = &plan.source
     cdef const int64_t *rows = plan.rows + r0
     cdef int64_t inputs = plan.layers[0].linear.fan_in
+    cdef int finite
     if source.dense != NULL:
-        plan.kernels.gather(source.dense, source.dtype, source.ld, rows, n, inputs, x)
+        finite = plan.kernels.gather(source.dense, source.dtype, source.ld, rows, n, inputs, x)
     else:
-        plan.kernels.gather_csr(source.values, source.dtype, source.columns, source.offsets, source.index64, rows, n,
-                                inputs, x)
+        finite = plan.kernels.gather_csr(source.values, source.dtype, source.columns, source.offsets, source.index64,
+                                         rows, n, inputs, x)
+    if not finite:
+        plan.finite = False
 
 
 cdef void compare(Plan *plan, int64_t r0, int64_t n, mf_matrix h) noexcept nogil:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 
+class NotFiniteError(ValueError):
+    """A row of X holds NaN or infinity. Steps may have been made before it was read."""
+
+    def __init__(self) -> None:
+        super().__init__("X: expected finite numbers, got NaN or infinity")
+
+
 class EpochResult(NamedTuple):
     """Totals of the steps that an epoch made.
 
