@@ -112,7 +112,7 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
         void *p = vector(&a, n), *g = vector(&a, n), *m = vector(&a, n), *v = vector(&a, n);
         mf_update rule = {.optimizer = MF_ADAM, .rate = 1e-3, .momentum = 0.9, .decay = 0.999, .epsilon = 1e-8};
         rule.shrink = 1;
-        TIME(t->update(&rule, p, g, m, v, NULL, n));
+        TIME(t->update(&rule, p, g, n, m, v, v, 1, n, n));
     }
     for (int i = 0; i < a.used; i++) free(a.buffers[i]);
     return seconds;

@@ -145,8 +145,9 @@ typedef struct {
                    double *row_value);
 
     /* --- update.inl --- */
-    /* p[0:n] after one step with gradient g[0:n] and state slots s0, s1, s2 [0:n]. */
-    void (*update)(const mf_update *rule, void *p, const void *g, void *s0, void *s1, void *s2, int64_t n);
+    /* A tile p (rows, cols; ld) after one step with gradient g (the same; ld_g) and state slots s0, s1, s2 (as p). */
+    void (*update)(const mf_update *rule, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2,
+                   int64_t rows, int64_t cols, int64_t ld);
     void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n); /* g += l1 sign(p) + l2 p */
     double (*penalty)(double l1, double l2, const void *p, int64_t n);            /* l1 |p| + l2/2 p^2, summed */
     int (*all_finite)(const void *p, int64_t n);

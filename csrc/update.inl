@@ -73,23 +73,43 @@ INLINE void update_vector(const mf_update *u, const int optimizer, const int has
     store(p, updated, n);
 }
 
-INLINE void update_span(mf_update u, const int optimizer, const int has_l1, real *p, const real *g, real *s0, real *s1,
-                        real *s2, int64_t size) {
+INLINE void update_span(const mf_update *u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
+                        real *s1, real *s2, int64_t size) {
     int64_t i = 0;
     for (; i + LANES <= size; i += LANES)
-        update_vector(&u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, LANES);
-    if (i < size) update_vector(&u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, (int)(size - i));
+        update_vector(u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, LANES);
+    if (i < size) update_vector(u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, (int)(size - i));
 }
 
-/* The rule is copied, so that the compiler knows that no store to a span changes it. */
-static void update(const mf_update *u, void *p, const void *g, void *s0, void *s1, void *s2, int64_t n) {
+INLINE void ask_for(const real *x, int64_t n) {
+    for (int64_t i = 0; i < n; i += 64 / (int64_t)sizeof(real)) __builtin_prefetch(x + i);
+}
+
+/* The rule is a copy, so that the compiler knows that no store changes it. The rows of a tile lie far apart, where the
+ * hardware does not look ahead: we do. */
+INLINE void update_rows(const mf_update u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
+                        real *s1, real *s2, int64_t rows, int64_t cols, int64_t ld, int64_t ld_g) {
+    enum { AHEAD = 4 };
+    for (int64_t r = 0; r < rows; r++, p += ld, g += ld_g, s0 += ld, s1 += ld, s2 += ld) {
+        if (r + AHEAD < rows) {
+            ask_for(p + AHEAD * ld, cols);
+            ask_for(s0 + AHEAD * ld, cols);
+            ask_for(s1 + AHEAD * ld, cols);
+        }
+        update_span(&u, optimizer, has_l1, p, g, s0, s1, s2, cols);
+    }
+}
+
+static void update(const mf_update *u, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2, int64_t rows,
+                   int64_t cols, int64_t ld) {
+    if (cols == ld && cols == ld_g) cols *= rows, rows = 1;
     switch (u->optimizer * 2 + (u->l1 != 0)) {
-    case MF_SGD * 2: update_span(*u, MF_SGD, 0, p, g, s0, s1, s2, n); break;
-    case MF_SGD * 2 + 1: update_span(*u, MF_SGD, 1, p, g, s0, s1, s2, n); break;
-    case MF_RMSPROP * 2: update_span(*u, MF_RMSPROP, 0, p, g, s0, s1, s2, n); break;
-    case MF_RMSPROP * 2 + 1: update_span(*u, MF_RMSPROP, 1, p, g, s0, s1, s2, n); break;
-    case MF_ADAM * 2: update_span(*u, MF_ADAM, 0, p, g, s0, s1, s2, n); break;
-    default: update_span(*u, MF_ADAM, 1, p, g, s0, s1, s2, n);
+    case MF_SGD * 2: update_rows(*u, MF_SGD, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+    case MF_SGD * 2 + 1: update_rows(*u, MF_SGD, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+    case MF_RMSPROP * 2: update_rows(*u, MF_RMSPROP, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+    case MF_RMSPROP * 2 + 1: update_rows(*u, MF_RMSPROP, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+    case MF_ADAM * 2: update_rows(*u, MF_ADAM, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+    default: update_rows(*u, MF_ADAM, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g);
     }
 }
 

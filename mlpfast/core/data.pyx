@@ -18,7 +18,9 @@ cdef enum:
 def aligned_zeros(Py_ssize_t n, dtype):
     """A 1-D array of zeros that starts on a cache line and is readable for 256 bytes beyond its end."""
     cdef Py_ssize_t size = n * np.dtype(dtype).itemsize
-    buffer = np.zeros(size + ALIGNMENT + SLACK, dtype=np.uint8)
+    # NumPy asks the system for huge pages for what empty() returns, not for what zeros() returns.
+    buffer = np.empty(size + ALIGNMENT + SLACK, dtype=np.uint8)
+    buffer.fill(0)
     cdef Py_ssize_t start = -(<Py_ssize_t> cnp.PyArray_DATA(buffer)) & (ALIGNMENT - 1)
     return buffer[start:start + size].view(dtype)
 

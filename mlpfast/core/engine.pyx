@@ -33,6 +33,7 @@ cnp.import_array()
 cdef enum:
     CHUNK_ROWS = 1024       # rows that an arena holds at most
     LINE = 64
+    DELTA_BYTES = 262144    # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 cdef enum Status:
     OK
@@ -42,8 +43,8 @@ cdef enum Status:
 
 STATUS = ("ok", "interrupted", "diverged", "deadline")
 
-# Multiply-adds of a phase for which a second thread pays: about 10 us of work, twenty times the hand-over.
-cdef double WORTH_A_THREAD = 1e6
+# Multiply-adds of a step for which a second thread pays: a few microseconds of work, many times the hand-over.
+cdef double WORTH_A_THREAD = 2e5
 cdef double SECONDS_BETWEEN_SIGNAL_CHECKS = 0.05
 
 
@@ -132,13 +133,17 @@ cdef class Engine:
         """Tiles of at most TILE_BYTES: whole panels of inputs, and whole rows of W where they fit."""
         cdef Plan *plan = &self.plan
         cdef int64_t nr = plan.kernels.nr, columns = TILE_BYTES // (nr * plan.kernels.itemsize) // nr * nr
+        cdef int64_t rows = min(self.batch_rows, plan.capacity)
+        cdef int64_t together = max(columns, DELTA_BYTES // (rows * plan.kernels.itemsize) // columns * columns)
         tiles = []
         for l in range(plan.n_layers):
             fan_in, units = plan.layers[l].linear.fan_in, plan.layers[l].linear.units
             height = nr * max(1, columns // units)
-            for i0 in range(0, fan_in, height):
-                for j0 in range(0, units, columns):
-                    tiles.append((l, False, i0, min(height, fan_in - i0), j0, min(columns, units - j0)))
+            for first in range(0, units, together):
+                last = min(first + together, units)
+                for i0 in range(0, fan_in, height):
+                    for j0 in range(first, last, columns):
+                        tiles.append((l, False, i0, min(height, fan_in - i0), j0, min(columns, last - j0)))
             for j0 in range(0, units, columns):
                 tiles.append((l, True, fan_in, 1, j0, min(columns, units - j0)))
         plan.n_tiles = len(tiles)

@@ -119,14 +119,9 @@ cdef void update(Plan *plan, const Tile *tile, const char *g, int64_t ld, int64_
     cdef const mf_kernels *kernels = plan.kernels
     cdef const Layer *layer = &plan.layers[tile.layer]
     cdef const mf_update *rule = &plan.bias_rule if tile.bias else &plan.weight_rule
-    cdef int64_t size = kernels.itemsize, units = layer.linear.units, span = tile.nj, spans = tile.ni, i, at
-    cdef char *p = plan.parameters + offset * size
-    if tile.nj == units and ld == units:     # whole rows lie one after the other
-        span, spans = span * spans, 1
-    for i in range(spans):
-        at = (offset + i * units) * size
-        kernels.update(rule, plan.parameters + at, g + i * ld * size, plan.slots[0] + at, plan.slots[1] + at,
-                       plan.slots[2] + at, span)
+    cdef int64_t units = layer.linear.units, at = offset * kernels.itemsize
+    cdef char *p = plan.parameters + at
+    kernels.update(rule, p, g, ld, plan.slots[0] + at, plan.slots[1] + at, plan.slots[2] + at, tile.ni, tile.nj, units)
     kernels.pack(p, units, tile.ni, tile.nj,
                  from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0))
     if tile.layer > 0 and not tile.bias:
