@@ -23,6 +23,7 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
 
 #include "math.inl"
 #include "elementwise.inl"
+#include "elementary.inl"
 #include "gemm.inl"
 #include "data.inl"
 #include "rowwise.inl"
@@ -68,6 +69,7 @@ const mf_kernels MF_THIS_TABLE = {
     .activation = activation,
     .hadamard = hadamard,
     .dropout = dropout,
+    .elementary = elementary,
     .softmax = softmax,
     .log_softmax = log_softmax,
     .softmax_jvp = softmax_jvp,

@@ -47,6 +47,8 @@ enum mf_loss {
 
 enum mf_metric { MF_ACCURACY, MF_BINARY_ACCURACY, MF_MEAN_SQUARED_ERROR, MF_MEAN_ABSOLUTE_ERROR, MF_METRICS };
 
+enum mf_elementary { MF_EXP, MF_EXPM1, MF_LOG, MF_LOG1P, MF_TANH_FUNCTION, MF_SIGMOID_FUNCTION, MF_ERF };
+
 enum mf_optimizer { MF_SGD, MF_RMSPROP, MF_ADAM };
 
 /*
@@ -130,6 +132,9 @@ typedef struct {
      * depends on (seed, stream, step, first_row + r, c) only. The same call masks the delta on the way back. */
     void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
                     uint32_t stream, uint64_t step);
+
+    /* --- elementary.inl: y[0:n] = f(x[0:n]), f being an mf_elementary; y may be x --- */
+    void (*elementary)(int function, const void *x, void *y, int64_t n);
 
     /* --- rowwise.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
     void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols); /* h may be z */

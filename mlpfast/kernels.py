@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .activations import Activation, as_activation
+from .core import elementary as _elementary
 from .core import hadamard as _hadamard
 from .core import linear as _linear
 from .core import softmax as _softmax
 from .core import table as _table
+from .errors import unknown_name
 
 __all__ = [
     "activation",
+    "elementary",
     "hadamard_delta",
     "log_softmax",
     "matmul_bias",
@@ -160,6 +163,40 @@ def activation(z: ArrayLike, name: str | Activation, out: Floats | None = None) 
     result = _result(out, z.shape, z.dtype)
     _hadamard.activation(_rows("z", z), g.name, g.alpha, _rows("out", result))
     return result
+
+
+def elementary(x: ArrayLike, name: str, out: Floats | None = None) -> Floats:
+    """A function that activations and losses are made of: exp, expm1, log, log1p, tanh, sigmoid or erf.
+
+    At most 2 ulp from the exact value over the whole range, denormal numbers included, with the same bits on every
+    instruction set: polynomials by the Remez algorithm after the usual range reductions.
+
+    Parameters
+    ----------
+    x : array_like
+    name : {"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"}
+    out : ndarray of the shape of x, optional
+        Where to put the result; may be x itself.
+
+    Returns
+    -------
+    ndarray of the shape of x
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or `out` does not fit.
+
+    Examples
+    --------
+    >>> from mlpfast import kernels
+    >>> kernels.elementary([0.0, 1.0], "exp")
+    array([1.        , 2.71828183])
+    """
+    if name not in _elementary.FUNCTIONS:
+        raise unknown_name("function", name, _elementary.FUNCTIONS)
+    (x,) = _same_dtype(x=x)
+    return _elementary.elementary(name, x, _result(out, x.shape, x.dtype))
 
 
 def saves(activation: str | Activation) -> Literal["z", "h"]:

@@ -48,6 +48,15 @@ cdef extern from "mlpfast.h" nogil:
         MF_MEAN_ABSOLUTE_ERROR
 
     cdef enum:
+        MF_EXP
+        MF_EXPM1
+        MF_LOG
+        MF_LOG1P
+        MF_TANH_FUNCTION
+        MF_SIGMOID_FUNCTION
+        MF_ERF
+
+    cdef enum:
         MF_SGD
         MF_RMSPROP
         MF_ADAM
@@ -110,6 +119,7 @@ cdef extern from "mlpfast.h" nogil:
                          int64_t cols) noexcept nogil
         void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
                         uint32_t stream, uint64_t step) noexcept nogil
+        void (*elementary)(int function, const void *x, void *y, int64_t n) noexcept nogil
         void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
