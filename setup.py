@@ -23,7 +23,7 @@ MACHINE_KERNELS = {
     "arm64": ["portable", "neon"],
 }
 # A product and a sum are fused only where the source says so: with contraction left to the compiler, bits would differ.
-C_FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+C_FLAGS = ["-std=gnu11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 # `make sanitize` sets this to -fsanitize=...
 EXTRA_FLAGS = shlex.split(os.environ.get("MLPFAST_EXTRA_FLAGS", ""))
 HEADERS = [str(path) for pattern in ("*.h", "*.inl") for path in sorted(Path("csrc").glob(pattern))]
@@ -32,7 +32,9 @@ HEADERS = [str(path) for pattern in ("*.h", "*.inl") for path in sorted(Path("cs
 def kernel_libraries():
     """The C side: one library for each ISA, with its own flags, and the runtime."""
     isas = MACHINE_KERNELS.get(platform.machine().lower(), ["portable"])
-    sources = {f"mlpfast_{isa}": ([f"csrc/isa_{isa}_f32.c", f"csrc/isa_{isa}_f64.c"], KERNEL_FLAGS[isa]) for isa in isas}
+    sources = {
+        f"mlpfast_{isa}": ([f"csrc/isa_{isa}_f32.c", f"csrc/isa_{isa}_f64.c"], KERNEL_FLAGS[isa]) for isa in isas
+    }
     sources["mlpfast_runtime"] = (["csrc/dispatch.c", "csrc/pool.c", "csrc/rng.c"], [])
     return [
         (name, {"sources": files, "cflags": C_FLAGS + flags + EXTRA_FLAGS, "obj_deps": {"": HEADERS}})
@@ -48,7 +50,7 @@ def extension_modules():
             [str(path)],
             include_dirs=["csrc", numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-            extra_compile_args=["-O3", "-ffp-contract=off", *EXTRA_FLAGS],
+            extra_compile_args=["-O3", "-g0", "-ffp-contract=off", *EXTRA_FLAGS],
             extra_link_args=["-pthread", *EXTRA_FLAGS],
             depends=HEADERS,
         )

@@ -80,7 +80,7 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
         mf_matrix out = panels(&a, rows, n);
         int64_t *index = a.buffers[a.used++] = malloc((size_t)rows * sizeof *index);
         for (int64_t i = 0; i < rows; i++) index[i] = i * 7919 % (16 * rows);
-        TIME(t->gather(source, t->dtype, n, index, rows, n, out));
+        TIME(t->gather(source, t->dtype, n, index, rows, rows, n, out));
     } else if (!strcmp(kernel, "pack")) {
         void *w = vector(&a, k * n);
         mf_matrix out = panels(&a, k, n);

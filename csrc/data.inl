@@ -44,10 +44,15 @@ static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t 
 #define PERMUTE(a, i, b) (vec) _mm512_permutex2var_pd((__m512d)(a), (__m512i)(i), (__m512d)(b))
 #endif
 
-/* log2(LANES) butterflies: the one of span s exchanges the off-diagonal s x s blocks of each 2s x 2s block. */
-INLINE void transpose_block(const real *in, ptrdiff_t ld, real *out, ptrdiff_t out_ld) {
+/* out (width, LANES) = the transpose of in (height, width), zero beyond the height. log2(LANES) butterflies: the one of
+ * span s exchanges the off-diagonal s x s blocks of each 2s x 2s block. */
+INLINE void transpose_block(const real *in, ptrdiff_t ld, int64_t height, int64_t width, real *out, ptrdiff_t out_ld) {
     vec row[LANES];
-    UNROLL for (int i = 0; i < LANES; i++) row[i] = vload(in + i * ld);
+    if (height >= LANES && width >= LANES)
+        UNROLL for (int i = 0; i < LANES; i++) row[i] = vload(in + i * ld);
+    else
+        UNROLL for (int i = 0; i < LANES; i++)
+            row[i] = i < height ? vload_n(in + i * ld, width < LANES ? (int)width : LANES) : vset(0);
     UNROLL for (int s = 1; s < LANES; s *= 2) {
         ivec low, high;
         UNROLL for (int l = 0; l < LANES; l++) {
@@ -61,33 +66,22 @@ INLINE void transpose_block(const real *in, ptrdiff_t ld, real *out, ptrdiff_t o
             row[i + s] = PERMUTE(a, high, b);
         }
     }
-    UNROLL for (int i = 0; i < LANES; i++) vstore(out + i * out_ld, row[i]);
+    UNROLL for (int i = 0; i < LANES; i++)
+        if (i < width) vstore(out + i * out_ld, row[i]);
 }
 #else
-INLINE void transpose_block(const real *in, ptrdiff_t ld, real *out, ptrdiff_t out_ld) {
-    for (int i = 0; i < LANES; i++)
-        for (int j = 0; j < LANES; j++) out[i * out_ld + j] = in[j * ld + i];
+INLINE void transpose_block(const real *in, ptrdiff_t ld, int64_t height, int64_t width, real *out, ptrdiff_t out_ld) {
+    for (int i = 0; i < LANES && i < width; i++)
+        for (int j = 0; j < LANES; j++) out[i * out_ld + j] = j < height ? in[j * ld + i] : 0;
 }
 #endif
 
 static void pack_transposed(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) {
-    for (int64_t r0 = 0; r0 < rows; r0 += LANES) { /* lanes of a panel of `out` */
-        const int64_t height = rows - r0 < LANES ? rows - r0 : LANES;
-        for (int64_t c = 0; c < cols;) {
-            const real *in = (const real *)w + r0 * ld + c;
-            if (height == LANES && cols - c >= LANES) {
-                transpose_block(in, ld, at(out, c, r0), out.row_stride);
-                c += LANES;
-            } else {
-                real *lanes = at(out, c, r0);
-                for (int64_t r = 0; r < LANES; r++) lanes[r] = r < height ? in[r * ld] : 0;
-                c++;
-            }
-        }
-    }
-    const int64_t first_empty = (rows + LANES - 1) / LANES * LANES;
-    for (int64_t r0 = first_empty; r0 % NR != 0; r0 += LANES) /* the rest of the last panel */
-        for (int64_t c = 0; c < cols; c++) vstore(at(out, c, r0), vset(0));
+    const int64_t lanes = (rows + NR - 1) / NR * NR; /* the rest of the last panel is zeroed */
+    for (int64_t r = 0; r < lanes; r += LANES)
+        for (int64_t c = 0; c < cols; c += LANES)
+            transpose_block((const real *)w + (r < rows ? r * ld : 0) + c, ld, rows - r, cols - c, at(out, c, r),
+                            out.row_stride);
 }
 
 /* --- gather: shuffled rows of the data into the panels of a batch, cast and checked on the way --- */
@@ -100,43 +94,46 @@ INLINE real element(const void *source, int source_dtype, int64_t i) {
     }
 }
 
+/* Blocks of MR rows, panel by panel: writes are then contiguous, and the next block's rows, which come from memory at
+ * random, are asked for at the pace of the work. */
 INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
-                       int64_t cols, mf_matrix out) {
-    enum { LINE = 64, AHEAD = 4096 }; /* bytes; rows come from memory at random, so ask for them this far ahead */
+                       int64_t known, int64_t cols, mf_matrix out) {
     const int64_t itemsize = source_dtype == MF_FLOAT32 ? 4 : source_dtype == MF_FLOAT64 ? 8 : 1;
-    const int64_t bytes = cols * itemsize, distance = bytes >= AHEAD ? 1 : AHEAD / (bytes + 1);
     const int same = itemsize == (int64_t)sizeof(real);
     vec sum = vset(0);
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t row = index ? index[r] : r;
-        if (index && r + distance < rows) {
-            const char *next = (const char *)source + index[r + distance] * ld * itemsize;
-            for (int64_t line = 0; line < bytes; line += LINE) __builtin_prefetch(next + line);
-        }
-        real *to = (real *)out.data + r * out.row_stride;
-        if (same) {
-            sum = pack_row((const real *)source + row * ld, cols, to, out.panel_stride, sum);
-            continue;
-        }
+    for (int64_t r0 = 0; r0 < rows; r0 += MR) {
+        const int64_t block = rows - r0 < MR ? rows - r0 : MR;
         for (int64_t c = 0; c < cols; c += NR) {
             const int64_t width = cols - c < NR ? cols - c : NR;
-            real cast[NR] = {0};
-            for (int i = 0; i < width; i++) cast[i] = element(source, source_dtype, row * ld + c + i);
-            sum = pack_row(cast, NR, to + c / NR * out.panel_stride, 0, sum);
+            real *to = at(out, r0, c);
+            for (int64_t r = 0; r < block; r++, to += NR) {
+                const int64_t i = (index ? index[r0 + r] : r0 + r) * ld + c;
+                if (index && r0 + r + MR < known) {
+                    const char *next = (const char *)source + (index[r0 + r + MR] * ld + c) * itemsize;
+                    __builtin_prefetch(next);
+                    if (NR * itemsize > 64) __builtin_prefetch(next + 64);
+                }
+                if (same) {
+                    sum = pack_row((const real *)source + i, width, to, 0, sum);
+                } else {
+                    real cast[NR] = {0};
+                    for (int l = 0; l < width; l++) cast[l] = element(source, source_dtype, i + l);
+                    sum = pack_row(cast, NR, to, 0, sum);
+                }
+            }
+            for (int64_t r = block; r < MR; r++, to += NR)
+                UNROLL for (int v = 0; v < NR; v += LANES) vstore(to + v, vset(0));
         }
     }
-    for (int64_t r = rows; r % MR != 0; r++)
-        for (int64_t c = 0; c < cols; c += NR)
-            UNROLL for (int v = 0; v < NR; v += LANES) vstore(at(out, r, c) + v, vset(0));
     return mask_all(vequal(sum, vset(0)));
 }
 
-static int gather(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t cols,
-                  mf_matrix out) {
+static int gather(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
+                  int64_t cols, mf_matrix out) {
     switch (source_dtype) {
-    case MF_FLOAT32: return gather_rows(source, MF_FLOAT32, ld, index, rows, cols, out);
-    case MF_FLOAT64: return gather_rows(source, MF_FLOAT64, ld, index, rows, cols, out);
-    default: return gather_rows(source, MF_UINT8, ld, index, rows, cols, out);
+    case MF_FLOAT32: return gather_rows(source, MF_FLOAT32, ld, index, rows, known, cols, out);
+    case MF_FLOAT64: return gather_rows(source, MF_FLOAT64, ld, index, rows, known, cols, out);
+    default: return gather_rows(source, MF_UINT8, ld, index, rows, known, cols, out);
     }
 }
 

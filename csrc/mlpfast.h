@@ -116,9 +116,10 @@ typedef struct {
     void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
     void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
     /* Rows `index` (or the first ones, if NULL) of a row-major source of any mf_dtype, cast. Returns 0 where a value
-     * is NaN or infinite. Rows up to the next multiple of mr are zeroed. */
-    int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t cols,
-                  mf_matrix out);
+     * is NaN or infinite. Rows up to the next multiple of mr are zeroed. index[0:known] may be read, known >= rows: the
+     * rows after these are asked for ahead of time. */
+    int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
+                  int64_t cols, mf_matrix out);
     /* The same from CSR rows; column indices within a row may come in any order, duplicates add. */
     int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
                       const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);

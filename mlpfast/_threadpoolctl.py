@@ -22,7 +22,7 @@ def register() -> None:
     except (ImportError, AttributeError):  # AttributeError: older than 3.2
         return
 
-    class MlpfastController(base):  # type: ignore[misc]
+    class MlpfastController(base):  # type: ignore[misc, valid-type]
         """Calls into the shared object that threadpoolctl found: mlpfast/core/table.*.so (.pyd)."""
 
         user_api = "mlpfast"

@@ -1,6 +1,6 @@
 """Activation functions, as names with a parameter. The functions themselves are compiled.
 
-========== ============================================================================================
+=========== ============================================================================================
 identity    z
 sigmoid     1 / (1 + exp(-z))
 tanh        tanh(z)
@@ -15,7 +15,7 @@ silu        z sigmoid(z), also called swish (Elfwing et al., 2018)
 mish        z tanh(softplus(z)) (Misra, 2019)
 exponential exp(z), for log-rates (poisson loss)
 softmax     exp(z_j) / sum_k exp(z_k), over a row
-========== ============================================================================================
+=========== ============================================================================================
 """
 
 from __future__ import annotations

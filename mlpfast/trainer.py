@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import Logs, call, check_callbacks
-from .core.data import aligned_zeros, all_finite, permutation
+from .core.data import all_finite, permutation
 from .core.engine import Engine
-from .core.optimizers import state_slots
+from .core.optimizers import new_state
 from .core.results import EpochResult, NotFiniteError
 from .errors import DivergenceError, boolean, integer, real
 from .losses import Loss, as_loss
@@ -183,8 +183,7 @@ class Trainer:
         self.epochs = 0
         self.steps = 0
         self.history = History()
-        slots = state_slots(self.optimizer)
-        self._state = aligned_zeros(slots * model.n_parameters, model.dtype).reshape(slots, model.n_parameters)
+        self._state = new_state(self.optimizer, model.n_parameters, model.dtype)
         self._snapshot: NDArray[Any] | None = None  # parameters and state at the start of the epoch
         self._engine: Engine | None = None
         self._engine_rows = 0

@@ -19,6 +19,8 @@ FUNCTIONS = {
 
 
 def _exact_gelu(z):
+    if abs(z) > 100:  # beyond what mpmath's erfc takes
+        return max(z, mpmath.mpf(0))
     return z * mpmath.erfc(-z / mpmath.sqrt(2)) / 2
 
 

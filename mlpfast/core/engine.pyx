@@ -20,13 +20,10 @@ from .losses cimport reads_logits
 from .network cimport Network, NetworkLayer
 from .optimizers cimport Rule, at_step, rule_of
 from .optimizers import state_slots
-from .plan cimport MAX_METRICS, TILE_BYTES, Layer, Plan, Source, Tile, forward_backward, weight_tile
+from .plan cimport MAX_METRICS, TILE_BYTES, Layer, Plan, Tile, forward_backward, weight_tile
 from .results import EpochResult, NotFiniteError
-from .table cimport (
-    MF_BINARY_CROSS_ENTROPY, MF_CROSS_ENTROPY, MF_IDENTITY, MF_MEAN_ABSOLUTE_ERROR, MF_MEAN_SQUARED_ERROR, MF_SOFTMAX,
-    mf_kernels, mf_matrix, parallel_for, saves_z, thread_limit,
-)
-from .table import ACTIVATIONS, LOSSES, METRICS
+from .table cimport MF_IDENTITY, mf_kernels, mf_matrix, parallel_for, saves_z, thread_limit
+from .table import LOSSES, METRICS
 
 cnp.import_array()
 
@@ -200,7 +197,7 @@ cdef class Engine:
         y : int32 (n,) class indices, or (n, outputs) of the parameters' dtype
         sample_weight : float64 (n,), or None
         optimizer : SGD, RMSprop, Adam or AdamW
-        state : (slots, n_parameters) of the parameters' dtype, changed in place
+        state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
         learning_rates : float64, one for each batch
         step : optimizer steps made before this epoch
         order : int64 row indices, of any length, or None
@@ -220,6 +217,7 @@ cdef class Engine:
         cdef Totals totals
         cdef int status, slot
         cdef char *state_data = <char *> cnp.PyArray_DATA(state)
+        cdef int64_t slot_bytes = state.strides[0]
         if order is not None:
             rows, order_data = order.shape[0], <const int64_t *> cnp.PyArray_DATA(order)
         if rates.shape[0] < (rows + self.batch_rows - 1) // self.batch_rows:
@@ -230,7 +228,7 @@ cdef class Engine:
         for slot in range(3):
             plan.slots[slot] = plan.parameters
             if slot < slots:
-                plan.slots[slot] = state_data + slot * self.network.n_parameters * plan.kernels.itemsize
+                plan.slots[slot] = state_data + slot * slot_bytes
         gradient = None
         if self.batch_rows > plan.capacity:
             gradient = np.empty_like(self.network.parameters)
@@ -267,7 +265,7 @@ cdef class Engine:
             clear(&totals)
             plan.updates = False
             self.weigh(NULL, 0, rows)
-            self.batch(NULL, 0, rows, &totals)
+            self.batch(NULL, 0, rows, rows, &totals)
             strength = plan.scale if self.penalty_over_weights else 1.0
             totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, True)
         self.held = None
@@ -285,7 +283,7 @@ cdef class Engine:
             self.pack()
             clear(&totals)
             self.weigh(NULL, 0, rows)
-            self.batch(NULL, 0, rows, &totals)
+            self.batch(NULL, 0, rows, rows, &totals)
             strength = plan.scale if self.penalty_over_weights else 1.0
             totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, False)
         self.held = None
@@ -356,7 +354,7 @@ cdef class Engine:
             plan.bias_rule = plan.weight_rule
             plan.bias_rule.l1, plan.bias_rule.l2, plan.bias_rule.shrink = 0, 0, 1
             plan.updates = plan.scale > 0
-            if not self.batch(order, first, n, totals):
+            if not self.batch(order, first, n, rows - first, totals):
                 return DIVERGED
             totals.penalty += n * penalty
             totals.steps += 1
@@ -368,8 +366,11 @@ cdef class Engine:
                     return status
         return OK
 
-    cdef bint batch(self, const int64_t *order, int64_t first, int64_t rows, Totals *totals) noexcept nogil:
+    cdef bint batch(self, const int64_t *order, int64_t first, int64_t rows, int64_t known,
+                    Totals *totals) noexcept nogil:
         """Rows [first, first + rows) of the order, chunk by chunk; False where they or their loss are not finite.
+
+        The order may be read up to `first + known`.
 
         Then the parameters are untouched: no tile is updated before the loss of all rows is known.
         """
@@ -385,6 +386,7 @@ cdef class Engine:
         while chunk < rows:
             n = min(plan.capacity, rows - chunk)
             plan.rows = self.rows_of(order, first + chunk, n)
+            plan.known_rows = known - chunk if order != NULL else n
             plan.first_row, plan.chunk_rows = chunk, n
             parallel_for((n + plan.panel_rows - 1) // plan.panel_rows, threads, forward_backward, plan)
             for r in range(n):

@@ -4,7 +4,7 @@ cimport numpy as cnp
 import numpy as np
 
 from libc.string cimport memcpy
-from .data cimport dtype_of, from_row, panels, panels_size, row_major
+from .data cimport dtype_of, panels, panels_size, row_major
 from .data import aligned_zeros, has_slack
 from .hadamard cimport activate
 from .linear cimport forward
@@ -45,7 +45,7 @@ cdef void predict_share(void *context, int64_t i) noexcept nogil:
                                         NULL, n, job.inputs, h[0])
         else:
             finite = kernels.gather(job.x + row * job.x_ld * itemsize(job.x_dtype), job.x_dtype, job.x_ld, NULL, n,
-                                    job.inputs, h[0])
+                                    n, job.inputs, h[0])
         if not finite:
             job.finite = False
         side = 0
@@ -191,7 +191,7 @@ cdef class Network:
         """Rows by panels; W is packed first where there are enough rows to pay for it."""
         cdef const mf_kernels *kernels = self.kernels
         cdef int threads = thread_limit(n_threads), l
-        cdef int64_t shares, width = 0, panel, packed = 0
+        cdef int64_t shares, panel, packed = 0
         layer_buffer = self.layer_buffer.copy()
         cdef NetworkLayer *layers = <NetworkLayer *> cnp.PyArray_DATA(layer_buffer)
         if rows * <double> self.n_parameters < 2 * WORTH_A_THREAD:

@@ -1,3 +1,7 @@
 from typing import Any
 
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+def new_state(optimizer: Any, n: int, dtype: DTypeLike) -> NDArray[np.floating[Any]]: ...
 def state_slots(optimizer: Any) -> int: ...

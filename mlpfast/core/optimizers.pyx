@@ -1,6 +1,9 @@
 """From the optimizers' hyper-parameters to the constants of one fused update."""
 
+import numpy as np
+
 from libc.math cimport pow, sqrt
+from .data import aligned_zeros
 from .table cimport MF_ADAM, MF_RMSPROP, MF_SGD
 
 
@@ -11,6 +14,13 @@ def state_slots(optimizer):
     if optimizer.name == "rmsprop":
         return 2 if optimizer.momentum else 1
     return 3 if optimizer.amsgrad else 2
+
+
+def new_state(optimizer, Py_ssize_t n, dtype):
+    """Zeros (slots, n), each slot beginning on a cache line as the parameters do."""
+    cdef Py_ssize_t line = 64 // np.dtype(dtype).itemsize, stride = (n + line - 1) // line * line
+    slots = state_slots(optimizer)
+    return aligned_zeros(slots * stride, dtype).reshape(slots, stride)[:, :n]
 
 
 cdef Rule rule_of(object optimizer) except *:

@@ -60,6 +60,7 @@ ctypedef struct Plan:
     Source source
     mf_targets targets
     const int64_t *rows      # (chunk_rows,) indices into the source; or NULL for first_row + i
+    int64_t known_rows       # that may be read of `rows`: those of later chunks follow
     int64_t first_row        # of the chunk in its batch
     int64_t chunk_rows
     bint finite              # as far as the rows have been read

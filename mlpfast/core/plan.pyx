@@ -8,7 +8,7 @@ step reads. Panels and tiles are independent of each other, so any thread may ta
 from .data cimport from_column, from_row
 from .hadamard cimport activate, propagate
 from .linear cimport bias_gradient, forward, input_delta, weight_gradient
-from .table cimport MF_IDENTITY, MF_SOFTMAX
+from .table cimport MF_IDENTITY
 
 
 cdef void forward_backward(void *context, int64_t panel) noexcept nogil:
@@ -41,7 +41,7 @@ cdef void gather(Plan *plan, int64_t r0, int64_t n, mf_matrix x) noexcept nogil:
     cdef int64_t inputs = plan.layers[0].linear.fan_in
     cdef int finite
     if source.dense != NULL:
-        finite = plan.kernels.gather(source.dense, source.dtype, source.ld, rows, n, inputs, x)
+        finite = plan.kernels.gather(source.dense, source.dtype, source.ld, rows, n, plan.known_rows - r0, inputs, x)
     else:
         finite = plan.kernels.gather_csr(source.values, source.dtype, source.columns, source.offsets, source.index64,
                                          rows, n, inputs, x)

@@ -111,7 +111,7 @@ cdef extern from "mlpfast.h" nogil:
         void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
         void (*unpack)(mf_matrix panels, int64_t rows, int64_t cols, void *out, int64_t ld) noexcept nogil
         int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
-                      int64_t cols, mf_matrix out) noexcept nogil
+                      int64_t known, int64_t cols, mf_matrix out) noexcept nogil
         int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
                           const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
         void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil

@@ -133,7 +133,7 @@ static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     for (int64_t i = 0; i < rows * n; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
     const void *source = source_dtype == MF_UINT8 ? (void *)bytes : source_dtype == MF_FLOAT32 ? (void *)single : numbers;
     mf_matrix out = panelled(rows, n);
-    int finite = table->gather(source, source_dtype, n, index, rows, n, out);
+    int finite = table->gather(source, source_dtype, n, index, rows, rows, n, out);
     hash_bytes(&finite, sizeof finite);
     hash_matrix(out, rows, n);
 }
