@@ -23,6 +23,7 @@ from bench.workloads import INFERENCE, TRAINING, Workload
 COLOURS = {
     "mlpfast": "#d1495b",
     "jax": "#00798c",
+    "jax-shuffle": "#66b2bf",
     "torch": "#edae49",
     "torch-compile": "#b8860b",
     "torchscript": "#b8860b",

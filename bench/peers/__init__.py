@@ -13,7 +13,8 @@ class Entry(NamedTuple):
 # The order is that of the tables.
 PEERS = {
     "mlpfast": Entry("mlpfast_peer", "MlpfastPeer", "mlpfast"),
-    "jax": Entry("jax_peer", "JaxPeer", "JAX", "one jitted lax.scan an epoch"),
+    "jax": Entry("jax_peer", "JaxPeer", "JAX", "one jitted lax.scan an epoch; NumPy shuffles"),
+    "jax-shuffle": Entry("jax_peer", "JaxShufflePeer", "JAX, shuffle inside", "the whole epoch jitted"),
     "torch": Entry("torch_peer", "TorchPeer", "PyTorch eager", "fused Adam"),
     "torch-compile": Entry("torch_peer", "TorchCompilePeer", "torch.compile", "of the whole step"),
     "torchscript": Entry("torch_peer", "TorchScriptPeer", "TorchScript"),
@@ -25,5 +26,5 @@ PEERS = {
     "roof": Entry("roof_peer", "RoofPeer", "the machine's roof"),
 }
 
-TRAINING_PEERS = ("mlpfast", "jax", "torch", "torch-compile", "sklearn", "numpy")
+TRAINING_PEERS = ("mlpfast", "jax", "jax-shuffle", "torch", "torch-compile", "sklearn", "numpy")
 INFERENCE_PEERS = ("mlpfast", "onnxruntime", "numpy", "torchscript", "torch", "jax", "sklearn")
