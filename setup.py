@@ -35,7 +35,7 @@ def kernel_libraries():
     sources = {
         f"mlpfast_{isa}": ([f"csrc/isa_{isa}_f32.c", f"csrc/isa_{isa}_f64.c"], KERNEL_FLAGS[isa]) for isa in isas
     }
-    sources["mlpfast_runtime"] = (["csrc/dispatch.c", "csrc/pool.c", "csrc/rng.c"], [])
+    sources["mlpfast_runtime"] = (["csrc/dispatch.c", "csrc/float_mode.c", "csrc/pool.c", "csrc/rng.c"], [])
     return [
         (name, {"sources": files, "cflags": C_FLAGS + flags + EXTRA_FLAGS, "obj_deps": {"": HEADERS}})
         for name, (files, flags) in sources.items()

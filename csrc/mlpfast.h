@@ -171,11 +171,20 @@ const mf_kernels *mf_table_of(const char *isa, int dtype);
 /* 1 where the derivative is computed from the pre-activation z, 0 where it is from the output h. */
 int mf_saves_z(int activation);
 
+/* --- float_mode.c: denormal numbers cost a hundred times a normal one, and the gradients of a network that has learnt
+ * its data by heart are full of them --- */
+
+/* Makes this thread's arithmetic take and give zero for them; returns its mode as it was, for mf_set_float_mode. */
+uint64_t mf_flush_denormals(void);
+uint64_t mf_float_mode(void);
+void mf_set_float_mode(uint64_t mode);
+
 /* --- pool.c --- */
 
 typedef void (*mf_task)(void *context, int64_t index);
 /* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, never more threads than
- * mf_max_threads(), in any order; returns when all are done. Never waits for a helper that has not begun. */
+ * mf_max_threads(), in any order and in the caller's float mode; returns when all are done. Never waits for a helper that
+ * has not begun. */
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context);
 int mf_max_threads(void);            /* affinity, cgroup quota and OMP_NUM_THREADS; or MLPFAST_NUM_THREADS; or as set */
 void mf_set_max_threads(int n);      /* 0: back to the default */

@@ -51,6 +51,7 @@ static struct {
     int64_t n_tasks;
     mf_task task;
     void *context;
+    uint64_t float_mode;
 
     CACHE_LINE _Atomic int64_t unfinished; /* tasks of the job that are not done, claimed or not */
 
@@ -166,6 +167,7 @@ static void *helper(void *unused) {
         int64_t left = claim(SEAT);
         if (left == 0) continue;
         if (slept && has_work() && atomic_load(&pool.sleeping_helpers) > 0) wake_helper();
+        mf_set_float_mode(pool.float_mode);
         int64_t done = run_tasks(left);
         if (atomic_fetch_sub(&pool.unfinished, done) == done && atomic_load(&pool.sleeping_caller)) {
             pthread_mutex_lock(&pool.mutex);
@@ -240,6 +242,7 @@ static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, int
     pool.n_tasks = n_tasks;
     pool.task = task;
     pool.context = context;
+    pool.float_mode = mf_float_mode();
     atomic_store_explicit(&pool.unfinished, n_tasks, memory_order_relaxed);
     atomic_store(&pool.ticket, (uint64_t)seats * SEAT + (uint64_t)(n_tasks - 1)); /* the first task is our own */
     int sleeping = atomic_load(&pool.sleeping_helpers);

@@ -9,15 +9,6 @@ INLINE void store(real *x, vec v, int n) {
     else vstore_n(x, v, n);
 }
 
-/* Running means and velocities of a gradient that is gone shrink for ever; below this, arithmetic on them would soon be
- * denormal, which many CPUs do a hundred times slower, and they move no parameter. */
-#if defined(MF_F32)
-#define VANISHED 1e-34f
-#else
-#define VANISHED 1e-300
-#endif
-INLINE vec settle(vec x) { return vselect(vless(vabs(x), vset(VANISHED)), vset(0), x); }
-
 /* dl/dp with the penalties' gradient: g + l2 p + l1 sign(p). */
 INLINE vec penalised(vec g, vec p, vec l1, vec l2) {
     const vec zero = vset(0), sign = vselect(vequal(p, zero), zero, vcopysign(l1, p));
@@ -26,7 +17,7 @@ INLINE vec penalised(vec g, vec p, vec l1, vec l2) {
 
 /* v <- mu v - rate d;  p <- p + v, or, looking ahead (Nesterov 1983, Sutskever et al. 2013), p + mu v - rate d. */
 INLINE vec momentum_step(vec p, vec d, real *velocity, vec mu, vec rate, int nesterov, int n) {
-    const vec step = rate * d, v = settle(vfma(mu, load(velocity, n), -step));
+    const vec step = rate * d, v = vfma(mu, load(velocity, n), -step);
     store(velocity, v, n);
     return nesterov ? p + vfma(mu, v, -step) : p + v;
 }
@@ -40,7 +31,7 @@ INLINE vec sgd(const mf_update *u, vec p, vec g, real *velocity, int n) {
 /* Tieleman and Hinton 2012, lecture 6e. */
 INLINE vec rmsprop(const mf_update *u, vec p, vec g, real *mean_square, real *velocity, int n) {
     const vec rate = vset((real)u->rate), old = load(mean_square, n);
-    const vec s = settle(vfma(vset((real)(1 - u->decay)), g * g - old, old));
+    const vec s = vfma(vset((real)(1 - u->decay)), g * g - old, old);
     const vec direction = g / (vsqrt(s) + vset((real)u->epsilon));
     store(mean_square, s, n);
     if (u->momentum == 0) return vfma(-rate, direction, p);
@@ -50,8 +41,8 @@ INLINE vec rmsprop(const mf_update *u, vec p, vec g, real *mean_square, real *ve
 /* Kingma and Ba 2015, algorithm 1, with the bias corrections folded into rate and epsilon; Reddi et al. 2018. */
 INLINE vec adam(const mf_update *u, vec p, vec g, real *first, real *second, real *maximum, int n) {
     const vec m0 = load(first, n), v0 = load(second, n);
-    const vec m = settle(vfma(vset((real)(1 - u->momentum)), g - m0, m0));
-    vec v = settle(vfma(vset((real)(1 - u->decay)), g * g - v0, v0));
+    const vec m = vfma(vset((real)(1 - u->momentum)), g - m0, m0);
+    vec v = vfma(vset((real)(1 - u->decay)), g * g - v0, v0);
     store(first, m, n);
     store(second, v, n);
     if (u->amsgrad) {

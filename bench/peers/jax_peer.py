@@ -1,7 +1,7 @@
 """JAX: a whole epoch is one jitted `lax.scan` with donated state.
 
-It comes twice: with the shuffle inside the jitted function, as JAX programs have it, and with NumPy's permutation handed
-in, which is much faster on a CPU: XLA shuffles by sorting, more than once.
+It comes twice: with the shuffle inside the jitted function, as JAX programs have it, and with NumPy's permutation
+handed in, which is much faster on a CPU: XLA shuffles by sorting, more than once.
 """
 
 from __future__ import annotations

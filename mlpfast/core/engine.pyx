@@ -22,7 +22,9 @@ from .optimizers cimport Rule, at_step, rule_of
 from .optimizers import state_slots
 from .plan cimport MAX_METRICS, TILE_BYTES, Layer, Plan, Tile, forward_backward, weight_tile
 from .results import EpochResult, NotFiniteError
-from .table cimport MF_IDENTITY, mf_kernels, mf_matrix, parallel_for, saves_z, thread_limit
+from .table cimport (
+    MF_IDENTITY, flush_denormals, mf_kernels, mf_matrix, parallel_for, saves_z, set_float_mode, thread_limit,
+)
 from .table import LOSSES, METRICS
 
 cnp.import_array()
@@ -87,6 +89,7 @@ cdef class Engine:
     cdef double label_smoothing, flops
     cdef object error
     cdef double weight          # sum of the sample weights of the batch at hand
+    cdef uint64_t float_mode    # the caller's
     cdef double next_signal_check
     cdef int64_t *index         # (capacity,): row numbers, where the caller gives no order
 
@@ -236,7 +239,9 @@ cdef class Engine:
         plan.backward, plan.drops = True, True
         self.error = None
         with nogil:
+            self.float_mode = flush_denormals()
             status = self.epoch(&rule, &rates[0], order_data, rows, step, l1, l2, max_steps, deadline, &totals)
+            set_float_mode(self.float_mode)
         self.held = None
         return self.result(STATUS[status], &totals, metrics)
 
@@ -261,6 +266,7 @@ cdef class Engine:
         plan.backward, plan.drops, plan.step = True, dropout_step >= 0, max(dropout_step, 0)
         cdef double strength
         with nogil:
+            self.float_mode = flush_denormals()
             self.pack()
             clear(&totals)
             plan.updates = False
@@ -268,6 +274,7 @@ cdef class Engine:
             self.batch(NULL, 0, rows, rows, &totals)
             strength = plan.scale if self.penalty_over_weights else 1.0
             totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, True)
+            set_float_mode(self.float_mode)
         self.held = None
         result = self.result("ok", &totals, ())
         return result.loss, gradient
@@ -280,12 +287,14 @@ cdef class Engine:
         cdef double strength
         plan.backward, plan.drops = False, False
         with nogil:
+            self.float_mode = flush_denormals()
             self.pack()
             clear(&totals)
             self.weigh(NULL, 0, rows)
             self.batch(NULL, 0, rows, rows, &totals)
             strength = plan.scale if self.penalty_over_weights else 1.0
             totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, False)
+            set_float_mode(self.float_mode)
         self.held = None
         result = self.result("ok", &totals, metrics)
         return result.loss, result.metrics
@@ -459,12 +468,14 @@ cdef class Engine:
         cdef int status = OK
         if time > self.next_signal_check:
             self.next_signal_check = time + SECONDS_BETWEEN_SIGNAL_CHECKS
+            set_float_mode(self.float_mode)
             with gil:
                 try:
                     PyErr_CheckSignals()
                 except BaseException as error:
                     self.error = error
                     status = INTERRUPTED
+            flush_denormals()
         if status == OK and deadline > 0 and time > deadline:
             status = DEADLINE
         return status

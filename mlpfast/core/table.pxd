@@ -137,6 +137,8 @@ cdef extern from "mlpfast.h" nogil:
 
 
 cdef const mf_kernels *kernels_of(int dtype) except NULL
+cdef uint64_t flush_denormals() noexcept nogil
+cdef void set_float_mode(uint64_t mode) noexcept nogil
 cdef bint saves_z(int activation) noexcept nogil
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context) noexcept nogil
 cdef int thread_limit(object n_threads) except -1

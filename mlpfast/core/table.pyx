@@ -6,6 +6,8 @@ cdef extern from "mlpfast.h" nogil:
     const mf_kernels *mf_table(int dtype)
     int mf_available_isas(const char **names, int size)
     int mf_saves_z(int activation)
+    uint64_t mf_flush_denormals()
+    void mf_set_float_mode(uint64_t mode)
     void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context)
     int mf_max_threads()
     void mf_set_max_threads(int n)
@@ -54,6 +56,15 @@ cdef const mf_kernels *kernels_of(int dtype) except NULL:
             f"MLPFAST_ISA={os.environ.get('MLPFAST_ISA', '')!r}: expected one of {', '.join(available_isas())}"
         )
     return kernels
+
+
+cdef uint64_t flush_denormals() noexcept nogil:
+    """Take denormal numbers for zero in this thread; returns the mode for `set_float_mode`."""
+    return mf_flush_denormals()
+
+
+cdef void set_float_mode(uint64_t mode) noexcept nogil:
+    mf_set_float_mode(mode)
 
 
 cdef bint saves_z(int activation) noexcept nogil:
