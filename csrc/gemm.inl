@@ -237,7 +237,8 @@ static void row_product(const real *x, const real *w, real *h, int64_t k, int64_
     }
 }
 
-/* A product with zero adds zero, which only the sign of a sum that is itself zero can show: then nothing is skipped. */
+/* A product of a finite weight with zero adds zero, which only the sign of a sum that is itself zero can show: then
+ * nothing is skipped. */
 static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
     real *out = h;
     int zero = 0;

@@ -157,3 +157,15 @@ def call(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> A
         if method is not None and method(trainer, logs) and stopper is None:
             stopper = callback
     return stopper
+
+
+def call_all(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> None:
+    """Call one hook of every callback, also after one that fails; then raise the first error."""
+    first: BaseException | None = None
+    for callback in callbacks:
+        try:
+            call((callback,), hook, trainer, logs)
+        except BaseException as error:
+            first = first or error
+    if first is not None:
+        raise first

@@ -1,7 +1,8 @@
 """The loops that the package is made of, on NumPy arrays: for study, for tests, and for use in other code.
 
 All work on one row (1-D) or on rows (2-D), in float32 if every argument is float32 and in float64 otherwise, and give
-the same bits as training does. `out` must have the result's shape and dtype and be C-contiguous; it is returned.
+the same bits as training does (which flushes denormal numbers to zero). `out` must have the result's shape and dtype
+and be C-contiguous; it is returned.
 
 Notation, here and in training: inputs ``X`` (n, fan_in), weights ``W`` (fan_in, fan_out), biases ``b`` (fan_out,),
 pre-activation ``z = X W + b``, output ``h = g(z)``, excitation gradient ``delta = dL/dz``.

@@ -15,6 +15,7 @@ from .activations import Activation
 from .core.data import aligned_zeros, normal, uniform
 from .core.engine import Engine
 from .core.network import Network
+from .core.results import NotFiniteError
 from .errors import integer, real
 from .initializers import Initializer
 from .layers import Dense
@@ -173,7 +174,11 @@ class Model:
                [0.]], dtype=float32)
         """
         # The network answers None to all but the arrays that it reads as they are. A tuple would be CSR rows to it.
-        result = None if isinstance(X, tuple) else self.network.predict(X, out, n_threads)
+        try:
+            result = None if isinstance(X, tuple) else self.network.predict(X, out, n_threads)
+        except NotFiniteError:
+            validation.check_finite(X, self.dtype, "X")  # says where
+            raise
         if result is None:
             X = validation.as_features(X, self.inputs, self.dtype, one_row=True)
             result = self.network.predict(X, out, n_threads)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .callbacks import Logs, call, check_callbacks
+from .callbacks import Logs, call, call_all, check_callbacks
 from .core.data import all_finite, permutation
 from .core.engine import Engine
 from .core.optimizers import new_state
@@ -250,8 +250,8 @@ class Trainer:
         history = self.history = History()
         logs: Logs = {}
         out_of_time = False
-        stopper = call(callbacks, "on_train_begin", self, logs)
         try:
+            stopper = call(callbacks, "on_train_begin", self, logs)
             for _ in range(epochs):
                 stopper = stopper or call(callbacks, "on_epoch_begin", self, logs)
                 out_of_time = deadline > 0 and time.monotonic() >= deadline
@@ -280,7 +280,7 @@ class Trainer:
             history.stopped_by = reasons.get(type(error), "error")
             raise
         finally:
-            call(callbacks, "on_train_end", self, logs)
+            call_all(callbacks, "on_train_end", self, logs)
         return history
 
     def run_epoch(
@@ -297,7 +297,7 @@ class Trainer:
         Parameters
         ----------
         X, y, sample_weight
-            As `mlpfast.validation` returns them; they are not checked again.
+            As `mlpfast.validation` returns them; their values are not all checked again.
         order : ndarray of int64, optional
             The rows to use, in their order; by default all as they come.
         deadline : float, default 0.0

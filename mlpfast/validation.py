@@ -176,6 +176,11 @@ def as_sample_weight(
         raise ValueError(f"expected {name} to be >= 0, got {weights[row]:g} at row {row}")
     if not weights.any():
         raise ValueError(f"expected a positive sum of {name}, got zeros only")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+        inverse = 1.0 / total
+    if not (np.isfinite(total) and np.isfinite(inverse)):
+        raise ValueError(f"expected {name} with a sum that float64 can hold and divide by, got {total:g}")
     return weights
 
 
@@ -310,7 +315,9 @@ def _as_csr(X: Any, n_features: int, dtype: np.dtype[Any], name: str, cast: bool
     columns = np.ascontiguousarray(csr.indices, dtype=index)
     offsets = np.ascontiguousarray(csr.indptr, dtype=index)
     # The compiled loops index by these without further checks, and SciPy lets its users write into them.
-    inside = offsets[0] == 0 and offsets[-1] <= min(len(stored), len(columns)) and bool((np.diff(offsets) >= 0).all())
+    inside = (
+        offsets[0] == 0 and offsets[-1] <= min(len(stored), len(columns)) and bool((offsets[1:] >= offsets[:-1]).all())
+    )
     if inside and len(columns):
         inside = columns.min() >= 0 and columns.max() < n_features
     if not inside or len(offsets) != X.shape[0] + 1:

@@ -211,3 +211,58 @@ def test_a_callback_may_change_the_parameters():
     trainer.model.biases[1][:] = 0
     assert trainer.evaluate(X, y)["loss"] == pytest.approx(np.log(5), rel=1e-6)
     assert trainer.train_on_batch(X[:50], y[:50]) == pytest.approx(np.log(5), rel=1e-6)
+
+
+def test_a_trainer_at_work_refuses_another_call():
+    trainer, X, y = trainer_and_data(rows=100_000)
+    refused = []
+
+    def interrupt(*_):
+        try:
+            trainer.evaluate(X[:10], y[:10])
+        except RuntimeError as error:
+            refused.append(str(error))
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(TimeoutError):
+            trainer.fit(X, y, epochs=10**6, verbose=0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert refused
+    assert "at work" in refused[0]
+    assert trainer.evaluate(X[:10], y[:10])["loss"] > 0
+
+
+def test_denormal_numbers_are_flushed_in_training_only():
+    trainer, X, y = trainer_and_data()
+    trainer.model.parameters[:] = 1e-42
+    assert trainer.model.predict(np.zeros(20, np.float32))[0, 0] == pytest.approx(0.2)
+    trainer.fit(X, y, verbose=0)
+    tiny = np.array([1e-310])
+    assert tiny * 0.5 > 0  # the caller's arithmetic is as it was
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y, order: (X[:, :5], y, order), "expected a C-contiguous"),
+        (lambda X, y, order: (np.asfortranarray(X), y, order), "expected a C-contiguous"),
+        (lambda X, y, order: (X, y[:-1], order), "rows"),
+        (lambda X, y, order: (X, y + np.int32(5), order), "class indices"),
+        (lambda X, y, order: (X, y, order.astype(np.int32)), "int64"),
+        (lambda X, y, order: (X, y, order[::2]), "int64"),
+        (lambda X, y, order: (X, y, order + 1), "row indices"),
+        (lambda X, y, order: (X[:0], y[:0], None), "at least one row"),
+    ],
+)
+def test_run_epoch_never_reads_beyond_its_arrays(change, message):
+    trainer, X, y = trainer_and_data()
+    before = trainer.model.parameters.copy()
+    X, y, order = change(X, y.astype(np.int32), np.arange(len(X)))
+    with pytest.raises(ValueError, match=message):
+        trainer.run_epoch(X, y, order=order)
+    np.testing.assert_array_equal(trainer.model.parameters, before)

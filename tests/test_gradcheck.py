@@ -26,9 +26,9 @@ def sensible_pairs():
             yield hidden[(i + len(name)) % len(hidden)], outputs[i % len(outputs)], name
 
 
-def network(number, hidden, output, loss, dtype):
+def network(number, hidden, output, loss, dtype, deeper=0):
     """A network whose depth and sizes go through all of the acceptance's as `number` grows."""
-    depth = number % 5  # of hidden layers
+    depth = number % 5 + deeper  # of hidden layers
     units = [SIZES[(number + 2 * layer) % len(SIZES)] for layer in range(depth)]
     inputs = SIZES[(number // 5) % len(SIZES)]
     outputs = (3, 1, 17, 2)[number % 4]
@@ -55,13 +55,17 @@ def data(model, loss, rows, soft=False):
 
 
 PAIRS = list(enumerate(sensible_pairs()))
+# Where the depth is 0, the hidden activation is not there: once more, with hidden layers.
+CASES = [(*pair, 0) for pair in PAIRS] + [(*pair, 1 + pair[0] // 5 % 3) for pair in PAIRS if pair[0] % 5 == 0]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("number", "names"), PAIRS, ids=["-".join(names) for _, names in PAIRS])
-def test_backpropagation_is_the_gradient(number, names, dtype):
+@pytest.mark.parametrize(
+    ("number", "names", "deeper"), CASES, ids=["-".join(names) + f"-{deeper}" for _, names, deeper in CASES]
+)
+def test_backpropagation_is_the_gradient(number, names, deeper, dtype):
     hidden, output, loss = names
-    model = network(number, hidden, output, loss, dtype)
+    model = network(number, hidden, output, loss, dtype, deeper)
     rows = SIZES[:4][number % 4]
     X, y = data(model, loss, rows, soft=number % 2 == 0)
     extras = {}
@@ -74,9 +78,10 @@ def test_backpropagation_is_the_gradient(number, names, dtype):
 def test_every_activation_stands_at_every_place():
     """The pairs above leave none out: each activation is a hidden one under each loss, and each allowed output."""
     for loss in LOSSES.values():
-        pairs = [(hidden, output) for _, (hidden, output, name) in PAIRS if name == loss.name]
-        assert {hidden for hidden, _ in pairs} == {*ACTIVATIONS}
-        assert {output for _, output in pairs} == {*(loss.output_activations or ACTIVATIONS)}
+        models = [network(n, *names, "float32", deeper) for n, names, deeper in CASES if names[2] == loss.name]
+        hidden = {layer.activation.name for model in models for layer in model.layers[:-1]}
+        assert hidden == {*ACTIVATIONS}
+        assert {model.layers[-1].activation.name for model in models} == {*(loss.output_activations or ACTIVATIONS)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -141,6 +146,8 @@ def test_dropout(activation):
         assert (sides[1] - sides[0]) / (2 * h) == pytest.approx(gradient[i], rel=1e-6, abs=1e-9)
     before = p.copy()
     trainer = mf.Trainer(model, optimizer=mf.SGD(1.0), batch_size=20, shuffle=False, seed=7)
+    without = model.loss_and_gradient(X, y, "cross_entropy")[1]
+    np.testing.assert_array_equal(trainer.loss_and_gradient(X, y)[1], without)
     assert trainer.fit(X, y, verbose=0)["loss"] == pytest.approx([loss], rel=1e-12)
     np.testing.assert_allclose(p, before - gradient, rtol=1e-9, atol=1e-12)
 

@@ -1,5 +1,6 @@
 """Every kernel against NumPy in float64, at sizes around the edges of vectors and tiles, on every instruction set."""
 
+import itertools
 import math
 
 import numpy as np
@@ -10,6 +11,9 @@ from mlpfast import kernels
 from mlpfast.activations import ACTIVATIONS, Activation
 
 EDGES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 129)
+# (rows, inputs, outputs) of the products: all edges, and sizes beyond a block of k.
+PRODUCTS = {n: list(itertools.product((n,), EDGES, EDGES)) for n in (1, 3, 8, 17, 65)}
+PRODUCTS["blocks"] = [(3, 600, 513), (513, 40, 33), (300, 257, 7)]
 DTYPES = ("float32", "float64")
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -83,30 +87,28 @@ def test_every_activation_has_a_reference():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [1, 3, 8, 17, 65])
-def test_matmul_bias(n, dtype):
-    for k in EDGES:
-        for m in EDGES:
-            X, W, b = (random(*shape, dtype=dtype) for shape in ((n, k), (k, m), (m,)))
-            got = kernels.matmul_bias(X, W, b)
-            X, W, b = (array.astype(np.float64) for array in (X, W, b))
-            bound = (k + 1) * eps(dtype) * (np.abs(X) @ np.abs(W) + np.abs(b))  # of k + 1 roundings in a row
-            assert got.dtype == dtype
-            assert (np.abs(got - (X @ W + b)) <= bound).all(), (n, k, m)
+@pytest.mark.parametrize("sizes", PRODUCTS)
+def test_matmul_bias(sizes, dtype):
+    for n, k, m in PRODUCTS[sizes]:
+        X, W, b = (random(*shape, dtype=dtype) for shape in ((n, k), (k, m), (m,)))
+        got = kernels.matmul_bias(X, W, b)
+        X, W, b = (array.astype(np.float64) for array in (X, W, b))
+        bound = (k + 1) * eps(dtype) * (np.abs(X) @ np.abs(W) + np.abs(b))  # of k + 1 roundings in a row
+        assert got.dtype == dtype
+        assert (np.abs(got - (X @ W + b)) <= bound).all(), (n, k, m)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [1, 3, 8, 17, 65])
-def test_matmul_bias_backward(n, dtype):
-    for k in EDGES:
-        for m in EDGES:
-            X, W, delta = (random(*shape, dtype=dtype) for shape in ((n, k), (k, m), (n, m)))
-            dX, dW, db = kernels.matmul_bias_backward(X, W, delta)
-            X, W, delta = (array.astype(np.float64) for array in (X, W, delta))
-            e = eps(dtype)
-            assert (np.abs(dX - delta @ W.T) <= (m + 1) * e * (np.abs(delta) @ np.abs(W.T))).all(), (n, k, m)
-            assert (np.abs(dW - X.T @ delta) <= (n + 1) * e * (np.abs(X.T) @ np.abs(delta))).all(), (n, k, m)
-            assert (np.abs(db - delta.sum(axis=0)) <= (n + 1) * e * np.abs(delta).sum(axis=0)).all(), (n, k, m)
+@pytest.mark.parametrize("sizes", PRODUCTS)
+def test_matmul_bias_backward(sizes, dtype):
+    for n, k, m in PRODUCTS[sizes]:
+        X, W, delta = (random(*shape, dtype=dtype) for shape in ((n, k), (k, m), (n, m)))
+        dX, dW, db = kernels.matmul_bias_backward(X, W, delta)
+        X, W, delta = (array.astype(np.float64) for array in (X, W, delta))
+        e = eps(dtype)
+        assert (np.abs(dX - delta @ W.T) <= (m + 1) * e * (np.abs(delta) @ np.abs(W.T))).all(), (n, k, m)
+        assert (np.abs(dW - X.T @ delta) <= (n + 1) * e * (np.abs(X.T) @ np.abs(delta))).all(), (n, k, m)
+        assert (np.abs(db - delta.sum(axis=0)) <= (n + 1) * e * np.abs(delta).sum(axis=0)).all(), (n, k, m)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

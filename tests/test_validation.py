@@ -144,7 +144,7 @@ def bad_csr(**parts):
     sparse = pytest.importorskip("scipy.sparse")
     matrix = sparse.csr_array(np.ones((3, 4), dtype=np.float32))
     for name, value in parts.items():
-        getattr(matrix, name)[-1] = value
+        getattr(matrix, name)[-np.size(value) :] = value
     return matrix
 
 
@@ -170,6 +170,7 @@ BAD_X = {
     "sparse NaN": (lambda: bad_csr(data=np.nan), ValueError, "NaN at row 2, column 3"),
     "sparse column": (lambda: bad_csr(indices=4), ValueError, "well-formed"),
     "sparse negative column": (lambda: bad_csr(indices=-1), ValueError, "well-formed"),
+    "sparse offsets that wrap": (lambda: bad_csr(indptr=[0, 2**31 - 1, -(2**31), 3]), ValueError, "well-formed"),
     "sparse offset": (lambda: bad_csr(indptr=99), ValueError, "well-formed"),
 }
 

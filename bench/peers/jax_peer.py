@@ -24,9 +24,15 @@ def forward(parameters: Any, x: Any) -> Any:
     return x
 
 
+def take(array: Any, rows: Any) -> Any:
+    return array.at[rows].get(mode="promise_in_bounds")
+
+
 def cross_entropy(parameters: Any, x: Any, y: Any) -> Any:
     z = forward(parameters, x)
-    return (jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, y[:, None], axis=1)[:, 0]).mean()
+    return (
+        jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, y[:, None], axis=1, mode="promise_in_bounds")[:, 0]
+    ).mean()
 
 
 def mse(parameters: Any, x: Any, y: Any) -> Any:
@@ -60,11 +66,11 @@ class JaxPeer(Peer):
 
         def epoch(state: Any, X: Any, y: Any, order: Any) -> Any:
             def body(state: Any, rows: Any) -> Any:
-                return step(state, X[rows], y[rows]), None
+                return step(state, take(X, rows), take(y, rows)), None
 
             state, _ = jax.lax.scan(body, state, order[:whole].reshape(-1, batch))
             last = order[whole:]
-            return step(state, X[last], y[last]) if len(last) else state
+            return step(state, take(X, last), take(y, last)) if len(last) else state
 
         def shuffled_epoch(state: Any, X: Any, y: Any, key: Any) -> Any:
             return epoch(state, X, y, jax.random.permutation(key, len(X)))

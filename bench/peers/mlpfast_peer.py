@@ -24,6 +24,7 @@ class MlpfastPeer(Peer):
         sizes = list(workload.sizes)
         self.model = mf.mlp(sizes, activation="relu", output_activation=output, dtype=workload.dtype, seed=0)
         self.model.parameters[:] = self.task.initial
+        self.shuffles = 0
 
     def reset(self) -> None:
         workload = self.task.workload
@@ -34,8 +35,9 @@ class MlpfastPeer(Peer):
             optimizer=mf.Adam(learning_rate=LEARNING_RATE),
             batch_size=workload.batch,
             n_threads=self.task.threads,
-            seed=0,
+            seed=self.shuffles,
         )
+        self.shuffles += 1  # as the peers, whose generators go on
 
     def train(self, epochs: int) -> None:
         self.trainer.fit(self.task.X, self.task.y, epochs=epochs, verbose=0)

@@ -88,6 +88,7 @@ cdef class Engine:
     cdef bint penalty_over_weights
     cdef double label_smoothing, flops
     cdef object error
+    cdef bint busy              # in an epoch or an evaluation: the plan is taken
     cdef double weight          # sum of the sample weights of the batch at hand
     cdef uint64_t float_mode    # the caller's
     cdef double next_signal_check
@@ -96,6 +97,8 @@ cdef class Engine:
     def __init__(self, Network network, str loss, *, double loss_parameter=0.0, double label_smoothing=0.0, dropout=(),
                  int64_t batch_rows=32, n_threads=None, uint64_t seed=0, bint penalty_over_weights=False):
         self.network, self.batch_rows = network, batch_rows
+        if batch_rows < 1:
+            raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.threads = thread_limit(n_threads)
         self.label_smoothing, self.penalty_over_weights = label_smoothing, penalty_over_weights
         cdef Plan *plan = &self.plan
@@ -214,7 +217,7 @@ cdef class Engine:
         """
         cdef Plan *plan = &self.plan
         cdef Rule rule = rule_of(optimizer)
-        cdef int64_t rows = self.attach(X, y, sample_weight, metrics)
+        cdef int64_t rows = self.check(X, y, sample_weight)
         cdef const int64_t *order_data = NULL
         cdef double[::1] rates = learning_rates
         cdef Totals totals
@@ -222,12 +225,17 @@ cdef class Engine:
         cdef char *state_data = <char *> cnp.PyArray_DATA(state)
         cdef int64_t slot_bytes = state.strides[0]
         if order is not None:
+            if order.dtype != np.int64 or not order.flags.c_contiguous or order.shape[0] == 0:
+                raise ValueError(f"order: expected int64 row indices, got {order.dtype} of shape {order.shape}")
+            if order.min() < 0 or order.max() >= rows:
+                raise ValueError(f"order: expected row indices from 0 to {rows - 1}")
             rows, order_data = order.shape[0], <const int64_t *> cnp.PyArray_DATA(order)
         if rates.shape[0] < (rows + self.batch_rows - 1) // self.batch_rows:
             raise ValueError(f"learning_rates: expected one for each batch, got {rates.shape[0]}")
         cdef int64_t slots = state_slots(optimizer)
         if state.shape != (slots, self.network.n_parameters) or state.dtype != self.network.parameters.dtype:
             raise ValueError(f"state: expected shape {(slots, self.network.n_parameters)}, got {state.shape}")
+        self.attach(X, y, sample_weight, metrics)
         for slot in range(3):
             plan.slots[slot] = plan.parameters
             if slot < slots:
@@ -242,7 +250,7 @@ cdef class Engine:
             self.float_mode = flush_denormals()
             status = self.epoch(&rule, &rates[0], order_data, rows, step, l1, l2, max_steps, deadline, &totals)
             set_float_mode(self.float_mode)
-        self.held = None
+        self.detach()
         return self.result(STATUS[status], &totals, metrics)
 
     def loss_and_gradient(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, gradient=None,
@@ -258,10 +266,11 @@ cdef class Engine:
         gradient : (n_parameters,)
         """
         cdef Plan *plan = &self.plan
-        cdef int64_t rows = self.attach(X, y, sample_weight, ())
+        cdef int64_t rows = self.check(X, y, sample_weight)
         cdef Totals totals
         if gradient is None:
             gradient = np.empty_like(self.network.parameters)
+        self.attach(X, y, sample_weight, ())
         plan.gradient = <char *> cnp.PyArray_DATA(gradient)
         plan.backward, plan.drops, plan.step = True, dropout_step >= 0, max(dropout_step, 0)
         cdef double strength
@@ -275,16 +284,17 @@ cdef class Engine:
             strength = plan.scale if self.penalty_over_weights else 1.0
             totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, True)
             set_float_mode(self.float_mode)
-        self.held = None
+        self.detach()
         result = self.result("ok", &totals, ())
         return result.loss, gradient
 
     def evaluate(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, metrics=()):
         """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {name: value})``."""
         cdef Plan *plan = &self.plan
-        cdef int64_t rows = self.attach(X, y, sample_weight, metrics)
+        cdef int64_t rows = self.check(X, y, sample_weight)
         cdef Totals totals
         cdef double strength
+        self.attach(X, y, sample_weight, metrics)
         plan.backward, plan.drops = False, False
         with nogil:
             self.float_mode = flush_denormals()
@@ -295,43 +305,66 @@ cdef class Engine:
             strength = plan.scale if self.penalty_over_weights else 1.0
             totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, False)
             set_float_mode(self.float_mode)
-        self.held = None
+        self.detach()
         result = self.result("ok", &totals, metrics)
         return result.loss, result.metrics
 
-    cdef int64_t attach(self, X, y, sample_weight, metrics) except -1:
-        """Point the plan at the caller's arrays; returns their number of rows."""
-        cdef Plan *plan = &self.plan
-        cdef int64_t rows
-        self.held = (X, y, sample_weight)
-        plan.source.dense = NULL
+    cdef int64_t check(self, X, y, sample_weight) except -1:
+        """The number of rows, if the arrays fit: what costs no time, so that nothing is read beyond their ends."""
+        cdef int64_t inputs = self.network.sizes[0], outputs = self.network.outputs, rows
+        if self.busy:
+            raise RuntimeError("this trainer is at work, in another thread or below a signal handler; use one of your own")
         if isinstance(X, tuple):
-            values, columns, offsets = X
-            rows = offsets.shape[0] - 1
-            plan.source.dtype, plan.source.values = dtype_of(values), cnp.PyArray_DATA(values)
-            plan.source.columns, plan.source.offsets = cnp.PyArray_DATA(columns), cnp.PyArray_DATA(offsets)
-            plan.source.index64 = offsets.dtype.itemsize == 8
+            rows = X[2].shape[0] - 1
+        elif X.ndim != 2 or X.shape[1] != inputs or not X.flags.c_contiguous:
+            raise ValueError(f"X: expected a C-contiguous array (rows, {inputs}), got shape {X.shape}")
         else:
             rows = X.shape[0]
-            plan.source.dtype, plan.source.ld = dtype_of(X), X.shape[1]
-            plan.source.dense = <const char *> cnp.PyArray_DATA(X)
-        plan.targets.smoothing = self.label_smoothing
-        plan.targets.labels, plan.targets.dense, plan.targets.weights = NULL, NULL, NULL
+        if rows < 1:
+            raise ValueError("X: expected at least one row, got none")
         if y.ndim == 1 and y.dtype == np.int32:
-            plan.targets.labels = <const int32_t *> cnp.PyArray_DATA(y)
-        else:
-            if y.dtype != self.network.parameters.dtype or y.shape != (rows, self.network.outputs):
-                raise ValueError(f"y: expected shape {(rows, self.network.outputs)}, got {y.dtype} {y.shape}")
-            plan.targets.dense = cnp.PyArray_DATA(y)
-        if sample_weight is not None:
-            plan.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
+            if y.shape[0] == rows and (y.min() < 0 or y.max() >= max(outputs, 2)):
+                raise ValueError(f"y: expected class indices from 0 to {outputs - 1}, got {y.min()} to {y.max()}")
+        elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != outputs:
+            raise ValueError(f"y: expected shape {(rows, outputs)}, got {y.dtype} {y.shape}")
+        if y.shape[0] != rows or not y.flags.c_contiguous:
+            raise ValueError(f"y: expected a C-contiguous array of {rows} rows, got shape {y.shape}")
+        if sample_weight is not None and not (sample_weight.shape == (rows,) and sample_weight.dtype == np.float64
+                                              and sample_weight.flags.c_contiguous):
+            raise ValueError(f"sample_weight: expected float64 ({rows},), got {sample_weight.dtype} {sample_weight.shape}")
+        return rows
+
+    cdef int attach(self, X, y, sample_weight, metrics) except -1:
+        """Point the plan at the caller's arrays, which `check` has seen, and hold them until `detach`."""
+        cdef Plan *plan = &self.plan
         plan.n_metrics = len(metrics)
         if plan.n_metrics > MAX_METRICS:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {plan.n_metrics}")
         for m, name in enumerate(metrics):
             plan.metrics[m] = METRICS[name]
+        plan.source.dense = NULL
+        if isinstance(X, tuple):
+            values, columns, offsets = X
+            plan.source.dtype, plan.source.values = dtype_of(values), cnp.PyArray_DATA(values)
+            plan.source.columns, plan.source.offsets = cnp.PyArray_DATA(columns), cnp.PyArray_DATA(offsets)
+            plan.source.index64 = offsets.dtype.itemsize == 8
+        else:
+            plan.source.dtype, plan.source.ld = dtype_of(X), X.shape[1]
+            plan.source.dense = <const char *> cnp.PyArray_DATA(X)
+        plan.targets.smoothing = self.label_smoothing
+        plan.targets.labels, plan.targets.dense, plan.targets.weights = NULL, NULL, NULL
+        if y.ndim == 1:
+            plan.targets.labels = <const int32_t *> cnp.PyArray_DATA(y)
+        else:
+            plan.targets.dense = cnp.PyArray_DATA(y)
+        if sample_weight is not None:
+            plan.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
         plan.parameters, plan.finite = self.network.flat, True
-        return rows
+        self.held, self.busy = (X, y, sample_weight), True
+        return 0
+
+    cdef void detach(self) noexcept:
+        self.held, self.busy = None, False
 
     cdef object result(self, status, const Totals *totals, metrics):
         if not self.plan.finite:

@@ -12,6 +12,7 @@ from .table cimport (
     MF_FLOAT32, MF_IDENTITY, MF_NOT_FINITE, MF_OK, MF_SOFTMAX, MF_UINT8, kernels_of, mf_matrix, parallel_for,
     thread_limit,
 )
+from .results import NotFiniteError
 from .table import ACTIVATIONS
 
 cnp.import_array()
@@ -152,7 +153,7 @@ cdef class Network:
         if rows == 1 and typenum == self.typenum:
             status = self.predict_row(cnp.PyArray_DATA(X), cnp.PyArray_DATA(out))
             if status == MF_NOT_FINITE:
-                raise ValueError("X: expected finite numbers, got NaN or infinity")
+                raise NotFiniteError
             return out
         cdef Rows job
         job.offsets = NULL
@@ -218,5 +219,5 @@ cdef class Network:
                     self.pack(&layers[l], False)
             parallel_for((rows + job.share - 1) // job.share, threads, predict_share, job)
         if not job.finite:
-            raise ValueError("X: expected finite numbers, got NaN or infinity")
+            raise NotFiniteError
         return 0

@@ -101,15 +101,18 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
     cdef int64_t units = layer.linear.units
     cdef int64_t offset = layer.offset + tile.i0 * units + tile.j0   # a bias is row fan_in
     cdef int64_t ld = tile.nj
+    cdef mf_matrix h = plan.x
     cdef char scratch[TILE_BYTES + 64]
     cdef char *g = scratch + (-<Py_ssize_t> scratch & 63)
     if plan.gradient != NULL:
         g, ld = plan.gradient + offset * kernels.itemsize, units
+    if tile.layer > 0:
+        h = plan.layers[tile.layer - 1].fed if plan.drops else plan.layers[tile.layer - 1].h
     if tile.bias:
         bias_gradient(kernels, layer.delta, g, plan.chunk_rows, tile.j0, tile.nj, plan.accumulate)
     else:
-        weight_gradient(kernels, plan.layers[tile.layer - 1].fed if tile.layer > 0 else plan.x, layer.delta, g, ld,
-                        plan.chunk_rows, tile.i0, tile.ni, tile.j0, tile.nj, plan.accumulate)
+        weight_gradient(kernels, h, layer.delta, g, ld, plan.chunk_rows, tile.i0, tile.ni, tile.j0, tile.nj,
+                        plan.accumulate)
     if plan.updates:
         update(plan, tile, g, ld, offset)
 

@@ -1,5 +1,6 @@
 """The one module that links csrc: the kernel tables, the thread pool and the random numbers."""
 
+import numbers
 import os
 
 cdef extern from "mlpfast.h" nogil:
@@ -79,9 +80,9 @@ cdef int thread_limit(object n_threads) except -1:
     """The number of threads that a call may use: `n_threads`, or all that the process may if it is None."""
     if n_threads is None:
         return mf_max_threads()
-    if n_threads < 1:
+    if not isinstance(n_threads, numbers.Integral) or n_threads < 1:
         raise ValueError(f"n_threads: expected a positive integer or None, got {n_threads!r}")
-    return n_threads
+    return min(n_threads, mf_max_threads())
 
 
 cdef void permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out) noexcept nogil:

@@ -13,8 +13,9 @@
 
 enum { SLACK = 4096 }; /* bytes that may be read beyond the end of a buffer */
 
-/* Odd sizes, around the widths of vectors, panels and register tiles. */
-static const int64_t shapes[][3] = {{1, 1, 1}, {1, 64, 10}, {3, 17, 65}, {5, 8, 33}, {17, 3, 16}, {33, 65, 7}, {65, 33, 31}};
+/* Odd sizes, around the widths of vectors, panels and register tiles, and beyond the blocks of k and of rows. */
+static const int64_t shapes[][3] = {{1, 1, 1},   {1, 64, 10},  {3, 17, 65},  {5, 8, 33},    {17, 3, 16},  {33, 65, 7},
+                                    {65, 33, 31}, {1, 1030, 37}, {3, 300, 600}, {300, 17, 10}, {520, 40, 130}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 static const mf_kernels *table;
