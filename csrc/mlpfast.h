@@ -13,7 +13,7 @@
 
 enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8 /* only as a source of mf_kernels.gather */ };
 
-enum mf_status { MF_OK, MF_INTERRUPTED, MF_DIVERGED, MF_NOT_FINITE };
+enum mf_status { MF_OK, MF_NOT_FINITE };
 
 enum mf_activation {
     MF_IDENTITY,

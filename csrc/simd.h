@@ -5,7 +5,7 @@
  * are fused only where vfma() says so: the files are compiled with -ffp-contract=off, so that every ISA rounds alike.
  *
  *   real, vec, ivec, uvec   a scalar, a native vector of LANES of them, vectors of as many integers of the same size
- *   mask                    what a comparison gives; for vselect(), mask_and(), mask_or(), mask_not()
+ *   mask                    what a comparison gives; for vselect(), mask_and(), mask_all()
  */
 #ifndef MLPFAST_SIMD_H
 #define MLPFAST_SIMD_H
@@ -103,21 +103,15 @@ INLINE vec vselect(mask m, vec a, vec b) { return (vec)_mm512_mask_blend_pd(m, (
 
 #if defined(MF_ISA_AVX512)
 INLINE mask vless(vec a, vec b) { return MF_COMPARE(a, b, _CMP_LT_OQ); }
-INLINE mask vless_equal(vec a, vec b) { return MF_COMPARE(a, b, _CMP_LE_OQ); }
 INLINE mask vequal(vec a, vec b) { return MF_COMPARE(a, b, _CMP_EQ_OQ); }
 INLINE mask mask_and(mask a, mask b) { return a & b; }
-INLINE mask mask_or(mask a, mask b) { return a | b; }
-INLINE mask mask_not(mask a) { return (mask)~a; }
 INLINE int mask_all(mask a) { return a == (mask)-1; }
 #else
 typedef ivec mask;
 INLINE mask vless(vec a, vec b) { return a < b; }
-INLINE mask vless_equal(vec a, vec b) { return a <= b; }
 INLINE mask vequal(vec a, vec b) { return a == b; }
 INLINE vec vselect(mask m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
 INLINE mask mask_and(mask a, mask b) { return a & b; }
-INLINE mask mask_or(mask a, mask b) { return a | b; }
-INLINE mask mask_not(mask a) { return ~a; }
 INLINE int mask_all(mask a) {
     sword all = -1;
     for (int i = 0; i < LANES; i++) all &= a[i];

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .core.data import aligned_zeros, permutation
+from .core.data import SPLIT, aligned_zeros, permutation
 from .core.engine import Engine
 from .core.network import Network
 from .errors import integer, real
@@ -29,7 +29,6 @@ from .validation import CSR, as_features, as_sample_weight, as_targets, n_rows
 
 __all__ = ["GradientReport", "TensorReport", "gradcheck"]
 
-_SPLIT = 4  # the purpose under which the random generator draws the sample of parameters
 _EPS64 = float(np.finfo(np.float64).eps)
 _SHRINK = (1 / 16, 1 / 256)  # of the step, where there may be a kink
 
@@ -154,7 +153,7 @@ def gradcheck(
         size = int(np.prod(shape))
         indices = np.arange(size)
         if size > max_parameters:
-            indices = np.sort(permutation(seed, _SPLIT, number, size)[:max_parameters])
+            indices = np.sort(permutation(seed, SPLIT, number, size)[:max_parameters])
         errors = _relative_errors(reference, gradient, start + indices, tolerance)
         worst = int(np.argmax(errors))
         tensors.append(

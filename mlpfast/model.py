@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import validation
 from .activations import Activation
-from .core.data import aligned_zeros, normal, uniform
+from .core.data import INITIALIZE, aligned_zeros, normal, uniform
 from .core.engine import Engine
 from .core.network import Network
 from .core.results import NotFiniteError
@@ -24,8 +24,6 @@ from .losses import Loss, as_loss
 __all__ = ["Model", "mlp"]
 
 _Self = TypeVar("_Self", bound="Model")
-
-_RNG_INITIALIZE = 2  # the generator's purpose number for initial parameters (enum mf_purpose)
 
 
 class Model:
@@ -116,7 +114,7 @@ class Model:
                     tensor.fill(scale)
                     continue
                 draw = normal if kind == "normal" else uniform
-                values = draw(self.seed, _RNG_INITIALIZE, step, tensor.size).reshape(tensor.shape)
+                values = draw(self.seed, INITIALIZE, step, tensor.size).reshape(tensor.shape)
                 tensor[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
 
     @property

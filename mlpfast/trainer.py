@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import Logs, call, call_all, check_callbacks
-from .core.data import all_finite, permutation
+from .core.data import SHUFFLE, all_finite, permutation
 from .core.engine import Engine
 from .core.optimizers import new_state
 from .core.results import EpochResult, NotFiniteError
@@ -25,8 +25,6 @@ from .progress import Progress
 from .validation import CSR, Features, as_features, as_sample_weight, as_targets, check_finite, n_rows
 
 __all__ = ["History", "Trainer"]
-
-_SHUFFLE = 1  # the purpose under which the random generator draws the order of an epoch
 
 
 class History(Mapping[str, list[float]]):
@@ -258,7 +256,7 @@ class Trainer:
                 if stopper is not None or out_of_time:
                     break
                 epoch_started = time.perf_counter()
-                order = permutation(self.seed, _SHUFFLE, self.epochs, len(data.y)) if self.shuffle else None
+                order = permutation(self.seed, SHUFFLE, self.epochs, len(data.y)) if self.shuffle else None
                 result = self.run_epoch(data.X, data.y, data.sample_weight, order=order, deadline=deadline)
                 seconds = time.perf_counter() - epoch_started
                 out_of_time = result.status == "deadline"

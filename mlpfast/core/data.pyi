@@ -3,6 +3,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+SHUFFLE: int
+INITIALIZE: int
+SPLIT: int
+
 def aligned_zeros(n: int, dtype: DTypeLike) -> NDArray[Any]: ...
 def has_slack(array: NDArray[Any]) -> bool: ...
 def permutation(seed: int, purpose: int, step: int, n: int) -> NDArray[np.int64]: ...

@@ -5,9 +5,16 @@ import numpy as np
 
 from libc.stdint cimport uint64_t, uint32_t
 from . cimport table
-from .table cimport MF_FLOAT32, MF_FLOAT64, MF_UINT8, kernels_of
+from .table cimport (
+    MF_FLOAT32, MF_FLOAT64, MF_RNG_INITIALIZE, MF_RNG_SHUFFLE, MF_RNG_SPLIT, MF_UINT8, kernels_of,
+)
 
 cnp.import_array()
+
+# What random numbers are drawn for: numbers of different purposes are independent.
+SHUFFLE = MF_RNG_SHUFFLE
+INITIALIZE = MF_RNG_INITIALIZE
+SPLIT = MF_RNG_SPLIT
 
 # A register tile's panel may be read beyond the last parameter: the widest is 4 x 64 bytes.
 cdef enum:

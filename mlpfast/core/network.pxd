@@ -19,7 +19,7 @@ ctypedef struct Rows:
     const void *offsets
     int index64
     char *out
-    int64_t rows, inputs, outputs, share, widest, scratch_size
+    int64_t rows, inputs, outputs, share, scratch_size
     char *scratch
     int finite
 

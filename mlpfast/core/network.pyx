@@ -202,7 +202,7 @@ cdef class Network:
         job.kernels, job.layers, job.n_layers = kernels, layers, self.n_layers
         job.out, job.rows, job.inputs, job.outputs = <char *> cnp.PyArray_DATA(out), rows, self.inputs, self.outputs
         job.share = (panel + shares - 1) // shares * PANEL_ROWS
-        job.widest, job.finite = self.widest, True
+        job.finite = True
         job.scratch_size = panels_size(kernels, PANEL_ROWS, self.widest) * kernels.itemsize
         if rows > FEW_ROWS:
             for l in range(self.n_layers):

@@ -12,8 +12,6 @@ cdef extern from "mlpfast.h" nogil:
 
     cdef enum:
         MF_OK
-        MF_INTERRUPTED
-        MF_DIVERGED
         MF_NOT_FINITE
 
     cdef enum:
@@ -64,7 +62,6 @@ cdef extern from "mlpfast.h" nogil:
     cdef enum:
         MF_RNG_SHUFFLE
         MF_RNG_INITIALIZE
-        MF_RNG_DROPOUT
         MF_RNG_SPLIT
 
     ctypedef struct mf_matrix:
