@@ -411,6 +411,8 @@ class Trainer:
 
     def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
+        if batch_rows < 1:
+            raise ValueError("expected at least one row, got none")
         fits = self._engine_rows == batch_rows if exact else self._engine_rows >= batch_rows
         if self._engine is None or not fits:
             self._engine = Engine(
