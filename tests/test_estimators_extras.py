@@ -23,10 +23,12 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import ThreadpoolController
 
 import mlpfast
 from mlpfast import MLPClassifier, MLPRegressor
 from mlpfast.core.table import max_threads
+from mlpfast.estimators.lbfgs import _OneBlasThread
 from mlpfast.estimators.scores import accuracy, r2
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -102,6 +104,13 @@ def test_names_of_the_logistic_sigmoid_are_equal() -> None:
         parameters(fitted(MLPClassifier, activation="logistic"))
         == parameters(fitted(MLPClassifier, activation="sigmoid"))
     ).all()
+
+
+def test_an_activation_may_have_a_parameter() -> None:
+    leaky = mlpfast.activations.Activation("leaky_relu", 0.2)
+    for activation in (leaky, [leaky]):
+        mlp = clone(MLPClassifier(8, activation, max_iter=2)).fit(X, Y)
+        assert mlp.model_.layers[0].activation == leaky
 
 
 def test_one_setting_for_each_layer_must_match_the_layers() -> None:
@@ -228,7 +237,7 @@ def test_lbfgs_refuses_what_it_cannot_do(setting: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_dtype_can_be_chosen(MLP: Any, solver: str) -> None:
-    for dtype in ("float32", "float64", np.float32):
+    for dtype in ("float32", "float64", np.float32, np.dtype("float32")):
         mlp = fitted(MLP, dtype=dtype, solver=solver)
         assert mlp.model_.dtype == np.dtype(dtype)
         assert mlp.coefs_[0].dtype == np.dtype(dtype)
@@ -275,6 +284,19 @@ def test_forked_workers_do_not_hang() -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+def test_overlapping_lbfgs_fits_give_blas_its_threads_back() -> None:
+    blas = ThreadpoolController().select(user_api="blas")
+    with blas.limit(limits=2):
+        threads = [library["num_threads"] for library in blas.info()]
+        limit = _OneBlasThread()
+        limit.__enter__()
+        limit.__enter__()
+        limit.__exit__()
+        assert {library["num_threads"] for library in blas.info()} <= {1}
+        limit.__exit__()
+        assert [library["num_threads"] for library in blas.info()] == threads
+
+
 # --- validation on the user's own rows ---
 
 
@@ -307,6 +329,22 @@ def test_own_rows_are_checked(MLP: Any) -> None:
         MLP().fit(X, Y, X_val=X, y_val=Y[:-1])
     with pytest.warns(UserWarning, match="not used by solver='lbfgs'"):
         MLP(solver="lbfgs", max_iter=2).fit(X, Y, X_val=X, y_val=Y)
+
+
+def test_one_row_has_no_r2() -> None:
+    with pytest.raises(ValueError, match="expected at least 2 rows in X_val, for their R\\^2, got 1"):
+        MLPRegressor().fit(X, Y, X_val=X[:1], y_val=Y[:1])
+    MLPClassifier(max_iter=2).fit(X, Y, X_val=X[:1], y_val=Y[:1])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_without_a_score_the_last_weights_stay() -> None:
+    """The initial ones came back where no score was finite."""
+    huge = np.full((2, 4), 1e308)
+    settings = {"activation": "identity", "hidden_layer_sizes": 8, "max_iter": 3, "random_state": 0}
+    mlp = MLPRegressor(**settings, early_stopping=True).fit(X, Y, X_val=huge, y_val=[0, 1])
+    assert not np.isfinite(mlp.validation_scores_).any()
+    assert (parameters(mlp) == parameters(MLPRegressor(**settings).fit(X, Y))).all()
 
 
 def test_own_labels_must_be_known() -> None:
@@ -408,6 +446,30 @@ def test_callbacks_are_called_and_stop(MLP: Any, solver: str) -> None:
     assert recorder.keys == {"loss"}
     if solver != "lbfgs":
         assert recorder.losses == mlp.loss_curve_
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_callbacks_may_stop_before_the_first_epoch(MLP: Any, solver: str, hook: str) -> None:
+    stop = mlpfast.callbacks.Callback()
+    setattr(stop, hook, lambda trainer, logs: True)
+    mlp = fitted(MLP, solver=solver, callbacks=[stop])
+    assert mlp.n_iter_ == 0
+    assert (parameters(mlp) == parameters(fitted(MLP, max_iter=1, learning_rate_init=1e-300))).all()
+
+
+def test_the_end_of_training_sees_the_best_weights(MLP: Any) -> None:
+    seen = []
+
+    class Last(mlpfast.callbacks.Callback):
+        def on_epoch_end(self, trainer: Any, logs: Any) -> None:
+            seen.append(trainer.model.parameters.copy())
+
+        on_train_end = on_epoch_end
+
+    mlp = MLP(early_stopping=True, learning_rate_init=0.1, max_iter=60, random_state=0, callbacks=[Last()]).fit(X, Y)
+    assert (seen[-2] != parameters(mlp)).any()
+    assert (seen[-1] == parameters(mlp)).all()
 
 
 def test_callbacks_see_scores_and_may_set_the_rate(MLP: Any) -> None:
@@ -513,6 +575,59 @@ def test_a_failed_fit_leaves_the_fitted_model() -> None:
         mlp.fit(np.full_like(X, np.nan), Y)
     assert (parameters(mlp) == before).all()
     assert mlp.predict(X).shape == (150,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "data"),
+    [
+        ({"callbacks": [print]}, {}),
+        ({"early_stopping": True, "validation_fraction": 0.001}, {}),
+        ({}, {"X_val": X[:, :2], "y_val": Y}),
+        ({}, {"sample_weight": np.ones(3)}),
+        ({"hidden_layer_sizes": 5, "activation": "rleu"}, {}),
+        ({"class_weight": {7: 1.0}}, {}),
+    ],
+)
+def test_a_rejected_fit_leaves_everything(settings: dict[str, Any], data: dict[str, Any]) -> None:
+    mlp = fitted(MLPClassifier).set_params(**settings)
+    before = dict(vars(mlp))
+    weights = parameters(mlp)
+    with pytest.raises((TypeError, ValueError)):
+        mlp.fit(X[:, :4], Y > 0, **data)
+    assert vars(mlp).keys() == before.keys()
+    assert all(vars(mlp)[name] is value for name, value in before.items())
+    assert (parameters(mlp) == weights).all()
+
+
+def test_a_cold_lbfgs_fit_forgets_the_epochs(MLP: Any) -> None:
+    mlp = fitted(MLP, early_stopping=True).set_params(solver="lbfgs").fit(X, Y)
+    assert vars(mlp).keys() == vars(fitted(MLP, solver="lbfgs")).keys()
+    mlp.set_params(solver="adam", warm_start=True, early_stopping=False).fit(X, Y)
+    assert len(mlp.loss_curve_) == 10
+
+
+@pytest.mark.parametrize(
+    ("MLP", "settings"),
+    [
+        (MLPRegressor, {"loss": "huber"}),
+        (MLPClassifier, {"label_smoothing": 0.5}),
+        (MLPClassifier, {"weight_decay": 0.5}),
+        (MLPClassifier, {"solver": "sgd"}),
+    ],
+)
+def test_partial_fit_obeys_set_params(MLP: Any, settings: dict[str, Any]) -> None:
+    plain, changed = fitted(MLP), fitted(MLP)
+    plain.partial_fit(X, Y)
+    steps = changed._trainer.steps
+    changed.set_params(**settings).partial_fit(X, Y)
+    assert (parameters(changed) != parameters(plain)).any()
+    assert changed._trainer.steps == (1 if "solver" in settings else steps + 1)
+
+
+def test_partial_fit_goes_on_with_other_threads(MLP: Any) -> None:
+    plain, changed = fitted(MLP).partial_fit(X, Y), fitted(MLP).set_params(n_threads=1).partial_fit(X, Y)
+    assert changed._trainer.n_threads == 1
+    assert (parameters(changed) == parameters(plain)).all()
 
 
 def test_extras_default_to_nothing_new() -> None:

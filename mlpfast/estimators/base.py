@@ -14,18 +14,30 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
-from ..activations import ACTIVATIONS
+from ..activations import ACTIVATIONS, Activation
+from ..callbacks import check_callbacks
 from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
 from ..trainer import Trainer
 from .data import Data
 from .lbfgs import fit_lbfgs
-from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic
+from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
 from .views import ParameterViews
 
 #: scikit-learn's names for activations where ours differ.
 SKLEARN_NAMES = {"logistic": "sigmoid", "exp": "exponential"}
+
+#: Attributes of the stochastic solvers alone.
+_PROGRESS = (
+    "loss_curve_",
+    "stopped_early_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_no_improvement_count",
+    "_best_parameters",
+)
 
 
 class BaseMLP(BaseEstimator):
@@ -33,7 +45,7 @@ class BaseMLP(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({*ACTIVATIONS, "logistic"}), list, tuple],
+        "activation": [StrOptions({*ACTIVATIONS, "logistic"}), Activation, list, tuple],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -57,7 +69,11 @@ class BaseMLP(BaseEstimator):
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "dtype": [StrOptions({"auto", "float32", "float64"}), Options(type, {np.float32, np.float64})],
+        "dtype": [
+            StrOptions({"auto", "float32", "float64"}),
+            Options(type, {np.float32, np.float64}),
+            Options(np.dtype, {np.dtype("float32"), np.dtype("float64")}),
+        ],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "callbacks": [list, tuple, None],
         "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
@@ -83,7 +99,7 @@ class BaseMLP(BaseEstimator):
     best_validation_score_: float | None
     stopped_early_: bool
     _trainer: Trainer | None
-    _best_parameters: NDArray[Any] | None  # with early stopping: those with the best score
+    _best_parameters: NDArray[Any] | None  # with early stopping: those with the best score, once there is one
     _no_improvement_count: int
 
     # --- what the subclasses tell ---
@@ -151,7 +167,7 @@ class BaseMLP(BaseEstimator):
         sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
         if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
             raise ValueError(f"expected hidden_layer_sizes to be whole numbers > 0, got {sizes}")
-        activations = self._one_for_each("activation", self.activation, str, len(sizes))
+        activations = self._one_for_each("activation", self.activation, (str, Activation), len(sizes))
         rates = self._one_for_each("dropout", self.dropout, Real, len(sizes))
         return [
             Dense(int(size), SKLEARN_NAMES.get(activation, activation), dropout=float(rate))
@@ -159,7 +175,7 @@ class BaseMLP(BaseEstimator):
         ]
 
     @staticmethod
-    def _one_for_each(name: str, value: Any, kind: type, n: int) -> Sequence[Any]:
+    def _one_for_each(name: str, value: Any, kind: type | tuple[type, ...], n: int) -> Sequence[Any]:
         if isinstance(value, kind):
             return [value] * n
         if len(value) != n:
@@ -205,6 +221,8 @@ class BaseMLP(BaseEstimator):
 
     def _forget_progress(self) -> None:
         self._trainer = None
+        for name in _PROGRESS:  # of which "lbfgs" has nothing
+            self.__dict__.pop(name, None)
         if self.solver in STOCHASTIC_SOLVERS:
             self.loss_curve_ = []
             self.stopped_early_ = False
@@ -227,8 +245,41 @@ class BaseMLP(BaseEstimator):
         incremental: bool = False,
         classes: Any = None,
     ) -> None:
+        before = vars(self).copy()
+        try:
+            train, rows, validation, random_state = self._prepare(
+                X, y, sample_weight, X_val, y_val, sample_weight_val, incremental, classes
+            )
+        except BaseException:  # a rejected call leaves the estimator as it was
+            self.__dict__ = before
+            raise
+        del before  # and with it the old network
+        if self.solver == "lbfgs":
+            if validation is not None:
+                warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
+            fit_lbfgs(self, train)
+        else:
+            fit_stochastic(self, train, rows, validation, random_state, incremental)
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+        incremental: bool,
+        classes: Any,
+    ) -> tuple[Data, NDArray[np.int64] | None, Data | None, np.random.RandomState]:
+        """Check everything and make the network.
+
+        Returns the data, those of its rows to train on (None for all), the validation data, and the source of
+        randomness, from which the weights and then the held-out rows have been drawn, in scikit-learn's order.
+        """
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         layers = self._hidden_layers()
+        check_callbacks(self.callbacks or ())
         if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in layers)):
             raise ValueError("dropout and weight_decay need solver 'sgd' or 'adam'; 'lbfgs' takes alpha alone")
         if (X_val is None) != (y_val is None):
@@ -250,12 +301,10 @@ class BaseMLP(BaseEstimator):
             self._row_weights(y, sample_weight, incremental),
         )
         validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
-        if self.solver == "lbfgs":
-            if validation is not None:
-                warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
-            fit_lbfgs(self, train)
-        else:
-            fit_stochastic(self, train, validation, sample_weight, random_state, incremental)
+        rows = None
+        if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
+            rows, validation = hold_out(self, train, sample_weight, random_state)
+        return train, rows, validation, random_state
 
     def _validate_input(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """X as a C-contiguous array or CSR matrix of float32 or float64, y as an array."""
@@ -276,6 +325,8 @@ class BaseMLP(BaseEstimator):
         X = self._validate_features(X)
         y = self._validation_targets(y)
         check_consistent_length(X, y)
+        if self._numeric_targets and len(y) < 2:
+            raise ValueError(f"expected at least 2 rows in X_val, for their R^2, got {len(y)}")
         sample_weight = _as_weights(sample_weight, X, "sample_weight_val")
         return Data(X, self._encode_targets(y, self.model_.dtype), sample_weight)
 

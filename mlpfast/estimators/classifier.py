@@ -16,6 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
+from ..activations import Activation
 from ..losses import BinaryCrossEntropy, CrossEntropy, Loss
 from .base import BaseMLP, has_partial_fit
 from .scores import accuracy
@@ -28,7 +29,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer; ``()`` makes a linear model.
-    activation : str or sequence of str, default "relu"
+    activation : str, Activation or sequence of them, default "relu"
         Of the hidden layers, or one for each: "identity", "logistic" (or "sigmoid"), "tanh", "relu", "leaky_relu",
         "elu", "selu", "softplus", "gelu", "gelu_tanh", "silu", "mish", "exponential", "softmax" (see
         `mlpfast.activations`).
@@ -82,13 +83,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Probability with which each output of the hidden layers (or of each) is zeroed in training.
     class_weight : "balanced", dict or None, default None
         Weight of each class in the loss, multiplied with the sample weights; "balanced" makes all classes weigh the
-        same. A list of dicts, one for each label, for multilabel.
+        same, sample weights aside. A list of dicts, one for each label, for multilabel.
     label_smoothing : float in [0, 1), default 0.0
         Train towards ``(1 - s) y + s / classes`` (Szegedy et al., 2016).
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay: in each step, weights are multiplied by ``1 - learning rate * weight_decay``. With
         "adam" this is AdamW (set ``alpha=0`` for it alone).
-    dtype : {"auto", "float32", "float64"}, default "auto"
+    dtype : "auto" or the NumPy dtype float32 or float64 (or its name), default "auto"
         Of the network and its predictions. "auto" is float32 for float32 X, float64 for any other.
     n_threads : int, optional
         At most so many threads; by default as many as the process may use and as pay. The results do not depend on it.
@@ -167,7 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | Sequence[str] = "relu",
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
@@ -194,7 +195,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None,
         label_smoothing: float = 0.0,
         weight_decay: float = 0.0,
-        dtype: str | type = "auto",
+        dtype: str | type | np.dtype[Any] = "auto",
         n_threads: int | None = None,
         callbacks: Sequence[Any] | None = None,
         max_seconds: float | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,32 @@ if TYPE_CHECKING:
 
 class _Stop(Exception):
     """Ends the minimisation from within: the time budget, or a callback."""
+
+
+class _OneBlasThread:
+    """Limits BLAS to one thread while any fit runs.
+
+    The limit is the whole process's: of fits in several threads, the first sets it and the last lifts it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fits = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._fits == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._fits += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._fits -= 1
+            if self._fits == 0:
+                self._limits.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
 
 
 def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
@@ -70,8 +97,10 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
     try:
         # SciPy's part of an iteration is a few dot products. Sharing them among BLAS threads costs more than it saves,
         # and many times more on a busy machine.
-        with reporter, threadpool_limits(1, user_api="blas"):
-            reporter.begin_epoch()
+        with reporter, _one_blas_thread:
+            if reporter.begin_epoch():
+                objective(model.parameters)  # for `loss_`
+                raise _Stop
             result = scipy.optimize.minimize(
                 objective,
                 model.parameters.copy(),

@@ -13,6 +13,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from ..activations import Activation
 from ..losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from .base import BaseMLP, has_partial_fit
 from .scores import r2
@@ -27,7 +28,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "squared_error" is half of it; "poisson" is half the deviance, for y >= 0, and predicts through an exponential.
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer; ``()`` makes a linear model.
-    activation : str or sequence of str, default "relu"
+    activation : str, Activation or sequence of them, default "relu"
         Of the hidden layers, or one for each: "identity", "logistic" (or "sigmoid"), "tanh", "relu", "leaky_relu",
         "elu", "selu", "softplus", "gelu", "gelu_tanh", "silu", "mish", "exponential", "softmax" (see
         `mlpfast.activations`).
@@ -86,7 +87,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay: in each step, weights are multiplied by ``1 - learning rate * weight_decay``. With
         "adam" this is AdamW (set ``alpha=0`` for it alone).
-    dtype : {"auto", "float32", "float64"}, default "auto"
+    dtype : "auto" or the NumPy dtype float32 or float64 (or its name), default "auto"
         Of the network and its predictions. "auto" is float32 for float32 X, float64 for any other.
     n_threads : int, optional
         At most so many threads; by default as many as the process may use and as pay. The results do not depend on it.
@@ -162,7 +163,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self,
         loss: str = "squared_error",
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | Sequence[str] = "relu",
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
@@ -189,7 +190,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         huber_delta: float = 1.0,
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.0,
-        dtype: str | type = "auto",
+        dtype: str | type | np.dtype[Any] = "auto",
         n_threads: int | None = None,
         callbacks: Sequence[Any] | None = None,
         max_seconds: float | None = None,

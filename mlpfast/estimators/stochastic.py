@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
 from typing import TYPE_CHECKING
@@ -29,26 +30,18 @@ _SMALLEST_RATE = 1e-6  # an adaptive learning rate stops training when it is as 
 def fit_stochastic(
     mlp: BaseMLP,
     train: Data,
+    rows: NDArray[np.int64] | None,
     validation: Data | None,
-    user_weights: NDArray[np.float64] | None,
     random_state: np.random.RandomState,
     incremental: bool,
 ) -> None:
-    """Train for at most ``max_iter`` epochs, or for one if `incremental`.
-
-    `user_weights` are the sample weights as given, for the validation rows: `train` has the class weights in them.
-    """
+    """Train on `rows` (None for all) for at most ``max_iter`` epochs, or for one if `incremental`."""
     if not hasattr(mlp, "loss_curve_"):  # warm start from lbfgs
         mlp._forget_progress()
     if incremental and mlp.early_stopping and mlp.stopped_early_:
         return
     mlp.stopped_early_ = False
     deadline = 0.0 if mlp.max_seconds is None else time.monotonic() + mlp.max_seconds
-    rows = None  # of the training data, where some are held out
-    if mlp.early_stopping and validation is None:
-        rows, held_out = _split(mlp, train, random_state)
-        weights = None if user_weights is None else user_weights[held_out]
-        validation = Data(train.X[held_out], train.y[held_out], weights)
     n_rows = len(train) if rows is None else len(rows)
     order = rows if rows is not None or not mlp.shuffle else np.arange(n_rows, dtype=np.int64)
 
@@ -57,13 +50,13 @@ def fit_stochastic(
         mlp.validation_scores_ = []
         mlp.best_validation_score_ = -np.inf
     if mlp.early_stopping and mlp._best_parameters is None:
-        mlp._best_parameters = mlp.model_.parameters.copy()
+        mlp.best_validation_score_ = -np.inf  # there are no weights to go back to for an earlier score
 
     X = as_features(train.X, mlp.model_.inputs, mlp.model_.dtype)
     reporter = Reporter(mlp, trainer, epochs=1 if incremental else mlp.max_iter)
     mlp.n_iter_ = 0
-    try:
-        with reporter:
+    with reporter:
+        try:
             for _ in range(1 if incremental else mlp.max_iter):
                 if reporter.begin_epoch():
                     break
@@ -91,18 +84,22 @@ def fit_stochastic(
                     break
                 if not incremental and mlp.n_iter_ == mlp.max_iter:
                     _warn_not_converged(f"the maximum number of iterations ({mlp.max_iter}) was reached")
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
-    except DivergenceError as error:
-        _diverged(mlp, error)
-    if mlp.early_stopping and (mlp.stopped_early_ or not incremental):
-        mlp.model_.parameters[:] = mlp._best_parameters
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
+        except DivergenceError as error:
+            _diverged(mlp, error)
+        # Before on_train_end, so that callbacks find the weights that stay.
+        if mlp.early_stopping and mlp._best_parameters is not None and (mlp.stopped_early_ or not incremental):
+            mlp.model_.parameters[:] = mlp._best_parameters
 
 
-def _split(
-    mlp: BaseMLP, train: Data, random_state: np.random.RandomState
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to train on and rows to validate with: the ones that scikit-learn takes for the same `random_state`."""
+def hold_out(
+    mlp: BaseMLP, train: Data, user_weights: NDArray[np.float64] | None, random_state: np.random.RandomState
+) -> tuple[NDArray[np.int64], Data]:
+    """Rows to train on and data to validate with: the ones that scikit-learn takes for the same `random_state`.
+
+    `user_weights` are the sample weights as given, for validation: `train` has the class weights in them.
+    """
     rows, held_out = train_test_split(
         np.arange(len(train), dtype=np.int64),
         random_state=random_state,
@@ -114,25 +111,34 @@ def _split(
             f"The validation set is too small: early stopping needs at least 2 rows, got {len(held_out)} of "
             f"{len(train)}. Give more data, a larger validation_fraction, or X_val and y_val"
         )
-    return rows, held_out
+    weights = None if user_weights is None else user_weights[held_out]
+    return rows, Data(train.X[held_out], train.y[held_out], weights)
 
 
 def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
-    """A new trainer, or, for partial_fit, the one of the previous call with its optimizer state."""
+    """A new trainer, or, for partial_fit, the one of the previous call with its optimizer state.
+
+    The latter takes over what `set_params` may have changed, except for the optimizer's own numbers: those stay, as in
+    scikit-learn, unless there is another solver, which begins anew.
+    """
     batch_size = 200 if mlp.batch_size == "auto" else int(mlp.batch_size)
     if batch_size > n_rows and mlp.batch_size != "auto":
         warnings.warn(f"batch_size={batch_size} is larger than the {n_rows} rows; it is clipped", stacklevel=5)
-    trainer = mlp._trainer if incremental else None
-    if trainer is None:
+    loss, optimizer, trainer = mlp._make_loss(), _optimizer(mlp), mlp._trainer
+    if not incremental or trainer is None or trainer.optimizer.name != optimizer.name:
         stochastic = any(layer.dropout > 0.0 for layer in mlp.model_.layers)
         trainer = mlp._trainer = Trainer(
             mlp.model_,
-            loss=mlp._make_loss(),
-            optimizer=_optimizer(mlp),
+            loss=loss,
+            optimizer=optimizer,
             penalty_over_weights=True,
             n_threads=mlp.n_threads,
             seed=int(random_state.randint(np.iinfo(np.int32).max)) if stochastic else 0,
         )
+    elif (trainer.loss, trainer.n_threads) != (loss, mlp.n_threads):
+        trainer.loss, trainer.n_threads = loss, mlp.n_threads
+        trainer._engine = None  # was made for the old ones
+    trainer.optimizer = dataclasses.replace(trainer.optimizer, weight_decay=optimizer.weight_decay)
     trainer.batch_size = min(batch_size, n_rows)
     trainer.l2 = float(mlp.alpha)
     return trainer
@@ -167,8 +173,8 @@ def _count_improvement(mlp: BaseMLP, score: float | None) -> None:
         improved = not score < mlp.best_validation_score_ + mlp.tol  # so that a NaN does not count as a failure
         if score > mlp.best_validation_score_:
             mlp.best_validation_score_ = score
-            if mlp._best_parameters is not None:
-                np.copyto(mlp._best_parameters, mlp.model_.parameters)
+            if mlp.early_stopping:
+                mlp._best_parameters = mlp.model_.parameters.copy()
     if not mlp.early_stopping:
         if mlp.best_loss_ is None:  # early stopping was on in an earlier call
             mlp.best_loss_ = np.inf
