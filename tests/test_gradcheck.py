@@ -27,7 +27,7 @@ def sensible_pairs():
 
 
 def network(number, hidden, output, loss, dtype, deeper=0):
-    """A network whose depth and sizes go through all of the acceptance's as `number` grows."""
+    """A network whose depth and sizes go through 0 to 4 and through SIZES as `number` grows."""
     depth = number % 5 + deeper  # of hidden layers
     units = [SIZES[(number + 2 * layer) % len(SIZES)] for layer in range(depth)]
     inputs = SIZES[(number // 5) % len(SIZES)]
