@@ -273,17 +273,8 @@ cdef class Engine:
         self.attach(X, y, sample_weight, ())
         plan.gradient = <char *> cnp.PyArray_DATA(gradient)
         plan.backward, plan.drops, plan.step = True, dropout_step >= 0, max(dropout_step, 0)
-        cdef double strength
         with nogil:
-            self.float_mode = flush_denormals()
-            self.pack()
-            clear(&totals)
-            plan.updates = False
-            self.weigh(NULL, 0, rows)
-            self.batch(NULL, 0, rows, rows, &totals)
-            strength = plan.scale if self.penalty_over_weights else 1.0
-            totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, True)
-            set_float_mode(self.float_mode)
+            self.all_rows(rows, l1, l2, &totals)
         self.detach()
         result = self.result("ok", &totals, ())
         return result.loss, gradient
@@ -293,18 +284,10 @@ cdef class Engine:
         cdef Plan *plan = &self.plan
         cdef int64_t rows = self.check(X, y, sample_weight)
         cdef Totals totals
-        cdef double strength
         self.attach(X, y, sample_weight, metrics)
         plan.backward, plan.drops = False, False
         with nogil:
-            self.float_mode = flush_denormals()
-            self.pack()
-            clear(&totals)
-            self.weigh(NULL, 0, rows)
-            self.batch(NULL, 0, rows, rows, &totals)
-            strength = plan.scale if self.penalty_over_weights else 1.0
-            totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, False)
-            set_float_mode(self.float_mode)
+            self.all_rows(rows, l1, l2, &totals)
         self.detach()
         result = self.result("ok", &totals, metrics)
         return result.loss, result.metrics
@@ -407,6 +390,20 @@ cdef class Engine:
                 if status != OK:
                     return status
         return OK
+
+    cdef void all_rows(self, int64_t rows, double l1, double l2, Totals *totals) noexcept nogil:
+        """Loss and penalties of all rows as one batch and, on the way back, their gradient; no step."""
+        cdef Plan *plan = &self.plan
+        cdef double strength
+        self.float_mode = flush_denormals()
+        self.pack()
+        clear(totals)
+        plan.updates = False
+        self.weigh(NULL, 0, rows)
+        self.batch(NULL, 0, rows, rows, totals)
+        strength = plan.scale if self.penalty_over_weights else 1.0
+        totals.penalty = rows * self.penalty(l1 * strength, l2 * strength, plan.backward)
+        set_float_mode(self.float_mode)
 
     cdef bint batch(self, const int64_t *order, int64_t first, int64_t rows, int64_t known,
                     Totals *totals) noexcept nogil:
