@@ -67,7 +67,7 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
     } else if (!strcmp(kernel, "weight_gradient")) {
         mf_matrix x = panels(&a, rows, k), delta = panels(&a, rows, n);
         void *g = vector(&a, k * n);
-        TIME(t->weight_gradient(x, delta, g, n, rows, 0, k, 0, n, 0));
+        TIME(t->weight_gradient(x, delta, g, n, rows, 0, k, 0, n, 0, NULL, 0));
     } else if (!strcmp(kernel, "row_forward")) {
         void *x = vector(&a, k), *w = vector(&a, (k + 1) * n), *h = vector(&a, n);
         TIME(t->row_forward(x, w, h, k, n, activation, 0));

@@ -9,6 +9,10 @@
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
 #define BLOCK 256
 #define VECTORS (NR / LANES)
+/* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
+#define STRETCH 32
+/* Weights that L2 keeps from one panel of rows to the next: their blocks need not be asked for. */
+#define KEPT_BYTES (1 << 20)
 
 /* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */
 INLINE void accumulate(vec acc[MR][VECTORS], const int vectors, const real *a, ptrdiff_t a_row, ptrdiff_t a_k,
@@ -64,11 +68,23 @@ INLINE void finish_tile(const product *p, const int kind, const int vectors, vec
     }
 }
 
+/* The block of b after that of k0 and j0; none if there is no other, or b is small. */
+INLINE mf_soon next_block(const product *p, int64_t k0, int64_t j0) {
+    const int64_t k = k0 + BLOCK < p->k ? k0 + BLOCK : 0, j = k > 0 ? j0 : j0 + NR;
+    if (j >= p->n || p->k * p->n * (int64_t)sizeof(real) <= KEPT_BYTES) return (mf_soon){0};
+    return (mf_soon){.data = at(p->b, k, j),
+                     .rows = p->k - k < BLOCK ? p->k - k : BLOCK,
+                     .bytes = NR * sizeof(real),
+                     .stride = p->b.row_stride * (ptrdiff_t)sizeof(real)};
+}
+
 INLINE void product_panel(const product *p, const int kind, const int vectors, int64_t j0) {
     const real *b = at(p->b, 0, j0);
     const ptrdiff_t b_k = p->b.row_stride;
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += BLOCK) {
         const int64_t block = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
+        const mf_soon next = next_block(p, k0, j0);
+        requests ahead = spread(&next, next.rows > 0, (p->rows + MR - 1) / MR * ((block + NR - 1) / NR));
         for (int64_t r0 = 0; r0 < p->rows; r0 += MR) {
             vec acc[MR][VECTORS];
             UNROLL for (int v = 0; v < vectors; v++) {
@@ -78,6 +94,7 @@ INLINE void product_panel(const product *p, const int kind, const int vectors, i
             }
             for (int64_t k = k0; k < k0 + block; k += NR) {
                 const int64_t n = k0 + block - k < NR ? k0 + block - k : NR;
+                ask(&ahead);
                 accumulate(acc, vectors, at(p->a, r0, k), NR, 1, b + k * b_k, b_k, n);
             }
             if (k0 + block < p->k) {
@@ -119,7 +136,7 @@ static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_m
 /* --- h^T delta: tiles of weights, k running through the rows of the batch --- */
 
 INLINE void gradient_tile(const int vectors, const real *h, const real *delta, real *g, int64_t ld, int64_t rows,
-                          int64_t ni, int64_t nj, int accumulates) {
+                          int64_t ni, int64_t nj, int accumulates, requests *ahead) {
     vec acc[MR][VECTORS];
     const int whole = ni >= MR && nj >= vectors * LANES;
     const int last = (int)(nj - (vectors - 1) * LANES < LANES ? nj - (vectors - 1) * LANES : LANES);
@@ -131,7 +148,10 @@ INLINE void gradient_tile(const int vectors, const real *h, const real *delta, r
         UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++)
             if (r < ni) acc[r][v] = vload_n(g + r * ld + v * LANES, v < vectors - 1 ? LANES : last);
     }
-    accumulate(acc, vectors, h, 1, NR, delta, NR, rows);
+    for (int64_t r = 0; r < rows; r += STRETCH) {
+        ask(ahead);
+        accumulate(acc, vectors, h + r * NR, 1, NR, delta + r * NR, NR, rows - r < STRETCH ? rows - r : STRETCH);
+    }
     if (whole) {
         UNROLL for (int r = 0; r < MR; r++)
             UNROLL for (int v = 0; v < vectors; v++) vstore(g + r * ld + v * LANES, acc[r][v]);
@@ -142,28 +162,30 @@ INLINE void gradient_tile(const int vectors, const real *h, const real *delta, r
 }
 
 INLINE void gradient_panel(const int vectors, mf_matrix h, const real *delta, real *g, int64_t ld, int64_t rows,
-                           int64_t i0, int64_t ni, int64_t nj, int accumulates) {
+                           int64_t i0, int64_t ni, int64_t nj, int accumulates, requests *ahead) {
     for (int64_t r0 = 0; r0 == 0 || r0 < rows; r0 += BLOCK) {
         const int64_t block = rows - r0 < BLOCK ? rows - r0 : BLOCK;
         for (int64_t i = 0; i < ni; i += MR)
             gradient_tile(vectors, at(h, r0, i0 + i), delta + r0 * NR, g + i * ld, ld, block, ni - i, nj,
-                          accumulates || r0 > 0);
+                          accumulates || r0 > 0, ahead);
     }
 }
 
 static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
-                            int64_t j0, int64_t nj, int accumulates) {
+                            int64_t j0, int64_t nj, int accumulates, const mf_soon *soon, int64_t count) {
+    const int64_t tiles = (nj + NR - 1) / NR * ((ni + MR - 1) / MR);
+    requests ahead = spread(soon, count, tiles * ((rows + STRETCH - 1) / STRETCH));
     for (int64_t j = 0; j < nj; j += NR) {
         const int64_t width = nj - j < NR ? nj - j : NR;
         const real *d = at(delta, 0, j0 + j);
         real *out = (real *)g + j;
         switch ((width + LANES - 1) / LANES) {
-        case 1: gradient_panel(1, h_in, d, out, ld, rows, i0, ni, width, accumulates); break;
+        case 1: gradient_panel(1, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
 #if defined(MF_ISA_NEON)
-        case 3: gradient_panel(3, h_in, d, out, ld, rows, i0, ni, width, accumulates); break;
-        case 4: gradient_panel(4, h_in, d, out, ld, rows, i0, ni, width, accumulates); break;
+        case 3: gradient_panel(3, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
+        case 4: gradient_panel(4, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
 #endif
-        default: gradient_panel(2, h_in, d, out, ld, rows, i0, ni, width, accumulates);
+        default: gradient_panel(2, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead);
         }
     }
 }

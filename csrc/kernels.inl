@@ -24,6 +24,7 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
 #include "math.inl"
 #include "elementwise.inl"
 #include "elementary.inl"
+#include "ahead.inl"
 #include "gemm.inl"
 #include "data.inl"
 #include "rowwise.inl"

@@ -86,6 +86,13 @@ typedef struct {
     double shrink;     /* decoupled weight decay: weights are multiplied by this first (1 = none) */
 } mf_update;
 
+/* Memory that will be needed soon: `rows` pieces of `bytes` each, which begin `stride` bytes apart. */
+typedef struct {
+    const void *data;
+    int64_t rows, bytes;
+    ptrdiff_t stride;
+} mf_soon;
+
 typedef struct {
     const char *isa;
     int32_t dtype, itemsize;
@@ -103,9 +110,9 @@ typedef struct {
     void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha);
     /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .);
-     * i0 and j0 are multiples of nr. g points at element (i0, j0). */
+     * i0 and j0 are multiples of nr. g points at element (i0, j0). soon[0:count] is brought into the caches meanwhile. */
     void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
-                            int64_t j0, int64_t nj, int accumulate);
+                            int64_t j0, int64_t nj, int accumulate, const mf_soon *soon, int64_t count);
     /* g[j0:j0+nj] = or += column sums of delta (rows, .). g points at element j0; j0 is a multiple of nr. */
     void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate);
     /* One row: h (n,) = g(x W + b), w row-major (k + 1, n). h is writable to the next multiple of nr. */

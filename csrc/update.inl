@@ -72,23 +72,11 @@ INLINE void update_span(const mf_update *u, const int optimizer, const int has_l
     if (i < size) update_vector(u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, (int)(size - i));
 }
 
-INLINE void ask_for(const real *x, int64_t n) {
-    for (int64_t i = 0; i < n; i += 64 / (int64_t)sizeof(real)) __builtin_prefetch(x + i);
-}
-
-/* The rule is a copy, so that the compiler knows that no store changes it. The rows of a tile lie far apart, where the
- * hardware does not look ahead: we do. */
+/* The rule is a copy, so that the compiler knows that no store changes it. */
 INLINE void update_rows(const mf_update u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
                         real *s1, real *s2, int64_t rows, int64_t cols, int64_t ld, int64_t ld_g) {
-    enum { AHEAD = 4 };
-    for (int64_t r = 0; r < rows; r++, p += ld, g += ld_g, s0 += ld, s1 += ld, s2 += ld) {
-        if (r + AHEAD < rows) {
-            ask_for(p + AHEAD * ld, cols);
-            ask_for(s0 + AHEAD * ld, cols);
-            ask_for(s1 + AHEAD * ld, cols);
-        }
+    for (int64_t r = 0; r < rows; r++, p += ld, g += ld_g, s0 += ld, s1 += ld, s2 += ld)
         update_span(&u, optimizer, has_l1, p, g, s0, s1, s2, cols);
-    }
 }
 
 static void update(const mf_update *u, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2, int64_t rows,

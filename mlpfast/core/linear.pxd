@@ -1,5 +1,5 @@
 from libc.stdint cimport int64_t
-from .table cimport mf_kernels, mf_matrix
+from .table cimport mf_kernels, mf_matrix, mf_soon
 
 # A layer's weights as the products see them.
 ctypedef struct Linear:
@@ -16,6 +16,7 @@ cdef void forward(const mf_kernels *kernels, const Linear *layer, mf_matrix h_in
 cdef void input_delta(const mf_kernels *kernels, const Linear *layer, mf_matrix delta, int activation, double alpha,
                       mf_matrix saved, mf_matrix out, int64_t rows) noexcept nogil
 cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix delta, void *dw, int64_t ld,
-                          int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate) noexcept nogil
+                          int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate,
+                          const mf_soon *soon, int64_t count) noexcept nogil
 cdef void bias_gradient(const mf_kernels *kernels, mf_matrix delta, void *db, int64_t rows, int64_t j0, int64_t nj,
                         bint accumulate) noexcept nogil

@@ -36,9 +36,10 @@ cdef void input_delta(const mf_kernels *kernels, const Linear *layer, mf_matrix 
 
 
 cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix delta, void *dw, int64_t ld,
-                          int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate) noexcept nogil:
-    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where batches are summed."""
-    kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate)
+                          int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate,
+                          const mf_soon *soon, int64_t count) noexcept nogil:
+    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where batches are summed; `soon` comes into the caches meanwhile."""
+    kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate, soon, count)
 
 
 cdef void bias_gradient(const mf_kernels *kernels, mf_matrix delta, void *db, int64_t rows, int64_t j0, int64_t nj,
@@ -75,6 +76,6 @@ def matmul_bias_backward(X, W, delta):
     with nogil:
         input_delta(x.kernels, &layer, d.matrix, MF_IDENTITY, 0, nowhere, dx.matrix, x.rows)
         weight_gradient(x.kernels, x.matrix, d.matrix, dw_data, layer.units, x.rows, 0, layer.fan_in, 0, layer.units,
-                        False)
+                        False, NULL, 0)
         bias_gradient(x.kernels, d.matrix, db_data, x.rows, 0, layer.units, False)
     return dx.unpack(), dw, db

@@ -6,6 +6,7 @@ from .table cimport mf_kernels, mf_matrix, mf_targets, mf_update
 
 cdef enum:
     MAX_METRICS = 4
+    MOST_SOON = 8            # blocks of memory that a tile asks for ahead of their use
     TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
 
 # One layer in training. Matrices are (capacity, units), panelled.
@@ -70,6 +71,7 @@ ctypedef struct Plan:
     bint accumulate          # onto the gradient of the batch's earlier chunks
     bint updates             # the optimizer steps while the gradient's tile is hot
     bint drops               # dropout is active
+    bint looks_ahead         # what a step touches is more than the core's caches keep
     uint64_t seed
     uint64_t step
     char *parameters

@@ -8,7 +8,7 @@ step reads. Panels and tiles are independent of each other, so any thread may ta
 from .data cimport from_column, from_row
 from .hadamard cimport activate, propagate
 from .linear cimport bias_gradient, forward, input_delta, weight_gradient
-from .table cimport MF_IDENTITY
+from .table cimport MF_IDENTITY, mf_soon
 
 
 cdef void forward_backward(void *context, int64_t panel) noexcept nogil:
@@ -102,6 +102,8 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
     cdef int64_t offset = layer.offset + tile.i0 * units + tile.j0   # a bias is row fan_in
     cdef int64_t ld = tile.nj
     cdef mf_matrix h = plan.x
+    cdef mf_soon soon[MOST_SOON]
+    cdef int64_t count = 0
     cdef char scratch[TILE_BYTES + 64]
     cdef char *g = scratch + (-<Py_ssize_t> scratch & 63)
     if plan.gradient != NULL:
@@ -111,10 +113,42 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
     if tile.bias:
         bias_gradient(kernels, layer.delta, g, plan.chunk_rows, tile.j0, tile.nj, plan.accumulate)
     else:
+        if plan.looks_ahead and tile.nj < units:
+            count = look_ahead(plan, tile, h, soon)
         weight_gradient(kernels, h, layer.delta, g, ld, plan.chunk_rows, tile.i0, tile.ni, tile.j0, tile.nj,
-                        plan.accumulate)
+                        plan.accumulate, soon, count)
     if plan.updates:
         update(plan, tile, g, ld, offset)
+
+
+cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon *soon) noexcept nogil:
+    """What the next tile's product and this tile's update will touch, of a tile with rows that lie apart: the hardware
+    does not foresee where the next one begins. Returns the number of blocks."""
+    cdef const mf_kernels *kernels = plan.kernels
+    cdef const Layer *layer = &plan.layers[tile.layer]
+    cdef int64_t item = kernels.itemsize, panel = kernels.nr * item, units = layer.linear.units
+    cdef int64_t at = (layer.offset + tile.i0 * units + tile.j0) * item, after = tile.i0 + tile.ni, count = 0
+    cdef int64_t high = (tile.ni + kernels.nr - 1) // kernels.nr, wide = (tile.nj + kernels.nr - 1) // kernels.nr
+    cdef mf_matrix w = from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0)
+    cdef mf_matrix wt = from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0)
+    cdef int slot
+    if after < layer.linear.fan_in:
+        count = add(soon, count, from_column(kernels, h, after).data, high, plan.chunk_rows * panel, h.panel_stride * item)
+    if plan.updates:
+        count = add(soon, count, plan.parameters + at, tile.ni, tile.nj * item, units * item)
+        for slot in range(3):
+            if plan.slots[slot] != plan.parameters:
+                count = add(soon, count, plan.slots[slot] + at, tile.ni, tile.nj * item, units * item)
+        count = add(soon, count, w.data, wide, tile.ni * panel, w.panel_stride * item)
+        if tile.layer > 0:
+            count = add(soon, count, wt.data, high, tile.nj * panel, wt.panel_stride * item)
+    return count
+
+
+cdef int64_t add(mf_soon *soon, int64_t count, const void *data, int64_t rows, int64_t bytes,
+                 Py_ssize_t stride) noexcept nogil:
+    soon[count].data, soon[count].rows, soon[count].bytes, soon[count].stride = data, rows, bytes, stride
+    return count + 1
 
 
 cdef void update(Plan *plan, const Tile *tile, const char *g, int64_t ld, int64_t offset) noexcept nogil:

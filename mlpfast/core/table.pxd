@@ -89,6 +89,12 @@ cdef extern from "mlpfast.h" nogil:
         double l2
         double shrink
 
+    ctypedef struct mf_soon:
+        const void *data
+        int64_t rows
+        int64_t bytes
+        Py_ssize_t stride
+
     ctypedef struct mf_kernels:
         const char *isa
         int32_t dtype
@@ -100,7 +106,8 @@ cdef extern from "mlpfast.h" nogil:
         void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
                                 int64_t n, int activation, double alpha) noexcept nogil
         void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0,
-                                int64_t ni, int64_t j0, int64_t nj, int accumulate) noexcept nogil
+                                int64_t ni, int64_t j0, int64_t nj, int accumulate, const mf_soon *soon,
+                                int64_t count) noexcept nogil
         void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate) noexcept nogil
         void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation,
                             double alpha) noexcept nogil

@@ -97,7 +97,7 @@ static void propagate_delta(int activation, int64_t rows, int64_t k, int64_t n) 
 static void gradients(int accumulate, int64_t rows, int64_t k, int64_t n) {
     mf_matrix x = packed(reals(6, rows * k, -2, 2), rows, k), delta = packed(reals(7, rows * n, -1, 1), rows, n);
     void *dw = reals(8, k * n, -1, 1), *db = reals(9, n, -1, 1);
-    table->weight_gradient(x, delta, dw, n, rows, 0, k, 0, n, accumulate);
+    table->weight_gradient(x, delta, dw, n, rows, 0, k, 0, n, accumulate, NULL, 0);
     table->bias_gradient(delta, db, rows, 0, n, accumulate);
     hash_reals(dw, k * n);
     hash_reals(db, n);
