@@ -35,7 +35,8 @@ def kernel_libraries():
     sources = {
         f"mlpfast_{isa}": ([f"csrc/isa_{isa}_f32.c", f"csrc/isa_{isa}_f64.c"], KERNEL_FLAGS[isa]) for isa in isas
     }
-    sources["mlpfast_runtime"] = (["csrc/dispatch.c", "csrc/float_mode.c", "csrc/pool.c", "csrc/rng.c"], [])
+    runtime = ("dispatch", "experience", "float_mode", "pool", "rng", "threads")
+    sources["mlpfast_runtime"] = ([f"csrc/{name}.c" for name in runtime], [])
     return [
         (name, {"sources": files, "cflags": C_FLAGS + flags + EXTRA_FLAGS, "obj_deps": {"": HEADERS}})
         for name, (files, flags) in sources.items()

@@ -186,13 +186,18 @@ uint64_t mf_flush_denormals(void);
 uint64_t mf_float_mode(void);
 void mf_set_float_mode(uint64_t mode);
 
-/* --- pool.c --- */
+/* --- pool.c, which learns by experience.c --- */
 
+enum { MF_MAX_THREADS = 256 };
 typedef void (*mf_task)(void *context, int64_t index);
 /* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, never more threads than
  * mf_max_threads(), in any order and in the caller's float mode; returns when all are done. Never waits for a helper that
- * has not begun. */
-void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context);
+ * has not begun. work: of all tasks together, in multiply-adds, by which the speeds with and without helpers are compared
+ * on a busy machine. */
+void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work);
+
+/* --- threads.c --- */
+
 int mf_max_threads(void);            /* affinity, cgroup quota and OMP_NUM_THREADS; or MLPFAST_NUM_THREADS; or as set */
 void mf_set_max_threads(int n);      /* 0: back to the default */
 

@@ -10,33 +10,25 @@
  * detached and block signals: they neither keep the process from exiting nor take the main thread's Ctrl-C.
  *
  * On a busy machine helpers can cost more than they give: the scheduler may stop one in the middle of a task, for which
- * the caller waits, or run it in the caller's place. The pool keeps account, and leaves them alone for a while where it
- * has lost time by them.
+ * the caller waits, or give it the time that the caller would have had. So the pool measures what they are worth, and
+ * does without them where the caller is faster alone.
  */
 #if defined(__linux__)
-#define _GNU_SOURCE 1 /* sched_getaffinity, SCHED_BATCH */
+#define _GNU_SOURCE 1 /* SCHED_BATCH */
 #endif
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "experience.h"
 #include "mlpfast.h"
 
-enum { MAX_THREADS = 256, STACK_BYTES = 1 << 20 };
+enum { STACK_BYTES = 1 << 20 };
 
 enum { /* nanoseconds */
     HELPER_SPIN = 50 * 1000,  /* for the next job, before sleeping */
     CALLER_SPIN = 200 * 1000, /* for the last tasks, before sleeping */
-    TOLERANCE = 200 * 1000,   /* time that helpers may lose before they pause */
-    FIRST_PAUSE = 20 * 1000 * 1000,
-    LONGEST_PAUSE = 1000 * 1000 * 1000,
 };
 
 /* The ticket: seats in the upper 16 bits, tasks in the lower 48. */
@@ -57,27 +49,21 @@ static struct {
 
     CACHE_LINE atomic_int busy; /* owned by a caller: the fields of this group are its own */
     int helpers, most_helpers;  /* threads that exist; that can exist, as far as we know */
-    int64_t balance;            /* time won by helpers, at most TOLERANCE is remembered */
-    int64_t pause, resume;      /* no helpers before the time `resume`, after a pause of that length */
     int fork_handler;           /* is registered */
+    mf_experience experience;   /* with helpers */
 
     CACHE_LINE pthread_mutex_t mutex; /* for sleeping only */
     pthread_cond_t work, finished;
     atomic_int sleeping_helpers, sleeping_caller;
 } pool = {
-    .most_helpers = MAX_THREADS - 1,
+    .most_helpers = MF_MAX_THREADS - 1,
+    .experience = MF_NO_EXPERIENCE,
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
     .finished = PTHREAD_COND_INITIALIZER,
 };
 
 /* --- waiting --- */
-
-static int64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
-}
 
 /* Tells the core that this is a spin loop. */
 static inline void relax(void) {
@@ -102,7 +88,7 @@ static inline int spin(int (*condition)(void), int64_t nanoseconds, int polite) 
         if (condition()) return 1;
         relax();
         if (i % 64 != 0) continue;
-        int64_t time = now();
+        int64_t time = mf_now();
         if (deadline == 0) deadline = time + nanoseconds;
         if (time > deadline) return 0;
         if (polite) sched_yield();
@@ -185,8 +171,8 @@ static void reset_in_child(void) {
     atomic_store(&pool.ticket, 0);
     atomic_store(&pool.unfinished, 0);
     pool.helpers = 0;
-    pool.most_helpers = MAX_THREADS - 1;
-    pool.balance = pool.pause = pool.resume = 0;
+    pool.most_helpers = MF_MAX_THREADS - 1;
+    pool.experience = (mf_experience)MF_NO_EXPERIENCE;
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.work, NULL);
     pthread_cond_init(&pool.finished, NULL);
@@ -227,18 +213,7 @@ static int start_helpers(int wanted) {
     return pool.helpers;
 }
 
-/* Books what helpers won in a job; leaves them alone for a while when they have lost, for longer each time. */
-static void account(int64_t won, int64_t time) {
-    pool.balance = pool.balance + won < TOLERANCE ? pool.balance + won : TOLERANCE;
-    if (pool.balance > -TOLERANCE) return;
-    int again = time - pool.resume < pool.pause; /* it went well for a shorter time than the pause before */
-    pool.pause = again ? 2 * pool.pause : FIRST_PAUSE;
-    if (pool.pause > LONGEST_PAUSE) pool.pause = LONGEST_PAUSE;
-    pool.resume = time + pool.pause;
-    pool.balance = 0;
-}
-
-static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, int64_t start) {
+static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, double work, int64_t start) {
     pool.n_tasks = n_tasks;
     pool.task = task;
     pool.context = context;
@@ -246,134 +221,36 @@ static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, int
     atomic_store_explicit(&pool.unfinished, n_tasks, memory_order_relaxed);
     atomic_store(&pool.ticket, (uint64_t)seats * SEAT + (uint64_t)(n_tasks - 1)); /* the first task is our own */
     int sleeping = atomic_load(&pool.sleeping_helpers);
-    int64_t begin = start;
-    if (sleeping > 0 && pool.helpers - sleeping < seats) {
-        wake_helper();
-        begin = now();
-    }
-    int64_t done = run_tasks(n_tasks), end = now();
-    double alone = (double)(end - begin) * (double)n_tasks / (double)done; /* all tasks at this pace */
+    if (sleeping > 0 && pool.helpers - sleeping < seats) wake_helper();
+    int64_t done = run_tasks(n_tasks), own = mf_now(), end = own;
     if (atomic_fetch_sub(&pool.unfinished, done) != done) {
         if (!spin(is_finished, CALLER_SPIN, 0)) sleep_until_finished();
-        end = now();
+        end = mf_now();
     }
-    account((int64_t)alone - (end - start), end);
+    mf_learn(&pool.experience, work, end - own, start, end);
 }
 
-void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context) {
+static void run_alone(int64_t n_tasks, mf_task task, void *context) {
+    for (int64_t i = 0; i < n_tasks; i++) task(context, i);
+}
+
+void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) {
     int most = mf_max_threads();
     int64_t seats = n_threads < most ? n_threads : most;
     seats = (n_tasks < seats ? n_tasks : seats) - 1;
     /* Another caller's job, or the job whose task we are in, is not waited for. */
     if (seats > 0 && n_tasks <= (int64_t)TASKS && !atomic_exchange(&pool.busy, 1)) {
-        int64_t start = now();
-        int shared = start >= pool.resume && start_helpers((int)seats) > 0;
-        if (shared) run_job(n_tasks, (int)seats, task, context, start);
-        atomic_store_explicit(&pool.busy, 0, memory_order_release);
-        if (shared) return;
-    }
-    for (int64_t i = 0; i < n_tasks; i++) task(context, i);
-}
-
-/* --- how many threads --- */
-
-#if defined(__linux__)
-static int cpus_by_affinity(void) {
-    int cpus = MAX_THREADS;
-    /* The kernel refuses a set that is smaller than its own. */
-    for (int size = 1024; size <= 1 << 20; size *= 4) {
-        cpu_set_t *set = CPU_ALLOC(size);
-        if (set == NULL) break;
-        int known = sched_getaffinity(0, CPU_ALLOC_SIZE(size), set) == 0;
-        if (known) cpus = CPU_COUNT_S(CPU_ALLOC_SIZE(size), set);
-        CPU_FREE(set);
-        if (known) break;
-    }
-    return cpus;
-}
-
-/* Returns how many of the two numbers stand at the beginning of directory/file. */
-static int read_numbers(const char *directory, const char *file, long *a, long *b) {
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", directory, file) >= (int)sizeof path) return 0;
-    FILE *stream = fopen(path, "r");
-    if (stream == NULL) return 0;
-    int n = fscanf(stream, "%ld %ld", a, b);
-    fclose(stream);
-    return n;
-}
-
-/* The quota of one control group, in CPUs, rounded up. */
-static int cpus_of_group(const char *directory) {
-    long quota = -1, period = 0, nothing;
-    if (read_numbers(directory, "cpu.max", &quota, &period) < 2 && /* version 2; "max 100000" is no limit */
-        read_numbers(directory, "cpu.cfs_quota_us", &quota, &nothing) == 1)
-        read_numbers(directory, "cpu.cfs_period_us", &period, &nothing);
-    if (quota <= 0 || period <= 0 || quota / period >= MAX_THREADS) return MAX_THREADS;
-    return (int)((quota + period - 1) / period);
-}
-
-/* The smallest quota of our control group and those that it is in. */
-static int cpus_by_quota(void) {
-    int cpus = MAX_THREADS;
-    char line[PATH_MAX], directory[PATH_MAX + 32];
-    FILE *groups = fopen("/proc/self/cgroup", "r"); /* lines of id:controllers:path; version 2 names no controllers */
-    if (groups == NULL) return cpus;
-    while (fgets(line, sizeof line, groups) != NULL) {
-        char *controllers = strchr(line, ':'), *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-        if (path == NULL) continue;
-        *path++ = '\0';
-        path[strcspn(path, "\n")] = '\0';
-        int version2 = *++controllers == '\0', cpu = 0;
-        for (char *rest, *c = strtok_r(controllers, ",", &rest); c != NULL; c = strtok_r(NULL, ",", &rest))
-            cpu |= strcmp(c, "cpu") == 0;
-        if (!version2 && !cpu) continue;
-        /* In a container the path may be the host's; the walk ends at the mount point, which is the container's. */
-        for (;;) {
-            snprintf(directory, sizeof directory, "/sys/fs/cgroup%s%s", version2 ? "" : "/cpu", path);
-            int quota = cpus_of_group(directory);
-            if (quota < cpus) cpus = quota;
-            char *last = strrchr(path, '/');
-            if (last == NULL) break;
-            *last = '\0';
+        int64_t start = mf_now();
+        if (start_helpers((int)seats) == 0) {
+            run_alone(n_tasks, task, context);
+        } else if (mf_wants_helpers(&pool.experience, start)) {
+            run_job(n_tasks, (int)seats, task, context, work, start);
+        } else {
+            run_alone(n_tasks, task, context);
+            mf_learn(&pool.experience, work, 0, start, mf_now());
         }
+        atomic_store_explicit(&pool.busy, 0, memory_order_release);
+        return;
     }
-    fclose(groups);
-    return cpus;
-}
-#endif
-
-/* A positive number in the environment, or 0. */
-static long number_of(const char *variable) {
-    const char *text = getenv(variable);
-    char *end;
-    long n = text != NULL ? strtol(text, &end, 10) : 0;
-    return n > 0 && *end == '\0' ? n : 0;
-}
-
-static int default_threads(void) {
-    long n = number_of("MLPFAST_NUM_THREADS"), limit = number_of("OMP_NUM_THREADS");
-    if (n == 0) {
-        n = sysconf(_SC_NPROCESSORS_ONLN);
-#if defined(__linux__)
-        int affinity = cpus_by_affinity(), quota = cpus_by_quota();
-        n = affinity < quota ? affinity : quota;
-#endif
-        if (limit > 0 && limit < n) n = limit; /* joblib, dask and ray tell their workers' share by it */
-    }
-    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
-}
-
-static atomic_int most_threads; /* as set; 0: the default */
-
-int mf_max_threads(void) {
-    static atomic_int by_default; /* threads that race to find it out find the same */
-    int n = atomic_load_explicit(&most_threads, memory_order_relaxed);
-    if (n == 0) n = atomic_load_explicit(&by_default, memory_order_relaxed);
-    if (n == 0) atomic_store_explicit(&by_default, n = default_threads(), memory_order_relaxed);
-    return n;
-}
-
-void mf_set_max_threads(int n) {
-    atomic_store_explicit(&most_threads, n < 0 ? 0 : n > MAX_THREADS ? MAX_THREADS : n, memory_order_relaxed);
+    run_alone(n_tasks, task, context);
 }

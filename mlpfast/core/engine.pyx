@@ -429,7 +429,7 @@ cdef class Engine:
             plan.rows = self.rows_of(order, first + chunk, n)
             plan.known_rows = known - chunk if order != NULL else n
             plan.first_row, plan.chunk_rows = chunk, n
-            parallel_for((n + plan.panel_rows - 1) // plan.panel_rows, threads, forward_backward, plan)
+            parallel_for((n + plan.panel_rows - 1) // plan.panel_rows, threads, forward_backward, plan, n * self.flops)
             for r in range(n):
                 loss += plan.row_loss[r]
             for m in range(plan.n_metrics):
@@ -440,7 +440,7 @@ cdef class Engine:
                     return False
                 plan.accumulate = chunk > 0
                 plan.updates = updates and chunk + n == rows
-                parallel_for(plan.n_tiles, threads, weight_tile, plan)
+                parallel_for(plan.n_tiles, threads, weight_tile, plan, n * self.flops)
             chunk += n
         plan.updates = updates
         totals.rows += rows

@@ -217,7 +217,7 @@ cdef class Network:
                     room += (panels_size(kernels, layers[l].linear.fan_in + 1, layers[l].linear.units)
                              * kernels.itemsize)
                     self.pack(&layers[l], False)
-            parallel_for((rows + job.share - 1) // job.share, threads, predict_share, job)
+            parallel_for((rows + job.share - 1) // job.share, threads, predict_share, job, rows * <double> self.n_parameters)
         if not job.finite:
             raise NotFiniteError
         return 0

@@ -144,7 +144,7 @@ cdef const mf_kernels *kernels_of(int dtype) except NULL
 cdef uint64_t flush_denormals() noexcept nogil
 cdef void set_float_mode(uint64_t mode) noexcept nogil
 cdef bint saves_z(int activation) noexcept nogil
-cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context) noexcept nogil
+cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil
 cdef int thread_limit(object n_threads) except -1
 cdef void permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out) noexcept nogil
 cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil

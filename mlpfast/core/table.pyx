@@ -9,7 +9,7 @@ cdef extern from "mlpfast.h" nogil:
     int mf_saves_z(int activation)
     uint64_t mf_flush_denormals()
     void mf_set_float_mode(uint64_t mode)
-    void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context)
+    void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work)
     int mf_max_threads()
     void mf_set_max_threads(int n)
     void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out)
@@ -72,8 +72,8 @@ cdef bint saves_z(int activation) noexcept nogil:
     return mf_saves_z(activation)
 
 
-cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context) noexcept nogil:
-    mf_parallel_for(n_tasks, n_threads, task, context)
+cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil:
+    mf_parallel_for(n_tasks, n_threads, task, context, work)
 
 
 cdef int thread_limit(object n_threads) except -1:
