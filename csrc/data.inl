@@ -94,12 +94,13 @@ INLINE real element(const void *source, int source_dtype, int64_t i) {
     }
 }
 
-/* Blocks of MR rows, panel by panel: writes are then contiguous, and the next block's rows, which come from memory at
- * random, are asked for at the pace of the work. */
+/* Blocks of MR rows, panel by panel: writes are then contiguous, and the rows of a later block are asked for at the pace
+ * of the work. They may come from anywhere in memory; and even if they follow each other, the hardware sees many streams. */
 INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                        int64_t known, int64_t cols, mf_matrix out) {
     const int64_t itemsize = source_dtype == MF_FLOAT32 ? 4 : source_dtype == MF_FLOAT64 ? 8 : 1;
     const int same = itemsize == (int64_t)sizeof(real);
+    enum { AHEAD = 2 * MR }; /* rows */
     vec sum = vset(0);
     for (int64_t r0 = 0; r0 < rows; r0 += MR) {
         const int64_t block = rows - r0 < MR ? rows - r0 : MR;
@@ -107,9 +108,9 @@ INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, c
             const int64_t width = cols - c < NR ? cols - c : NR;
             real *to = at(out, r0, c);
             for (int64_t r = 0; r < block; r++, to += NR) {
-                const int64_t i = (index ? index[r0 + r] : r0 + r) * ld + c;
-                if (index && r0 + r + MR < known) {
-                    const char *next = (const char *)source + (index[r0 + r + MR] * ld + c) * itemsize;
+                const int64_t i = (index ? index[r0 + r] : r0 + r) * ld + c, ahead = r0 + r + AHEAD;
+                if (ahead < known) {
+                    const char *next = (const char *)source + ((index ? index[ahead] : ahead) * ld + c) * itemsize;
                     __builtin_prefetch(next);
                     if (NR * itemsize > 64) __builtin_prefetch(next + 64);
                 }

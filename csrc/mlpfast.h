@@ -123,8 +123,8 @@ typedef struct {
     void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
     void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
     /* Rows `index` (or the first ones, if NULL) of a row-major source of any mf_dtype, cast. Returns 0 where a value
-     * is NaN or infinite. Rows up to the next multiple of mr are zeroed. index[0:known] may be read, known >= rows: the
-     * rows after these are asked for ahead of time. */
+     * is NaN or infinite. Rows up to the next multiple of mr are zeroed. Rows up to `known`, known >= rows, are asked for
+     * ahead of time; index[0:known] may be read. */
     int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
                   int64_t cols, mf_matrix out);
     /* The same from CSR rows; column indices within a row may come in any order, duplicates add. */

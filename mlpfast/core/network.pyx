@@ -46,7 +46,7 @@ cdef void predict_share(void *context, int64_t i) noexcept nogil:
                                         NULL, n, job.inputs, h[0])
         else:
             finite = kernels.gather(job.x + row * job.x_ld * itemsize(job.x_dtype), job.x_dtype, job.x_ld, NULL, n,
-                                    n, job.inputs, h[0])
+                                    job.rows - row, job.inputs, h[0])
         if not finite:
             job.finite = False
         side = 0
