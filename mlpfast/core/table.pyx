@@ -126,4 +126,8 @@ def set_max_threads(int n):
     mf_set_max_threads(n)
 
 
-kernels_of(MF_FLOAT32)  # a wrong MLPFAST_ISA is an error of the import, not of the first call
+# What is wrong in the environment is an error of the import, not of the first call.
+kernels_of(MF_FLOAT32)
+_threads = os.environ.get("MLPFAST_NUM_THREADS", "")
+if _threads and not (_threads.isdecimal() and int(_threads) > 0):
+    raise ImportError(f"MLPFAST_NUM_THREADS={_threads!r}: expected a positive number of threads")
