@@ -33,9 +33,13 @@ def targets(results: Results) -> str:
             reached, verdict = target.show(value), target.verdict(value)
         except KeyError:
             reached, verdict = "-", NOT_MEASURED
+        try:
+            limit = target.show(target.limit(results)) if target.limit else ""
+        except KeyError:
+            limit = "-"
         least = target.show(target.least) if target.least is not None else "-"
-        rows.append([target.workload, target.what, target.show(target.goal), least, reached, verdict])
-    return table(["workload", "what", "goal", "least", "reached", ""], rows)
+        rows.append([target.workload, target.what, target.show(target.goal), least, reached, limit, verdict])
+    return table(["workload", "what", "goal", "least", "reached", "at the roof", ""], rows)
 
 
 def workload_table(results: Results, section: str, workload: str, quality: str) -> str:
@@ -69,6 +73,15 @@ def workload_table(results: Results, section: str, workload: str, quality: str) 
     unit = "call" if section == "inference" else "step"
     head = ["", f"median {unit}", "fastest .. third quartile", "over mlpfast", "of FMA peak", "of the roof", quality]
     return table(head, rows)
+
+
+def roof_terms(results: Results, section: str, workload: str) -> str:
+    """What the roof of a workload is made of."""
+    for roof in results.select(section=section, workload=workload, peer="roof"):
+        if "seconds" in roof:
+            moving, flops = roof["moving_seconds"], roof["flops"] / roof["peak"]
+            return f"Its flops take {duration(flops)} at the peak; its data, {duration(moving)} to come and go."
+    return ""
 
 
 def shortened(text: str, length: int = 80) -> str:
@@ -204,7 +217,8 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         HOW.format(rate=LEARNING_RATE),
         "## Targets",
         "Goal, least acceptable, and what this run reached. Ratios are medians of one interleaved run, one thread "
-        "each, float32 unless it says float64.",
+        "each, float32 unless it says float64. *At the roof* is what the machine's roof would reach in our place: no "
+        "program can do better here, and one that gathers, updates and normalises between its products does worse.",
         targets(results),
         "## Training",
         "A step is one batch: shuffle, gather, forward, loss, backward, Adam update. *Loss* is the training loss after "
@@ -219,6 +233,7 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
             f"{workload.loss}, batch {workload.batch}, {workload.rows:,} {data} rows, {workload.epochs} "
             f"epoch{'s' if workload.epochs > 1 else ''}; {workload.flops / 1e6:,.4g} MFLOP a step.",
             workload_table(results, "training", workload.name, "loss"),
+            roof_terms(results, "training", workload.name),
         ]
     parts += [
         "## Inference",
@@ -226,7 +241,11 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         picture("inference", "Time of a prediction over mlpfast's, by workload and library"),
     ]
     for workload in INFERENCE:
-        parts += [f"### {workload.name}", workload_table(results, "inference", workload.name, "error")]
+        parts += [
+            f"### {workload.name}",
+            workload_table(results, "inference", workload.name, "error"),
+            roof_terms(results, "inference", workload.name),
+        ]
     parts += ["## float64"]
     for workload in FLOAT64:
         parts += [f"### {workload.name}", workload_table(results, "float64", workload.name, "loss")]

@@ -15,7 +15,7 @@ def size(n: float) -> str:
 
 
 def ratio(x: float) -> str:
-    return f"{x:.0f}x" if x >= 9.95 else f"{x:.2g}x" if x < 1 else f"{x:.1f}x"
+    return f"{x:.0f}x" if x >= 9.95 else f"{x:.1f}x" if x >= 1.995 else f"{x:.2f}x"
 
 
 def _scaled(x: float, units: Sequence[tuple[str, float]]) -> str:

@@ -127,13 +127,15 @@ cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon
     cdef const mf_kernels *kernels = plan.kernels
     cdef const Layer *layer = &plan.layers[tile.layer]
     cdef int64_t item = kernels.itemsize, panel = kernels.nr * item, units = layer.linear.units
-    cdef int64_t at = (layer.offset + tile.i0 * units + tile.j0) * item, after = tile.i0 + tile.ni, count = 0
+    cdef int64_t at = (layer.offset + tile.i0 * units + tile.j0) * item, count = 0
     cdef int64_t high = (tile.ni + kernels.nr - 1) // kernels.nr, wide = (tile.nj + kernels.nr - 1) // kernels.nr
     cdef mf_matrix w = from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0)
-    cdef mf_matrix wt = from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0)
+    cdef mf_matrix wt
+    cdef const Tile *next = tile + 1        # there is one: biases come last
     cdef int slot
-    if after < layer.linear.fan_in:
-        count = add(soon, count, from_column(kernels, h, after).data, high, plan.chunk_rows * panel, h.panel_stride * item)
+    if not next.bias and next.i0 != tile.i0:
+        count = add(soon, count, from_column(kernels, h, next.i0).data, high, plan.chunk_rows * panel,
+                    h.panel_stride * item)
     if plan.updates:
         count = add(soon, count, plan.parameters + at, tile.ni, tile.nj * item, units * item)
         for slot in range(3):
@@ -141,6 +143,7 @@ cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon
                 count = add(soon, count, plan.slots[slot] + at, tile.ni, tile.nj * item, units * item)
         count = add(soon, count, w.data, wide, tile.ni * panel, w.panel_stride * item)
         if tile.layer > 0:
+            wt = from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0)
             count = add(soon, count, wt.data, high, tile.nj * panel, wt.panel_stride * item)
     return count
 
