@@ -258,11 +258,11 @@ def spread(seconds: Sequence[float]) -> Record:
 
 
 def data_file(workload: Workload) -> Path:
-    """The workload's data as a file in this run's temporary folder, written once."""
+    """The workload's data as a file in this run's temporary folder, written once for each number of rows."""
     global _folder
     if _folder is None:
         _folder = tempfile.TemporaryDirectory(prefix="mlpfast-bench-")
-    path = Path(_folder.name) / f"{workload.name.replace(' ', '_')}.npz"
+    path = Path(_folder.name) / f"{workload.name.replace(' ', '_')}-{workload.rows}.npz"
     if not path.exists():
         np.savez(path, **make(workload))
     return path

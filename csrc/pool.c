@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "experience.h"
 #include "mlpfast.h"
@@ -50,7 +51,7 @@ static struct {
     CACHE_LINE atomic_int busy; /* owned by a caller: the fields of this group are its own */
     int helpers, most_helpers;  /* threads that exist; that can exist, as far as we know */
     int fork_handler;           /* is registered */
-    mf_experience experience;   /* with helpers */
+    mf_experience experience;   /* of helpers */
 
     CACHE_LINE pthread_mutex_t mutex; /* for sleeping only */
     pthread_cond_t work, finished;
@@ -64,6 +65,12 @@ static struct {
 };
 
 /* --- waiting --- */
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
+}
 
 /* Tells the core that this is a spin loop. */
 static inline void relax(void) {
@@ -88,7 +95,7 @@ static inline int spin(int (*condition)(void), int64_t nanoseconds, int polite) 
         if (condition()) return 1;
         relax();
         if (i % 64 != 0) continue;
-        int64_t time = mf_now();
+        int64_t time = now();
         if (deadline == 0) deadline = time + nanoseconds;
         if (time > deadline) return 0;
         if (polite) sched_yield();
@@ -213,7 +220,7 @@ static int start_helpers(int wanted) {
     return pool.helpers;
 }
 
-static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, double work, int64_t start) {
+static void run_job(int64_t n_tasks, int seats, mf_task task, void *context) {
     pool.n_tasks = n_tasks;
     pool.task = task;
     pool.context = context;
@@ -222,12 +229,8 @@ static void run_job(int64_t n_tasks, int seats, mf_task task, void *context, dou
     atomic_store(&pool.ticket, (uint64_t)seats * SEAT + (uint64_t)(n_tasks - 1)); /* the first task is our own */
     int sleeping = atomic_load(&pool.sleeping_helpers);
     if (sleeping > 0 && pool.helpers - sleeping < seats) wake_helper();
-    int64_t done = run_tasks(n_tasks), own = mf_now(), end = own;
-    if (atomic_fetch_sub(&pool.unfinished, done) != done) {
-        if (!spin(is_finished, CALLER_SPIN, 0)) sleep_until_finished();
-        end = mf_now();
-    }
-    mf_learn(&pool.experience, work, end - own, start, end);
+    int64_t done = run_tasks(n_tasks);
+    if (atomic_fetch_sub(&pool.unfinished, done) != done && !spin(is_finished, CALLER_SPIN, 0)) sleep_until_finished();
 }
 
 static void run_alone(int64_t n_tasks, mf_task task, void *context) {
@@ -240,15 +243,11 @@ void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context
     seats = (n_tasks < seats ? n_tasks : seats) - 1;
     /* Another caller's job, or the job whose task we are in, is not waited for. */
     if (seats > 0 && n_tasks <= (int64_t)TASKS && !atomic_exchange(&pool.busy, 1)) {
-        int64_t start = mf_now();
-        if (start_helpers((int)seats) == 0) {
-            run_alone(n_tasks, task, context);
-        } else if (mf_wants_helpers(&pool.experience, start)) {
-            run_job(n_tasks, (int)seats, task, context, work, start);
-        } else {
-            run_alone(n_tasks, task, context);
-            mf_learn(&pool.experience, work, 0, start, mf_now());
-        }
+        int64_t start = now();
+        int helped = start_helpers((int)seats) > 0;
+        if (helped && !pool.experience.alone) run_job(n_tasks, (int)seats, task, context);
+        else run_alone(n_tasks, task, context);
+        if (helped) mf_learn(&pool.experience, work, now() - start);
         atomic_store_explicit(&pool.busy, 0, memory_order_release);
         return;
     }
