@@ -19,7 +19,7 @@ def brief(workload: Workload) -> Workload:
     """Fewer steps: with two threads on a busy machine, some libraries take a tenth of a second for each."""
     if workload.kind == "predict":
         return workload
-    steps = max(8, min(256, workload.steps, int(2e9 / workload.flops)))
+    steps = max(8, min(workload.steps, int(1e11 / workload.flops)))
     return replace(workload, rows=steps * workload.batch, epochs=1)
 
 

@@ -60,7 +60,7 @@ cdef void compare(Plan *plan, int64_t r0, int64_t n, mf_matrix h) noexcept nogil
     cdef double threshold = 0 if plan.fused else 0.5
     cdef int m
     targets.rows = plan.rows + r0
-    if plan.outputs.data != NULL:
+    if plan.outputs.data != NULL and plan.n_metrics > 0:
         outputs = from_row(kernels, plan.outputs, r0)
         activate(kernels, plan.output_activation, plan.output_alpha, h, outputs, n, units)
         threshold = 0.5
