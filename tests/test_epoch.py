@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,18 @@ def interrupt_soon():
     return timer
 
 
+@contextmanager
+def alarm_after(seconds, handler):
+    """Send this process a SIGALRM in a while, for the handler."""
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.fixture
 def python_handles_ctrl_c():
     if threading.current_thread() is not threading.main_thread():
@@ -183,16 +196,10 @@ def test_another_signals_handler_may_raise_what_it_likes():
     def handler(number, frame):
         raise Alarm
 
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        trainer, X, y = trainer_and_data()
-        order = np.tile(np.arange(1000), LAPS)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        with pytest.raises(Alarm):
-            trainer.run_epoch(X, y.astype(np.int32), order=order)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    trainer, X, y = trainer_and_data()
+    order = np.tile(np.arange(1000), LAPS)
+    with alarm_after(0.3, handler), pytest.raises(Alarm):
+        trainer.run_epoch(X, y.astype(np.int32), order=order)
     assert trainer.steps > 0
 
 
@@ -224,14 +231,8 @@ def test_a_trainer_at_work_refuses_another_call():
             refused.append(str(error))
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(TimeoutError):
-            trainer.run_epoch(X, y.astype(np.int32), order=long)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with alarm_after(0.1, interrupt), pytest.raises(TimeoutError):
+        trainer.run_epoch(X, y.astype(np.int32), order=long)
     assert refused
     assert "at work" in refused[0]
     assert trainer.evaluate(X[:10], y[:10])["loss"] > 0
