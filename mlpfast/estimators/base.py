@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -245,15 +246,35 @@ class BaseMLP(BaseEstimator):
         incremental: bool = False,
         classes: Any = None,
     ) -> None:
-        before = vars(self).copy()
-        try:
-            train, rows, validation, random_state = self._prepare(
-                X, y, sample_weight, X_val, y_val, sample_weight_val, incremental, classes
+        with self._left_alone_if_rejected():
+            first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+            layers = self._hidden_layers()
+            check_callbacks(self.callbacks or ())
+            if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in layers)):
+                raise ValueError("dropout and weight_decay need solver 'sgd' or 'adam'; 'lbfgs' takes alpha alone")
+            if (X_val is None) != (y_val is None):
+                raise ValueError("expected X_val and y_val together, got only one of them")
+            if incremental and self.early_stopping and X_val is None:
+                raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
+
+            X, y = self._validate_input(X, y, reset=first_pass)
+            n_features = X.shape[1]
+            sample_weight = _as_weights(sample_weight, X, "sample_weight")
+            y = self._learn_targets(y, incremental, classes)
+            random_state = check_random_state(self.random_state)
+            dtype = X.dtype if first_pass else self.model_.dtype
+            self._prepare_model(n_features, dtype, random_state, first_pass)
+
+            train = Data(
+                X,
+                self._encode_targets(y, self.model_.dtype),
+                self._row_weights(y, sample_weight, incremental),
             )
-        except BaseException:  # a rejected call leaves the estimator as it was
-            self.__dict__ = before
-            raise
-        del before  # and with it the old network
+            validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
+            rows = None
+            if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
+                # After the weights: the order in which scikit-learn draws.
+                rows, validation = hold_out(self, train, sample_weight, random_state)
         if self.solver == "lbfgs":
             if validation is not None:
                 warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
@@ -261,50 +282,15 @@ class BaseMLP(BaseEstimator):
         else:
             fit_stochastic(self, train, rows, validation, random_state, incremental)
 
-    def _prepare(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_val: Any,
-        y_val: Any,
-        sample_weight_val: Any,
-        incremental: bool,
-        classes: Any,
-    ) -> tuple[Data, NDArray[np.int64] | None, Data | None, np.random.RandomState]:
-        """Check everything and make the network.
-
-        Returns the data, those of its rows to train on (None for all), the validation data, and the source of
-        randomness, from which the weights and then the held-out rows have been drawn, in scikit-learn's order.
-        """
-        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        layers = self._hidden_layers()
-        check_callbacks(self.callbacks or ())
-        if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in layers)):
-            raise ValueError("dropout and weight_decay need solver 'sgd' or 'adam'; 'lbfgs' takes alpha alone")
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected X_val and y_val together, got only one of them")
-        if incremental and self.early_stopping and X_val is None:
-            raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
-
-        X, y = self._validate_input(X, y, reset=first_pass)
-        n_features = X.shape[1]
-        sample_weight = _as_weights(sample_weight, X, "sample_weight")
-        y = self._learn_targets(y, incremental, classes)
-        random_state = check_random_state(self.random_state)
-        dtype = X.dtype if first_pass else self.model_.dtype
-        self._prepare_model(n_features, dtype, random_state, first_pass)
-
-        train = Data(
-            X,
-            self._encode_targets(y, self.model_.dtype),
-            self._row_weights(y, sample_weight, incremental),
-        )
-        validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
-        rows = None
-        if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
-            rows, validation = hold_out(self, train, sample_weight, random_state)
-        return train, rows, validation, random_state
+    @contextmanager
+    def _left_alone_if_rejected(self) -> Iterator[None]:
+        """Leave the estimator as it was where an argument turns out to be wrong."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     def _validate_input(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """X as a C-contiguous array or CSR matrix of float32 or float64, y as an array."""
