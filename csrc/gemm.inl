@@ -2,25 +2,26 @@
  * The three products of a layer: h W + b, delta Wt and h^T delta.
  *
  * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile holds
- * MR rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
+ * some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
  * ISA can be seen in the bits. All matrices are padded (see mf_matrix), except a row-major `w`.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
 #define BLOCK 256
 #define VECTORS (NR / LANES)
+#define TALLEST TALL(1) /* rows of any tile, at most */
 /* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
 #define STRETCH 32
 /* Weights that L2 keeps from one panel of rows to the next: their blocks need not be asked for. */
 #define KEPT_BYTES (1 << 20)
 
 /* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */
-INLINE void accumulate(vec acc[MR][VECTORS], const int vectors, const real *a, ptrdiff_t a_row, ptrdiff_t a_k,
-                       const real *b, ptrdiff_t b_k, int64_t n) {
+INLINE void accumulate(vec acc[][VECTORS], const int height, const int vectors, const real *a, ptrdiff_t a_row,
+                       ptrdiff_t a_k, const real *b, ptrdiff_t b_k, int64_t n) {
     for (int64_t k = 0; k < n; k++, a += a_k, b += b_k) {
         vec row[VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) row[v] = vload(b + v * LANES);
-        UNROLL for (int r = 0; r < MR; r++) {
+        UNROLL for (int r = 0; r < height; r++) {
             vec x = vset(a[r * a_row]);
             UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vfma(x, row[v], acc[r][v]);
         }
@@ -39,29 +40,29 @@ typedef struct {
 } product;
 
 /* The tile's last k block is done: activation, or Hadamard product with its derivative, while it is in registers. */
-INLINE void finish_tile(const product *p, const int kind, const int vectors, vec acc[MR][VECTORS], int64_t r0,
-                        int64_t j0) {
+INLINE void finish_tile(const product *p, const int kind, const int height, const int vectors, vec acc[][VECTORS],
+                        int64_t r0, int64_t j0) {
     real *out = at(p->out, r0, j0);
     real *saved = p->saved.data ? at(p->saved, r0, j0) : NULL;
     const int in_registers = p->activation == MF_IDENTITY || (p->activation == MF_RELU && (kind == BACKWARD || !saved));
     if (in_registers) {
         const vec zero = vset(0);
         if (p->activation == MF_RELU) {
-            UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++) {
+            UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) {
                 if (kind == FORWARD) acc[r][v] = vmax(zero, acc[r][v]);
                 else acc[r][v] = vselect(vless(zero, vload(saved + r * NR + v * LANES)), acc[r][v], zero);
             }
         }
-        UNROLL for (int r = 0; r < MR; r++)
+        UNROLL for (int r = 0; r < height; r++)
             UNROLL for (int v = 0; v < vectors; v++) vstore(out + r * NR + v * LANES, acc[r][v]);
         if (kind == BACKWARD || !saved) return;
     }
     real *z = kind == FORWARD && saved ? saved : out;
-    UNROLL for (int r = 0; r < MR; r++)
+    UNROLL for (int r = 0; r < height; r++)
         UNROLL for (int v = 0; v < vectors; v++) vstore(z + r * NR + v * LANES, acc[r][v]);
     if (in_registers) return;
-    const int spans = vectors == VECTORS ? 1 : MR; /* a whole tile is contiguous; a narrow one is not */
-    const int64_t length = vectors == VECTORS ? MR * NR : vectors * LANES;
+    const int spans = vectors == VECTORS ? 1 : height; /* a whole tile is contiguous; a narrow one is not */
+    const int64_t length = vectors == VECTORS ? height * NR : vectors * LANES;
     for (int64_t s = 0; s < spans; s++) {
         if (kind == FORWARD) activate_span(p->activation, p->alpha, z + s * NR, out + s * NR, length);
         else hadamard_span(p->activation, p->alpha, out + s * NR, saved + s * NR, out + s * NR, length);
@@ -78,32 +79,41 @@ INLINE mf_soon next_block(const product *p, int64_t k0, int64_t j0) {
                      .stride = p->b.row_stride * (ptrdiff_t)sizeof(real)};
 }
 
-INLINE void product_panel(const product *p, const int kind, const int vectors, int64_t j0) {
+/* One block of k of the tile of rows [r0, r0 + height) and columns [j0, j0 + vectors * LANES). */
+INLINE void product_tile(const product *p, const int kind, const int height, const int vectors, int64_t r0, int64_t j0,
+                         int64_t k0, int64_t block, requests *ahead) {
     const real *b = at(p->b, 0, j0);
     const ptrdiff_t b_k = p->b.row_stride;
+    vec acc[TALLEST][VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) {
+        const vec start = kind == FORWARD ? vload(b + p->k * b_k + v * LANES) : vset(0);
+        UNROLL for (int r = 0; r < height; r++)
+            acc[r][v] = k0 == 0 ? start : vload(at(p->out, r0 + r, j0) + v * LANES);
+    }
+    for (int64_t k = k0; k < k0 + block; k += NR) {
+        const int64_t n = k0 + block - k < NR ? k0 + block - k : NR;
+        ask(ahead);
+        accumulate(acc, height, vectors, at(p->a, r0, k), NR, 1, b + k * b_k, b_k, n);
+    }
+    if (k0 + block < p->k) {
+        UNROLL for (int r = 0; r < height; r++)
+            UNROLL for (int v = 0; v < vectors; v++) vstore(at(p->out, r0 + r, j0) + v * LANES, acc[r][v]);
+    } else {
+        finish_tile(p, kind, height, vectors, acc, r0, j0);
+    }
+}
+
+INLINE void product_panel(const product *p, const int kind, const int vectors, int64_t j0) {
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += BLOCK) {
         const int64_t block = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
         const mf_soon next = next_block(p, k0, j0);
-        requests ahead = spread(&next, next.rows > 0, (p->rows + MR - 1) / MR * ((block + NR - 1) / NR));
-        for (int64_t r0 = 0; r0 < p->rows; r0 += MR) {
-            vec acc[MR][VECTORS];
-            UNROLL for (int v = 0; v < vectors; v++) {
-                const vec start = kind == FORWARD ? vload(b + p->k * b_k + v * LANES) : vset(0);
-                UNROLL for (int r = 0; r < MR; r++)
-                    acc[r][v] = k0 == 0 ? start : vload(at(p->out, r0 + r, j0) + v * LANES);
-            }
-            for (int64_t k = k0; k < k0 + block; k += NR) {
-                const int64_t n = k0 + block - k < NR ? k0 + block - k : NR;
-                ask(&ahead);
-                accumulate(acc, vectors, at(p->a, r0, k), NR, 1, b + k * b_k, b_k, n);
-            }
-            if (k0 + block < p->k) {
-                UNROLL for (int r = 0; r < MR; r++)
-                    UNROLL for (int v = 0; v < vectors; v++) vstore(at(p->out, r0 + r, j0) + v * LANES, acc[r][v]);
-            } else {
-                finish_tile(p, kind, vectors, acc, r0, j0);
-            }
-        }
+        const int64_t tiles = (p->rows + TALL(vectors) - 1) / TALL(vectors);
+        requests ahead = spread(&next, next.rows > 0, tiles * ((block + NR - 1) / NR));
+        int64_t r0 = 0;
+        for (; TALL(vectors) > MR && r0 + UNIT - MR < p->rows; r0 += UNIT)
+            for (int64_t r = r0; r < r0 + UNIT; r += TALL(vectors))
+                product_tile(p, kind, TALL(vectors), vectors, r, j0, k0, block, &ahead);
+        for (; r0 < p->rows; r0 += MR) product_tile(p, kind, MR, vectors, r0, j0, k0, block, &ahead);
     }
 }
 
@@ -135,28 +145,29 @@ static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_m
 
 /* --- h^T delta: tiles of weights, k running through the rows of the batch --- */
 
-INLINE void gradient_tile(const int vectors, const real *h, const real *delta, real *g, int64_t ld, int64_t rows,
-                          int64_t ni, int64_t nj, int accumulates, requests *ahead) {
-    vec acc[MR][VECTORS];
-    const int whole = ni >= MR && nj >= vectors * LANES;
+INLINE void gradient_tile(const int height, const int vectors, const real *h, const real *delta, real *g, int64_t ld,
+                          int64_t rows, int64_t ni, int64_t nj, int accumulates, requests *ahead) {
+    vec acc[TALLEST][VECTORS];
+    const int whole = ni >= height && nj >= vectors * LANES;
     const int last = (int)(nj - (vectors - 1) * LANES < LANES ? nj - (vectors - 1) * LANES : LANES);
-    UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vset(0);
+    UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vset(0);
     if (accumulates && whole) {
-        UNROLL for (int r = 0; r < MR; r++)
+        UNROLL for (int r = 0; r < height; r++)
             UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vload(g + r * ld + v * LANES);
     } else if (accumulates) {
-        UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++)
+        UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++)
             if (r < ni) acc[r][v] = vload_n(g + r * ld + v * LANES, v < vectors - 1 ? LANES : last);
     }
     for (int64_t r = 0; r < rows; r += STRETCH) {
         ask(ahead);
-        accumulate(acc, vectors, h + r * NR, 1, NR, delta + r * NR, NR, rows - r < STRETCH ? rows - r : STRETCH);
+        const int64_t n = rows - r < STRETCH ? rows - r : STRETCH;
+        accumulate(acc, height, vectors, h + r * NR, 1, NR, delta + r * NR, NR, n);
     }
     if (whole) {
-        UNROLL for (int r = 0; r < MR; r++)
+        UNROLL for (int r = 0; r < height; r++)
             UNROLL for (int v = 0; v < vectors; v++) vstore(g + r * ld + v * LANES, acc[r][v]);
     } else {
-        UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < vectors; v++)
+        UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++)
             if (r < ni) vstore_n(g + r * ld + v * LANES, acc[r][v], v < vectors - 1 ? LANES : last);
     }
 }
@@ -165,15 +176,24 @@ INLINE void gradient_panel(const int vectors, mf_matrix h, const real *delta, re
                            int64_t i0, int64_t ni, int64_t nj, int accumulates, requests *ahead) {
     for (int64_t r0 = 0; r0 == 0 || r0 < rows; r0 += BLOCK) {
         const int64_t block = rows - r0 < BLOCK ? rows - r0 : BLOCK;
-        for (int64_t i = 0; i < ni; i += MR)
-            gradient_tile(vectors, at(h, r0, i0 + i), delta + r0 * NR, g + i * ld, ld, block, ni - i, nj,
-                          accumulates || r0 > 0, ahead);
+        const int adds = accumulates || r0 > 0;
+        const real *d = delta + r0 * NR;
+        for (int64_t panel = 0; panel < ni; panel += NR) {
+            const int64_t end = ni - panel < NR ? ni : panel + NR;
+            int64_t i = panel;
+            for (; TALL(vectors) > MR && i + UNIT - MR < end; i += UNIT)
+                for (int64_t t = i; t < i + UNIT; t += TALL(vectors))
+                    gradient_tile(TALL(vectors), vectors, at(h, r0, i0 + t), d, g + t * ld, ld, block, ni - t, nj, adds,
+                                  ahead);
+            for (; i < end; i += MR)
+                gradient_tile(MR, vectors, at(h, r0, i0 + i), d, g + i * ld, ld, block, ni - i, nj, adds, ahead);
+        }
     }
 }
 
 static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulates, const mf_soon *soon, int64_t count) {
-    const int64_t tiles = (nj + NR - 1) / NR * ((ni + MR - 1) / MR);
+    const int64_t tiles = (nj + NR - 1) / NR * ((ni + TALL(VECTORS) - 1) / TALL(VECTORS));
     requests ahead = spread(soon, count, tiles * ((rows + STRETCH - 1) / STRETCH));
     for (int64_t j = 0; j < nj; j += NR) {
         const int64_t width = nj - j < NR ? nj - j : NR;

@@ -5,15 +5,31 @@
 #include "mlpfast.h"
 #include "simd.h"
 
-#if defined(MF_ISA_NEON)
-#define NR (4 * LANES) /* 32 registers of 16 bytes: 4 x 4 accumulators */
+/*
+ * The shape of the products. A panel is NR columns wide; matrices have rows to a multiple of MR. TALL(vectors) is the
+ * height of a register tile so many vectors wide, for as many accumulators as there are registers, and enough to hide
+ * the latency of an FMA. Rows are taken UNIT at a time, in such tiles; fewer than UNIT in tiles of MR.
+ */
+#if defined(MF_ISA_NEON) /* 32 registers of 16 bytes */
+#define NR (4 * LANES)
 #define MR 4
-#elif defined(MF_ISA_AVX512)
+#define UNIT 16
+#define TALL(vectors) (vectors == 1 ? 16 : vectors == 2 ? 8 : 4)
+#elif defined(MF_ISA_AVX512) /* 32 registers */
 #define NR (2 * LANES)
 #define MR 8
+#define UNIT 16
+#define TALL(vectors) (vectors == 1 ? 16 : 8)
+#elif defined(MF_ISA_AVX2) /* 16 registers */
+#define NR (2 * LANES)
+#define MR 4
+#define UNIT 12
+#define TALL(vectors) (vectors == 1 ? 12 : 6)
 #else
 #define NR (2 * LANES)
 #define MR 4
+#define UNIT 4
+#define TALL(vectors) 4
 #endif
 
 /* Element (r, c) of a matrix, and the vectors that start at a column which is a multiple of LANES. */
