@@ -54,11 +54,8 @@ INLINE void transpose_block(const real *in, ptrdiff_t ld, int64_t height, int64_
         UNROLL for (int i = 0; i < LANES; i++)
             row[i] = i < height ? vload_n(in + i * ld, width < LANES ? (int)width : LANES) : vset(0);
     UNROLL for (int s = 1; s < LANES; s *= 2) {
-        ivec low, high;
-        UNROLL for (int l = 0; l < LANES; l++) {
-            low[l] = l & s ? LANES + l - s : l;
-            high[l] = l & s ? LANES + l : l + s;
-        }
+        const ivec lane = lane_numbers_int();
+        const ivec low = lane + (((lane & s) != 0) & (LANES - s)), high = low + s; /* LANES + i: lane i of b */
         UNROLL for (int i = 0; i < LANES; i++) {
             if (i & s) continue;
             const vec a = row[i], b = row[i + s];

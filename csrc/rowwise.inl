@@ -8,26 +8,6 @@
 
 /* --- lanes --- */
 
-#define LANES_2(f) f(0), f(1)
-#define LANES_4(f) LANES_2(f), f(2), f(3)
-#define LANES_8(f) LANES_4(f), f(4), f(5), f(6), f(7)
-#define LANES_16(f) LANES_8(f), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
-#if defined(MF_F32)
-#define VECTOR_WORDS (MF_VECTOR_BYTES / 4)
-#else
-#define VECTOR_WORDS (MF_VECTOR_BYTES / 8)
-#endif
-#if VECTOR_WORDS == 16
-#define EACH_LANE LANES_16
-#elif VECTOR_WORDS == 8
-#define EACH_LANE LANES_8
-#elif VECTOR_WORDS == 4
-#define EACH_LANE LANES_4
-#else
-#define EACH_LANE LANES_2
-#endif
-
-#define LANE(i) i
 #define ACROSS_8(i) ((i) ^ 8) % VECTOR_WORDS
 #define ACROSS_4(i) ((i) ^ 4) % VECTOR_WORDS
 #define ACROSS_2(i) ((i) ^ 2) % VECTOR_WORDS
@@ -37,9 +17,6 @@
 #else
 #define PICK(v, lane) __builtin_shuffle(v, (ivec){EACH_LANE(lane)})
 #endif
-
-/* 0, 1, 2, ... */
-INLINE vec lane_numbers(void) { return (vec){EACH_LANE(LANE)}; }
 
 enum fold { SUM, MAXIMUM };
 

@@ -61,6 +61,31 @@ INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
 INLINE vec vset(real x) { return x - (vec){0}; }
 INLINE ivec vset_int(sword x) { return x - (ivec){0}; }
 
+/* --- EACH_LANE(f): the list f(0), f(1), ..., one for each lane, for constant vectors --- */
+
+#define LANES_2(f) f(0), f(1)
+#define LANES_4(f) LANES_2(f), f(2), f(3)
+#define LANES_8(f) LANES_4(f), f(4), f(5), f(6), f(7)
+#define LANES_16(f) LANES_8(f), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
+#if defined(MF_F32)
+#define VECTOR_WORDS (MF_VECTOR_BYTES / 4)
+#else
+#define VECTOR_WORDS (MF_VECTOR_BYTES / 8)
+#endif
+#if VECTOR_WORDS == 16
+#define EACH_LANE LANES_16
+#elif VECTOR_WORDS == 8
+#define EACH_LANE LANES_8
+#elif VECTOR_WORDS == 4
+#define EACH_LANE LANES_4
+#else
+#define EACH_LANE LANES_2
+#endif
+#define LANE(i) i
+
+INLINE vec lane_numbers(void) { return (vec){EACH_LANE(LANE)}; }
+INLINE ivec lane_numbers_int(void) { return (ivec){EACH_LANE(LANE)}; }
+
 /* --- fused multiply-add and square root: one rounding each, on every ISA --- */
 
 #if defined(MF_ISA_AVX512) && defined(MF_F32)
