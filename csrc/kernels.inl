@@ -43,6 +43,7 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
 #include "ahead.inl"
 #include "gemm.inl"
 #include "data.inl"
+#include "columns.inl"
 #include "rowwise.inl"
 #include "losses.inl"
 #include "metrics.inl"

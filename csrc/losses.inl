@@ -230,17 +230,17 @@ INLINE target_sums sum_targets(mf_matrix z, const mf_targets *targets, smoothing
 /* -sum t log p = mass * log sum exp(z - max z) - dot; its derivative is mass * p - t. `hard`: targets are plain labels.
  * delta holds the exponentials on the way. */
 INLINE void cross_entropy_group(mf_matrix z, const mf_targets *targets, int64_t r0, int64_t height, int64_t cols,
-                                double scale, mf_matrix delta, double *row_loss, const int narrow, const int hard) {
+                                double scale, mf_matrix delta, double *row_loss, const int hard) {
     const smoothing s = smooth_over(targets, cols);
     real maximum[GROUP], sum[GROUP], log_sum[GROUP], factor[GROUP], to_p[GROUP];
     target_sums target[GROUP];
-    row_maxima(z, r0, height, cols, maximum, narrow);
+    row_maxima(z, r0, height, cols, maximum, 0);
     for (int64_t i = 0; i < height; i++) {
         const double m = (double)maximum[i];
         if (hard) target[i] = (target_sums){1, *at(z, r0 + i, targets->labels[data_row(targets, r0 + i)]) - m};
         else target[i] = sum_targets(z, targets, s, r0 + i, cols, m);
     }
-    row_exponentials(z, delta, r0, height, cols, maximum, sum, narrow);
+    row_exponentials(z, delta, r0, height, cols, maximum, sum, 0);
     for (int64_t i = 0; i < height; i += LANES) vstore(log_sum + i, vlog(vload(sum + i)));
     for (int64_t i = 0; i < height; i++) {
         const double weight = row_weight(targets, r0 + i);
@@ -250,25 +250,56 @@ INLINE void cross_entropy_group(mf_matrix z, const mf_targets *targets, int64_t 
     }
     for (int64_t i = 0; i < height && delta.data; i++) {
         const int64_t r = r0 + i;
-        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += STEP)
+        for (int64_t c0 = 0; c0 < cols; c0 += VIRTUAL_LANES)
             UNROLL for (int v = 0; v < VIRTUAL; v++) {
                 const int64_t c = c0 + v * LANES;
                 vec d = load_columns(delta, r, c, cols, 0) * vset(to_p[i]);
-                if (!hard || narrow) d = d - vset(factor[i]) * target_columns(targets, s, r, c, cols);
+                if (!hard) d = d - vset(factor[i]) * target_columns(targets, s, r, c, cols);
                 store_columns(delta, r, c, cols, d);
             }
-        if (hard && !narrow) *at(delta, r, targets->labels[data_row(targets, r)]) -= factor[i];
+        if (hard) *at(delta, r, targets->labels[data_row(targets, r)]) -= factor[i];
     }
+}
+
+/* The same for LANES narrow rows whose targets are plain labels. */
+INLINE void cross_entropy_side_by_side(mf_matrix z, const mf_targets *targets, int64_t r0, int64_t cols, double scale,
+                                       mf_matrix delta, double *row_loss) {
+    side_by_side b;
+    vec most;
+    real label[LANES], z_label[LANES], maximum[LANES], log_sum[LANES], factor[LANES];
+    load_rows(z, r0, cols, &b);
+    for (int i = 0; i < LANES; i++) {
+        const int32_t class = targets->labels[data_row(targets, r0 + i)];
+        label[i] = (real)class;
+        z_label[i] = b.column[class][i];
+    }
+    const vec sum = exponentials_of(&b, cols, &most);
+    vstore(maximum, most);
+    vstore(log_sum, vlog(sum));
+    for (int i = 0; i < LANES; i++) {
+        const double weight = row_weight(targets, r0 + i);
+        row_loss[r0 + i] = weight * ((double)log_sum[i] - ((double)z_label[i] - (double)maximum[i]));
+        factor[i] = (real)(weight * scale);
+    }
+    if (!delta.data) return;
+    const vec to_p = vload(factor) / sum;
+    for (int64_t c = 0; c < cols; c++) {
+        const vec target = vselect(vequal(vload(label), vset((real)c)), vload(factor), vset(0));
+        vstore(b.column[c], vload(b.column[c]) * to_p - target);
+    }
+    store_rows(&b, delta, r0, cols);
 }
 
 static void cross_entropy(mf_matrix z, const mf_targets *targets, int64_t rows, int64_t cols, double scale,
                           mf_matrix delta, double *row_loss) {
     const int hard = !targets->dense && targets->smoothing == 0;
-    for (int64_t r = 0; r < rows; r += GROUP) {
+    int64_t r = 0;
+    for (; hard && fits_side_by_side(z, delta.data ? delta : z, rows - r, cols); r += LANES)
+        cross_entropy_side_by_side(z, targets, r, cols, scale, delta, row_loss);
+    for (; r < rows; r += GROUP) {
         const int64_t height = rows - r < GROUP ? rows - r : GROUP;
-        if (!hard) cross_entropy_group(z, targets, r, height, cols, scale, delta, row_loss, 0, 0);
-        else if (cols <= STEP) cross_entropy_group(z, targets, r, height, cols, scale, delta, row_loss, 1, 1);
-        else cross_entropy_group(z, targets, r, height, cols, scale, delta, row_loss, 0, 1);
+        if (hard) cross_entropy_group(z, targets, r, height, cols, scale, delta, row_loss, 1);
+        else cross_entropy_group(z, targets, r, height, cols, scale, delta, row_loss, 0);
     }
 }
 

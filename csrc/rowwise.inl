@@ -52,7 +52,7 @@ INLINE void store_columns(mf_matrix m, int64_t r, int64_t c, int64_t cols, vec v
 /* --- the softmax family. One row's maximum, exponentials, sum and reciprocal are a long chain of dependent steps; so
  *     each step is taken for a group of rows. --- */
 
-enum { GROUP = 32, STEP = VIRTUAL * LANES /* columns of the virtual lanes */ };
+enum { GROUP = 32 };
 
 /* `narrow` tells the compiler that a row fits the virtual lanes, so that its loops over columns vanish. */
 INLINE int64_t last_step(int64_t cols, const int narrow) { return narrow ? 1 : cols; }
@@ -62,19 +62,11 @@ INLINE void row_maxima(mf_matrix z, int64_t r0, int64_t height, int64_t cols, re
     for (int64_t r = 0; r < height; r++) {
         vec lanes[VIRTUAL];
         UNROLL for (int i = 0; i < VIRTUAL; i++) lanes[i] = vset(-INFINITY);
-        for (int64_t c = 0; c < last_step(cols, narrow); c += STEP)
+        for (int64_t c = 0; c < last_step(cols, narrow); c += VIRTUAL_LANES)
             UNROLL for (int i = 0; i < VIRTUAL; i++)
                 lanes[i] = vmax(lanes[i], load_columns(z, r0 + r, c + i * LANES, cols, -INFINITY));
         maximum[r] = fold_lanes(MAXIMUM, lanes)[0];
     }
-}
-
-/* exp of x <= 0, but 0 where that would be denormal: a processor takes a hundred cycles for it, and the lanes beyond a
- * narrow row's last column, exp(-inf), are in every row. */
-INLINE vec exp_or_zero(vec x) {
-    const vec zero = vset(0);
-    const mask tiny = vless(x, vset(sizeof(real) == 4 ? REAL(-87.0) : REAL(-708.0)));
-    return vselect(tiny, zero, vexp(vselect(tiny, zero, x)));
 }
 
 /* e = exp(z - maximum), unless e has no data, and each row's sum; ones follow, to complete a vector. e may be z. */
@@ -83,7 +75,7 @@ INLINE void row_exponentials(mf_matrix z, mf_matrix e, int64_t r0, int64_t heigh
     for (int64_t r = 0; r < height; r++) {
         vec lanes[VIRTUAL];
         UNROLL for (int i = 0; i < VIRTUAL; i++) lanes[i] = vset(0);
-        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += STEP)
+        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += VIRTUAL_LANES)
             UNROLL for (int i = 0; i < VIRTUAL; i++) {
                 const int64_t c = c0 + i * LANES;
                 if (c >= cols) break;
@@ -96,13 +88,22 @@ INLINE void row_exponentials(mf_matrix z, mf_matrix e, int64_t r0, int64_t heigh
     for (int64_t r = height; r % LANES != 0; r++) sum[r] = 1;
 }
 
+INLINE void softmax_side_by_side(mf_matrix z, mf_matrix h, int64_t r0, int64_t cols) {
+    side_by_side b;
+    vec maximum;
+    load_rows(z, r0, cols, &b);
+    const vec scale = vset(1) / exponentials_of(&b, cols, &maximum);
+    for (int64_t c = 0; c < cols; c++) vstore(b.column[c], vload(b.column[c]) * scale);
+    store_rows(&b, h, r0, cols);
+}
+
 INLINE void softmax_group(mf_matrix z, mf_matrix h, int64_t r0, int64_t height, int64_t cols, const int narrow) {
     real maximum[GROUP], sum[GROUP], scale[GROUP];
     row_maxima(z, r0, height, cols, maximum, narrow);
     row_exponentials(z, h, r0, height, cols, maximum, sum, narrow);
     for (int64_t r = 0; r < height; r += LANES) vstore(scale + r, vset(1) / vload(sum + r));
     for (int64_t r = 0; r < height; r++)
-        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += STEP)
+        for (int64_t c0 = 0; c0 < last_step(cols, narrow); c0 += VIRTUAL_LANES)
             UNROLL for (int i = 0; i < VIRTUAL; i++) {
                 const int64_t c = c0 + i * LANES;
                 store_columns(h, r0 + r, c, cols, load_columns(h, r0 + r, c, cols, 0) * vset(scale[r]));
@@ -110,9 +111,11 @@ INLINE void softmax_group(mf_matrix z, mf_matrix h, int64_t r0, int64_t height, 
 }
 
 static void softmax(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) {
-    for (int64_t r = 0; r < rows; r += GROUP) {
+    int64_t r = 0;
+    for (; fits_side_by_side(z, h, rows - r, cols); r += LANES) softmax_side_by_side(z, h, r, cols);
+    for (; r < rows; r += GROUP) {
         const int64_t height = rows - r < GROUP ? rows - r : GROUP;
-        if (cols <= STEP) softmax_group(z, h, r, height, cols, 1);
+        if (cols <= VIRTUAL_LANES) softmax_group(z, h, r, height, cols, 1);
         else softmax_group(z, h, r, height, cols, 0);
     }
 }
@@ -139,7 +142,7 @@ static void softmax_jvp(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, i
     for (int64_t r = 0; r < rows; r++) {
         vec lanes[VIRTUAL];
         UNROLL for (int i = 0; i < VIRTUAL; i++) lanes[i] = vset(0);
-        for (int64_t c = 0; c < cols; c += STEP)
+        for (int64_t c = 0; c < cols; c += VIRTUAL_LANES)
             UNROLL for (int i = 0; i < VIRTUAL; i++)
                 lanes[i] = vfma(load_columns(v, r, c + i * LANES, cols, 0), load_columns(s, r, c + i * LANES, cols, 0),
                                 lanes[i]);

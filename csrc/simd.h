@@ -47,6 +47,7 @@ typedef uint64_t uword;
 #define LANES ((int)(MF_VECTOR_BYTES / sizeof(real)))
 /* Native vectors in the 64 bytes of virtual lanes over which row sums are taken. */
 #define VIRTUAL (64 / MF_VECTOR_BYTES)
+#define VIRTUAL_LANES (VIRTUAL * LANES)
 
 typedef real vec __attribute__((vector_size(MF_VECTOR_BYTES)));
 typedef real vec_unaligned __attribute__((vector_size(MF_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
