@@ -31,8 +31,11 @@ static void pack(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matri
 
 static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld) {
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < cols; c += NR)
-            memcpy((real *)out + r * ld + c, at(in, r, c), (size_t)(cols - c < NR ? cols - c : NR) * sizeof(real));
+        for (int64_t c = 0; c < cols; c += LANES) {
+            real *to = (real *)out + r * ld + c;
+            if (cols - c >= LANES) vstore(to, vload(at(in, r, c)));
+            else vstore_n(to, vload(at(in, r, c)), (int)(cols - c));
+        }
 }
 
 /* --- transposition, in square blocks of LANES --- */

@@ -153,11 +153,7 @@ INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask1
 INLINE vec vload_n(const real *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
 INLINE void vstore_n(real *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
 #elif defined(MF_ISA_AVX2)
-INLINE ivec first_lanes(int n) {
-    ivec lane;
-    UNROLL for (int i = 0; i < LANES; i++) lane[i] = i;
-    return lane < vset_int(n);
-}
+INLINE ivec first_lanes(int n) { return lane_numbers_int() < vset_int(n); }
 #if defined(MF_F32)
 INLINE vec vload_n(const real *p, int n) { return (vec)_mm256_maskload_ps(p, (__m256i)first_lanes(n)); }
 INLINE void vstore_n(real *p, vec v, int n) { _mm256_maskstore_ps(p, (__m256i)first_lanes(n), (__m256)v); }
