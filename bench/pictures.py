@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size
 from bench.targets import Results
-from bench.workloads import INFERENCE, TRAINING, Workload
+from bench.workloads import INFERENCE, THREADED, TRAINING, Workload
 
 COLOURS = {
     "mlpfast": "#d1495b",
@@ -115,7 +115,7 @@ def seconds_axis(panel: Axes) -> None:
 
 def threads(results: Results) -> Figure | None:
     """Two threads over one, for each workload and library, on a free and on a busy machine."""
-    names = [w.name for w in (*TRAINING, *INFERENCE)]
+    names = [w.name for w in THREADED]
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
     drawn = False
     for panel, (busy, title) in zip(panels, ((0, "machine free"), (2, "two other busy processes")), strict=True):

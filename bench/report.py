@@ -15,7 +15,8 @@ from typing import Any
 from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
 from bench.targets import TARGETS, Record, Results, percent
-from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LEARNING_RATE, SWEEPS, TRAINING
+from bench.threads import OUR_ROUNDS
+from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LEARNING_RATE, SWEEPS, THREADED, TRAINING
 
 NOT_MEASURED = "not measured"
 
@@ -25,20 +26,21 @@ def label(peer: str, training: bool = False) -> str:
     return f"{entry.name}, {entry.training}" if training and entry.training else entry.name
 
 
+def measured(quantity: Callable[[Results], float] | None, results: Results) -> float | None:
+    """What a run says of it, if it does."""
+    try:
+        return quantity(results) if quantity else None
+    except KeyError:
+        return None
+
+
 def targets(results: Results) -> str:
     rows = []
     for target in TARGETS:
-        try:
-            value = target.reached(results)
-            reached, verdict = target.show(value), target.verdict(value)
-        except KeyError:
-            reached, verdict = "-", NOT_MEASURED
-        try:
-            limit = target.show(target.limit(results)) if target.limit else ""
-        except KeyError:
-            limit = "-"
-        least = target.show(target.least) if target.least is not None else "-"
-        rows.append([target.workload, target.what, target.show(target.goal), least, reached, limit, verdict])
+        reached, limit = measured(target.reached, results), measured(target.limit, results)
+        numbers = [target.goal, target.least, reached, limit]
+        verdict = NOT_MEASURED if reached is None else target.verdict(reached)
+        rows.append([target.workload, target.what, *("-" if n is None else target.show(n) for n in numbers), verdict])
     return table(["workload", "what", "goal", "least", "reached", "at the roof", ""], rows)
 
 
@@ -121,7 +123,7 @@ def thread_table(results: Results, busy: int) -> str:
     records = [r for r in results.select(section="threads", busy=busy) if "seconds" in r]
     peers = [p for p in ("mlpfast", "jax", "torch") if any(r["peer"] == p for r in records)]
     rows = []
-    for workload in (*TRAINING, *INFERENCE):
+    for workload in THREADED:
         found = {(r["peer"], r["threads"]): r["seconds"] for r in records if r["workload"] == workload.name}
         cells = []
         for peer in peers:
@@ -260,8 +262,11 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         ]
     parts += [
         "## Threads",
-        "Threads are placed by the operating system here, nothing is pinned. A call may use two threads; whether it "
-        "does is the library's choice.",
+        "Threads are placed by the operating system here, nothing is pinned but JAX with one thread, which would take "
+        "two otherwise. A call may use two threads; whether it "
+        "does is the library's choice. The speed-up is the median of the rounds, in which a sample with one thread and "
+        f"one with two are neighbours; of mlpfast there are at least {OUR_ROUNDS} rounds. A single row, which "
+        "mlpfast predicts without threads, is left out.",
         picture("threads", "Speed-up of two threads over one"),
         "### On a free machine",
         thread_table(results, 0),

@@ -89,6 +89,7 @@ THROUGHPUT = tuple(
     Workload("throughput " + "-".join(map(str, s)), s, kind="predict", batch=10_000, rows=10_000) for s in _NETS
 )
 INFERENCE = LATENCY + THROUGHPUT
+THREADED = TRAINING + THROUGHPUT  # a single row is predicted without threads
 
 FLOAT64 = tuple(replace(w, name=f"{w.name} float64", dtype="float64") for w in (SMALL, MEDIUM, LARGE))
 
