@@ -22,7 +22,11 @@ from bench.tables import duration
 from bench.workloads import Workload, quick
 
 CHILD = Path(__file__).with_name("child.py")
-REFUSED = ("OPENBLAS_", "NVPL_", "MKL_", "BLIS_", "OMP_", "GOMP_", "KMP_", "XLA_", "JAX_")
+# Variables that begin so: of BLAS libraries, of thread pools, of the peers and our own.
+REFUSED = (
+    *("OPENBLAS_", "NVPL_", "MKL_", "BLIS_", "DNNL_", "ONEDNN_", "OMP_", "GOMP_", "KMP_"),
+    *("XLA_", "JAX_", "ATEN_", "TORCH_", "NPY_", "MLPFAST_"),
+)
 ANSWER_SECONDS = 900.0  # a peer that takes longer for one answer is given up
 
 Record = dict[str, Any]

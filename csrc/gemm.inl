@@ -12,8 +12,8 @@
 #define TALLEST TALL(1) /* rows of any tile, at most */
 /* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
 #define STRETCH 32
-/* Weights that L2 keeps from one panel of rows to the next: their blocks need not be asked for. */
-#define KEPT_BYTES (1 << 20)
+/* Bytes of weights that L2 keeps from one panel of rows to the next: their blocks need not be asked for. */
+#define KEPT_WEIGHTS (1 << 20)
 
 /* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */
 INLINE void accumulate(vec acc[][VECTORS], const int height, const int vectors, const real *a, ptrdiff_t a_row,
@@ -72,7 +72,7 @@ INLINE void finish_tile(const product *p, const int kind, const int height, cons
 /* The block of b after that of k0 and j0; none if there is no other, or b is small. */
 INLINE mf_soon next_block(const product *p, int64_t k0, int64_t j0) {
     const int64_t k = k0 + BLOCK < p->k ? k0 + BLOCK : 0, j = k > 0 ? j0 : j0 + NR;
-    if (j >= p->n || p->k * p->n * (int64_t)sizeof(real) <= KEPT_BYTES) return (mf_soon){0};
+    if (j >= p->n || p->k * p->n * (int64_t)sizeof(real) <= KEPT_WEIGHTS) return (mf_soon){0};
     return (mf_soon){.data = at(p->b, k, j),
                      .rows = p->k - k < BLOCK ? p->k - k : BLOCK,
                      .bytes = NR * sizeof(real),

@@ -23,7 +23,6 @@ __all__ = [
     "as_targets",
     "check_finite",
     "n_rows",
-    "take_rows",
 ]
 
 
@@ -206,18 +205,6 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *, name
 def n_rows(X: Features) -> int:
     """The number of rows of what `as_features` returned."""
     return len(X.offsets) - 1 if isinstance(X, CSR) else int(X.shape[0])
-
-
-def take_rows(X: Features, rows: NDArray[np.int64]) -> Features:
-    """The given rows of what `as_features` returned, as a copy."""
-    if not isinstance(X, CSR):
-        return np.ascontiguousarray(X[rows])
-    lengths = np.diff(X.offsets)[rows]
-    offsets = np.zeros(len(rows) + 1, dtype=X.offsets.dtype)
-    np.cumsum(lengths, out=offsets[1:])
-    # Position of each stored value: the start of its row in X, plus its place within the row.
-    stored = np.repeat(X.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return CSR(X.values[stored], X.columns[stored], offsets)
 
 
 def check_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 import mlpfast as mf
 from mlpfast.losses import as_loss
-from mlpfast.validation import CSR, as_features, as_sample_weight, as_targets, n_rows, take_rows
+from mlpfast.validation import CSR, as_features, as_sample_weight, as_targets, n_rows
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -120,21 +120,6 @@ def test_sparse_rows_are_not_copied_either(X):
     rows = as_features(sparse, 4, F32)
     assert isinstance(rows, CSR) and n_rows(rows) == 6
     assert np.shares_memory(rows.values, sparse.data) and np.shares_memory(rows.columns, sparse.indices)
-
-
-@given(
-    dense=hnp.arrays(
-        np.float32, st.tuples(st.integers(1, 8), st.integers(1, 5)), elements=st.sampled_from([0.0, 1.0, -2.5])
-    ),
-    data=st.data(),
-)
-def test_rows_are_taken_from_dense_and_sparse_alike(dense, data):
-    sparse = pytest.importorskip("scipy.sparse").csr_array(dense)
-    n, d = dense.shape
-    rows = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=12)), dtype=np.int64)
-    taken = take_rows(as_features(sparse, d, F32), rows)
-    back = type(sparse)((taken.values, taken.columns, taken.offsets), shape=(len(rows), d))
-    np.testing.assert_array_equal(back.toarray(), take_rows(dense, rows))
 
 
 # --- errors; each says what was expected, what came, and where ---

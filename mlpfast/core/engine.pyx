@@ -30,10 +30,10 @@ from .table import LOSSES, METRICS
 cnp.import_array()
 
 cdef enum:
-    CHUNK_ROWS = 1024       # rows that an arena holds at most
+    CHUNK_ROWS = 1024           # rows that an arena holds at most
     LINE = 64
-    KEPT_BYTES = 131072     # of parameters that stay in L2 from step to step, with their state and packed copies
-    DELTA_BYTES = 262144    # of the deltas that tiles in a row share: they stay in L2, beside what streams through
+    KEPT_PARAMETERS = 131072    # bytes of them that stay in L2 from step to step, with their state and packed copies
+    DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 cdef enum Status:
     OK
@@ -109,7 +109,7 @@ cdef class Engine:
         plan.panel_rows = 64 if batch_rows >= 128 else 32
         plan.capacity = (min(batch_rows, <int64_t> CHUNK_ROWS) + plan.panel_rows - 1) // plan.panel_rows
         plan.capacity = (plan.capacity | 1) * plan.panel_rows  # odd: panels of a row then spread over a cache's sets
-        plan.looks_ahead = network.n_parameters * plan.kernels.itemsize > KEPT_BYTES
+        plan.looks_ahead = network.n_parameters * plan.kernels.itemsize > KEPT_PARAMETERS
         self.plan_layers(dropout)
         self.plan_tiles()
         # One vector for everything a step touches besides parameters and state.

@@ -121,6 +121,16 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
         update(plan, tile, g, ld, offset)
 
 
+cdef mf_matrix packed(const mf_kernels *kernels, const Layer *layer, const Tile *tile) noexcept nogil:
+    """The tile in the panels of W."""
+    return from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0)
+
+
+cdef mf_matrix packed_transposed(const mf_kernels *kernels, const Layer *layer, const Tile *tile) noexcept nogil:
+    """The tile in the panels of the transpose."""
+    return from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0)
+
+
 cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon *soon) noexcept nogil:
     """What the next tile's product and this tile's update will touch, of a tile with rows that lie apart: the hardware
     does not foresee where the next one begins. Returns the number of blocks."""
@@ -129,8 +139,7 @@ cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon
     cdef int64_t item = kernels.itemsize, panel = kernels.nr * item, units = layer.linear.units
     cdef int64_t at = (layer.offset + tile.i0 * units + tile.j0) * item, count = 0
     cdef int64_t high = (tile.ni + kernels.nr - 1) // kernels.nr, wide = (tile.nj + kernels.nr - 1) // kernels.nr
-    cdef mf_matrix w = from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0)
-    cdef mf_matrix wt
+    cdef mf_matrix w = packed(kernels, layer, tile), wt
     cdef const Tile *next = tile + 1        # there is one: biases come last
     cdef int slot
     if not next.bias and next.i0 != tile.i0:
@@ -143,7 +152,7 @@ cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon
                 count = add(soon, count, plan.slots[slot] + at, tile.ni, tile.nj * item, units * item)
         count = add(soon, count, w.data, wide, tile.ni * panel, w.panel_stride * item)
         if tile.layer > 0:
-            wt = from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0)
+            wt = packed_transposed(kernels, layer, tile)
             count = add(soon, count, wt.data, high, tile.nj * panel, wt.panel_stride * item)
     return count
 
@@ -162,8 +171,6 @@ cdef void update(Plan *plan, const Tile *tile, const char *g, int64_t ld, int64_
     cdef int64_t units = layer.linear.units, at = offset * kernels.itemsize
     cdef char *p = plan.parameters + at
     kernels.update(rule, p, g, ld, plan.slots[0] + at, plan.slots[1] + at, plan.slots[2] + at, tile.ni, tile.nj, units)
-    kernels.pack(p, units, tile.ni, tile.nj,
-                 from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0))
+    kernels.pack(p, units, tile.ni, tile.nj, packed(kernels, layer, tile))
     if tile.layer > 0 and not tile.bias:
-        kernels.pack_transposed(p, units, tile.ni, tile.nj,
-                                from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0))
+        kernels.pack_transposed(p, units, tile.ni, tile.nj, packed_transposed(kernels, layer, tile))
