@@ -153,6 +153,13 @@ static void gather_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     hash_matrix(out, rows, n);
 }
 
+static void elementary(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    void *y = allocate(rows * n * table->itemsize);
+    table->elementary(id, reals(27, rows * n, id == MF_LOG || id == MF_LOG1P ? 0.01 : -8, 8), y, rows * n);
+    hash_reals(y, rows * n);
+}
+
 static void dropout(int id, int64_t rows, int64_t k, int64_t n) {
     (void)id, (void)k;
     mf_matrix h = packed(reals(16, rows * n, -1, 1), rows, n);
@@ -167,10 +174,11 @@ static void loss(int id, int64_t rows, int64_t k, int64_t n) {
     double *values = allocate(rows * 8);
     for (int64_t r = 0; r < rows; r++) labels[r] = (int32_t)(r * 7 % n);
     mf_matrix out = packed(reals(17, rows * n, -3, 3), rows, n), delta = panelled(rows, n);
-    for (int dense = 0; dense < 2; dense++) {
-        if (!dense && id != MF_CROSS_ENTROPY) continue;
-        mf_targets targets = {.labels = dense ? NULL : labels, .dense = dense ? reals(18, rows * n, 0, 1) : NULL,
-                              .weights = doubles(19, rows, 0, 2), .smoothing = dense ? 0.0 : 0.1};
+    enum { DENSE, SMOOTHED, LABELS, KINDS };
+    for (int kind = DENSE; kind < (id == MF_CROSS_ENTROPY ? KINDS : SMOOTHED); kind++) {
+        mf_targets targets = {.labels = kind == DENSE ? NULL : labels,
+                              .dense = kind == DENSE ? reals(18, rows * n, 0, 1) : NULL,
+                              .weights = doubles(19, rows, 0, 2), .smoothing = kind == SMOOTHED ? 0.1 : 0.0};
         table->loss(id, parameters[id], out, &targets, rows, n, 1.0 / (double)rows, delta, values);
         hash_bytes(values, (size_t)rows * 8);
         hash_matrix(delta, rows, n);
@@ -230,6 +238,7 @@ static const struct {
     {"propagate_delta", propagate_delta, MF_SOFTMAX},
     {"weight_gradient, bias_gradient", gradients, 2},
     {"activation, hadamard", elementwise, MF_SOFTMAX},
+    {"elementary", elementary, MF_ERF + 1},
     {"softmax, softmax_jvp, log_softmax", softmax, 1},
     {"gather", gather, MF_UINT8 + 1},
     {"gather_csr", gather_csr, 1},
