@@ -122,13 +122,6 @@ def test_steps_do_not_allocate(tmp_path):
         assert long < short + 20, f"{case}: {short} allocations in an epoch, {long} in one of ten times the steps"
 
 
-def interrupt_soon():
-    """Send this process a Ctrl-C in a while."""
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    return timer
-
-
 @contextmanager
 def alarm_after(seconds, handler):
     """Send this process a SIGALRM in a while, for the handler."""
@@ -141,21 +134,11 @@ def alarm_after(seconds, handler):
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture
-def python_handles_ctrl_c():
-    if threading.current_thread() is not threading.main_thread():
-        pytest.skip("signals reach the main thread only")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("python_handles_ctrl_c")
-def test_ctrl_c_within_an_epoch():
+def test_ctrl_c_within_an_epoch(ctrl_c_after):
     """One epoch that would last for seconds stops at once, after a whole step."""
     trainer, X, y = trainer_and_data()
     order = np.tile(np.arange(1000), LAPS)
-    interrupt_soon()
+    ctrl_c_after(0.3)
     with pytest.raises(KeyboardInterrupt):
         trainer.run_epoch(X, y.astype(np.int32), order=order)
     assert 0 < trainer.steps < len(order) // 50
@@ -165,8 +148,7 @@ def test_ctrl_c_within_an_epoch():
     np.testing.assert_array_equal(trainer._state, twin._state)
 
 
-@pytest.mark.usefixtures("python_handles_ctrl_c")
-def test_ctrl_c_during_fit():
+def test_ctrl_c_during_fit(ctrl_c_after):
     trainer, X, y = trainer_and_data()
     ended = []
 
@@ -175,7 +157,7 @@ def test_ctrl_c_during_fit():
             ended.append(dict(logs))
 
     trainer.callbacks = (Ends(),)
-    interrupt_soon()
+    ctrl_c_after(0.3)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(X, y, epochs=10**6, verbose=0)
     history = trainer.history
@@ -188,7 +170,6 @@ def test_ctrl_c_during_fit():
     assert trainer.steps == steps + 20
 
 
-@pytest.mark.usefixtures("python_handles_ctrl_c")
 def test_another_signals_handler_may_raise_what_it_likes():
     class Alarm(Exception):
         pass

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import signal
-import threading
 import warnings
 from typing import Any
 
@@ -518,17 +515,15 @@ def test_an_interrupt_leaves_a_usable_estimator(MLP: Any, solver: str) -> None:
     assert np.isfinite(mlp.predict(X)).all()
 
 
-def test_control_c_stops_within_an_epoch() -> None:
+def test_control_c_stops_within_an_epoch(ctrl_c_after: Any) -> None:
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(20000, 50)), rng.integers(0, 5, 20000)
     mlp = MLPClassifier(
         (200, 200), max_iter=10**6, tol=0.0, n_iter_no_change=np.inf, random_state=0, early_stopping=True
     )
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    ctrl_c_after(0.5)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         mlp.fit(features, labels)
-    timer.join()
     assert np.isfinite(parameters(mlp)).all()
     assert mlp.predict(features[:10]).shape == (10,)
 
