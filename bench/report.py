@@ -15,7 +15,6 @@ from typing import Any
 from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
 from bench.targets import TARGETS, Record, Results, percent
-from bench.threads import OUR_ROUNDS
 from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LEARNING_RATE, SWEEPS, THREADED, TRAINING
 
 NOT_MEASURED = "not measured"
@@ -27,7 +26,7 @@ def label(peer: str, training: bool = False) -> str:
 
 
 def measured(quantity: Callable[[Results], float] | None, results: Results) -> float | None:
-    """What a run says of it, if it does."""
+    """The quantity, or None where the run did not measure it."""
     try:
         return quantity(results) if quantity else None
     except KeyError:
@@ -134,6 +133,12 @@ def thread_table(results: Results, busy: int) -> str:
                 cells += ["-", "-", "-"]
         rows.append([workload.name, *cells])
     return table(["", *(f"{p}{suffix}" for p in peers for suffix in (", 1 thread", ", 2 threads", ", speed-up"))], rows)
+
+
+def thread_rounds(results: Results) -> int:
+    """Of mlpfast, in the threads section."""
+    samples = [r["samples"] for r in results.select(section="threads", peer="mlpfast") if "samples" in r]
+    return min(map(len, samples), default=0)
 
 
 def accuracy_table(results: Results) -> str:
@@ -262,11 +267,11 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         ]
     parts += [
         "## Threads",
-        "Threads are placed by the operating system here, nothing is pinned but JAX with one thread, which would take "
-        "two otherwise. A call may use two threads; whether it "
-        "does is the library's choice. The speed-up is the median of the rounds, in which a sample with one thread and "
-        f"one with two are neighbours; of mlpfast there are at least {OUR_ROUNDS} rounds. A single row, which "
-        "mlpfast predicts without threads, is left out.",
+        "Threads are placed by the operating system here, nothing is pinned. A call may use two threads; whether it "
+        "does is the library's choice. The libraries are measured one after the other: compare speed-ups, not times. A "
+        "speed-up is the median of the rounds, in which a sample with one thread and one with two follow each other; "
+        f"of mlpfast there were {thread_rounds(results)} rounds. A single row, which mlpfast predicts without threads, "
+        "is left out.",
         picture("threads", "Speed-up of two threads over one"),
         "### On a free machine",
         thread_table(results, 0),

@@ -25,7 +25,7 @@ CHILD = Path(__file__).with_name("child.py")
 # Variables that begin so: of BLAS libraries, of thread pools, of the peers and our own.
 REFUSED = (
     *("OPENBLAS_", "NVPL_", "MKL_", "BLIS_", "DNNL_", "ONEDNN_", "OMP_", "GOMP_", "KMP_"),
-    *("XLA_", "JAX_", "ATEN_", "TORCH_", "NPY_", "MLPFAST_"),
+    *("XLA_", "JAX_", "PJRT_", "NPROC", "ATEN_", "TORCH_", "NPY_", "MLPFAST_"),
 )
 ANSWER_SECONDS = 900.0  # a peer that takes longer for one answer is given up
 
@@ -70,6 +70,7 @@ def environment(lane: Lane) -> dict[str, str]:
     for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "MLPFAST"):
         kept[f"{name}_NUM_THREADS"] = threads
     if lane.threads == 1:
+        kept["PJRT_NPROC"] = "1"  # JAX's own threads, and those of its matrix products:
         kept["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     return kept
 

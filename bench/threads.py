@@ -13,7 +13,8 @@ from bench.runner import Crew, Lane, Record, Settings
 from bench.workloads import THREADED, Workload
 
 SPIN = "while True: pass"
-OUR_ROUNDS = 21  # where the system places threads, and the host its processors, changes from second to second
+# Where the system places the threads, and the host our processors, changes from second to second.
+OUR_ROUNDS = 21
 
 
 def brief(workload: Workload) -> Workload:
@@ -35,12 +36,9 @@ def busy_processes(n: int) -> Iterator[None]:
             process.wait()
 
 
-def lane(peer: str, threads: int) -> Lane:
-    """The operating system places the threads, as it does for users; JAX keeps to one processor only where it must."""
-    return Lane(peer, threads, pinned=peer == "jax" and threads == 1)
-
-
 def run(settings: Settings) -> list[Record]:
+    """Not pinned: the operating system places the threads, as it does for users. One library at a time, so that each
+    round's two samples follow each other and no other library's threads are there."""
     if processors() < 2:
         print("threads: this machine has one processor only")
         return []
@@ -48,8 +46,8 @@ def run(settings: Settings) -> list[Record]:
     records: list[Record] = []
     for busy in (0, 2):
         with busy_processes(busy):
-            for peers, how in ((("mlpfast",), ours), (("jax", "torch"), settings)):
-                with Crew([lane(peer, n) for peer in peers for n in (1, 2)], how) as crew:
+            for peer, how in (("mlpfast", ours), ("jax", settings), ("torch", settings)):
+                with Crew([Lane(peer, n, pinned=False) for n in (1, 2)], how) as crew:
                     for workload in THREADED:
                         records += crew.measure("threads", brief(workload), busy=busy)
     return records

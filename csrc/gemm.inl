@@ -109,7 +109,7 @@ INLINE void product_panel(const product *p, const int kind, const int vectors, i
         const mf_soon next = next_block(p, k0, j0);
         const int64_t tiles = (p->rows + TALL(vectors) - 1) / TALL(vectors);
         requests ahead = spread(&next, next.rows > 0, tiles * ((block + NR - 1) / NR));
-        int64_t r0 = 0;
+        int64_t r0 = 0; /* where no tile is taller than MR, the second loop does it all */
         for (; TALL(vectors) > MR && r0 + UNIT - MR < p->rows; r0 += UNIT)
             for (int64_t r = r0; r < r0 + UNIT; r += TALL(vectors))
                 product_tile(p, kind, TALL(vectors), vectors, r, j0, k0, block, &ahead);
@@ -193,7 +193,8 @@ INLINE void gradient_panel(const int vectors, mf_matrix h, const real *delta, re
 
 static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulates, const mf_soon *soon, int64_t count) {
-    const int64_t tiles = (nj + NR - 1) / NR * ((ni + TALL(VECTORS) - 1) / TALL(VECTORS));
+    const int64_t height = UNIT <= NR ? TALL(VECTORS) : MR; /* of the tiles in a panel of h */
+    const int64_t tiles = (nj + NR - 1) / NR * ((ni + height - 1) / height);
     requests ahead = spread(soon, count, tiles * ((rows + STRETCH - 1) / STRETCH));
     for (int64_t j = 0; j < nj; j += NR) {
         const int64_t width = nj - j < NR ? nj - j : NR;

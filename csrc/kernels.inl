@@ -7,8 +7,9 @@
 
 /*
  * The shape of the products. A panel is NR columns wide; matrices have rows to a multiple of MR. TALL(vectors) is the
- * height of a register tile so many vectors wide, for as many accumulators as there are registers, and enough to hide
- * the latency of an FMA. Rows are taken UNIT at a time, in such tiles; fewer than UNIT in tiles of MR.
+ * height of a register tile so many vectors wide: low enough for its accumulators to stay in registers, high enough for
+ * them to hide the latency of an FMA. Rows, rounded up to MR, are taken UNIT at a time in such tiles, the rest in tiles
+ * of MR.
  */
 #if defined(MF_ISA_NEON) /* 32 registers of 16 bytes */
 #define NR (4 * LANES)
@@ -31,6 +32,9 @@
 #define UNIT 4
 #define TALL(vectors) 4
 #endif
+
+_Static_assert(NR % MR == 0 && UNIT % MR == 0, "padded rows and columns are whole tiles");
+_Static_assert(UNIT % TALL(1) == 0 && UNIT % TALL(2) == 0 && UNIT % TALL(NR / LANES) == 0, "a unit is whole tiles");
 
 /* Element (r, c) of a matrix, and the vectors that start at a column which is a multiple of LANES. */
 INLINE real *at(mf_matrix m, int64_t r, int64_t c) {

@@ -151,7 +151,7 @@ INLINE vec vexp(vec x) {
     return exp_scaled(limited, scale) * unscale;
 }
 
-/* exp of x <= 0, but 0 where that would be denormal: a processor takes a hundred cycles for it, and the lanes beyond a
+/* exp of x <= 0, but 0 where that would be denormal or nearly so: a processor takes a hundred cycles for it, and the lanes beyond a
  * narrow row's last column, exp(-inf), are in every row. */
 INLINE vec exp_or_zero(vec x) {
     const vec zero = vset(0);

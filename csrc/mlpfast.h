@@ -97,7 +97,7 @@ typedef struct {
     const char *isa;
     int32_t dtype, itemsize;
     int32_t nr; /* columns of a panel */
-    int32_t mr; /* rows of a register tile */
+    int32_t mr; /* matrices have rows to a multiple of it */
 
     /* --- gemm.inl: every element of a product is one accumulator that runs over k in order, by FMA. All matrices
      * are padded, except that `w` may be row-major where nr elements are readable beyond its end --- */

@@ -7,7 +7,10 @@ import pytest
 
 @pytest.fixture
 def ctrl_c_after():
-    """A function that sends this process a Ctrl-C after some seconds. A shell starts its background jobs deaf to it."""
+    """A function that sends this process a Ctrl-C after some seconds.
+
+    Where SIGINT is ignored, as in a shell's background job, Python installs no handler for it: so it is installed here.
+    """
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -17,7 +20,10 @@ def ctrl_c_after():
         timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)))
         timers[-1].start()
 
-    yield send
-    for timer in timers:
-        timer.join()
-    signal.signal(signal.SIGINT, before)
+    try:
+        yield send
+    finally:
+        for timer in timers:
+            timer.cancel()
+            timer.join()
+        signal.signal(signal.SIGINT, before)
