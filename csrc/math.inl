@@ -151,8 +151,8 @@ INLINE vec vexp(vec x) {
     return exp_scaled(limited, scale) * unscale;
 }
 
-/* exp of x <= 0, but 0 where that would be denormal or nearly so: a processor takes a hundred cycles for it, and the lanes beyond a
- * narrow row's last column, exp(-inf), are in every row. */
+/* exp of x <= 0, but 0 where that would be denormal or nearly so: a processor takes a hundred cycles for a denormal, and
+ * the lanes beyond a narrow row's last column, exp(-inf), are in every row. */
 INLINE vec exp_or_zero(vec x) {
     const vec zero = vset(0);
     const mask tiny = vless(x, vset(sizeof(real) == 4 ? REAL(-87.0) : REAL(-708.0)));
