@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
 from bench.targets import TARGETS, Record, Results, percent
@@ -128,7 +130,8 @@ def thread_table(results: Results, busy: int) -> str:
         for peer in peers:
             one, two = found.get((peer, 1)), found.get((peer, 2))
             if one and two:
-                cells += [duration(one), duration(two), f"{results.speed_up(workload.name, busy, peer):.2f}x"]
+                low, middle, high = np.percentile(results.speed_ups(workload.name, busy, peer), [25, 50, 75])
+                cells += [duration(one), duration(two), f"{middle:.2f}x ({low:.2f} .. {high:.2f})"]
             else:
                 cells += ["-", "-", "-"]
         rows.append([workload.name, *cells])
@@ -269,9 +272,9 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         "## Threads",
         "Threads are placed by the operating system here, nothing is pinned. A call may use two threads; whether it "
         "does is the library's choice. The libraries are measured one after the other: compare speed-ups, not times. A "
-        "speed-up is the median of the rounds, in which a sample with one thread and one with two follow each other; "
-        f"of mlpfast there were {thread_rounds(results)} rounds. A single row, which mlpfast predicts without threads, "
-        "is left out.",
+        "speed-up is the median of the rounds (in brackets: the quartiles), in which a sample with one thread and one "
+        f"with two follow each other; of mlpfast there were {thread_rounds(results)} rounds. A single row, which "
+        "mlpfast predicts without threads, is left out.",
         picture("threads", "Speed-up of two threads over one"),
         "### On a free machine",
         thread_table(results, 0),

@@ -42,11 +42,15 @@ class Results:
         peak = self.get(workload=workload, peer="roof", section=section)["peak"]
         return float(record["flops"] / record["seconds"] / peak)
 
-    def speed_up(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> float:
-        """Seconds with one thread over seconds with two: the median over the rounds, in which both are neighbours."""
+    def speed_ups(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> list[float]:
+        """Seconds with one thread over seconds with two, in each of the rounds, in which both are neighbours."""
         wanted = {"section": "threads", "workload": workload, "peer": peer, "busy": busy}
         one, two = (self.get(threads=n, **wanted)["samples"] for n in (1, 2))
-        return statistics.median(a / b for a, b in zip(one, two, strict=True))
+        return [a / b for a, b in zip(one, two, strict=True)]
+
+    def speed_up(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> float:
+        """The median over the rounds."""
+        return statistics.median(self.speed_ups(workload, busy, peer))
 
     def worst_speed_up(self, busy: int) -> float:
         names = {r["workload"] for r in self.select(section="threads", peer="mlpfast", busy=busy) if "seconds" in r}
