@@ -29,6 +29,7 @@ static void pack(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matri
         pack_row((const real *)w + r * ld, cols, (real *)out.data + r * out.row_stride, out.panel_stride, vset(0));
 }
 
+/* Not by store_columns(), which would find the place of a panel for `out` too: 2 % of a prediction of ten columns. */
 static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < cols; c += LANES) {

@@ -23,6 +23,7 @@ typedef struct {
 enum { MF_FIRST_PATIENCE = 8 };
 #define MF_NO_EXPERIENCE {.patience = MF_FIRST_PATIENCE}
 
+/* Books a job that could have had helpers; at the end of a window, chooses for the next. */
 void mf_learn(mf_experience *e, double work, int64_t took);
 
 #endif
