@@ -1,10 +1,14 @@
 /*
- * The thread pool: one job at a time, cut into tasks that the caller and some helpers claim one by one.
+ * The thread pool: one job at a time, cut into tasks.
  *
- * A job is published by storing one word, `ticket`: how many helpers may still join, and how many tasks nobody has
- * claimed yet. A claim is a compare-and-swap that takes one from the tasks, and from the seats when a helper joins. A
- * job lives until its last claimed task is done, so whoever has claimed may read the job's fields at leisure, and a
- * helper that comes late finds no task: the caller waits for tasks that were begun, never for a thread to begin.
+ * Each thread that may take part has a share of the tasks: task i of a job of n is the same thread's in every such job, so
+ * what it read and wrote is in its core's cache. It takes its tasks from the front; having run out of them, it takes from
+ * the back of the others' shares.
+ *
+ * A job is published by storing one word, `ticket`: its number, and how many helpers may still join. A share holds the
+ * number of its job too, so a helper that comes late finds nothing to take. A job lives until its last task is done:
+ * whoever has taken one may read the job's fields at leisure, and the caller waits for tasks that were begun, never for a
+ * thread to begin.
  *
  * Helpers spin for a short time after a job, since the next one mostly follows at once, and then sleep. They are
  * detached and block signals: they neither keep the process from exiting nor take the main thread's Ctrl-C.
@@ -32,21 +36,25 @@ enum { /* nanoseconds */
     CALLER_SPIN = 200 * 1000, /* for the last tasks, before sleeping */
 };
 
-/* The ticket: seats in the upper 16 bits, tasks in the lower 48. */
-#define SEAT ((uint64_t)1 << 48)
-#define TASKS (SEAT - 1)
+/* The ticket: the job's number in the upper bits, seats in the lower 16. */
+#define SEATS 0xFFFF
+
+/* The tasks of a share that nobody has taken: the job's number in the upper 24 bits, then, of 20 bits each, the number
+ * after the last one's and the first one's. */
+enum { TASK_BITS = 20 };
+#define MOST_TASKS (((int64_t)1 << TASK_BITS) - 1)
 
 #define CACHE_LINE _Alignas(128) /* two lines of 64 bytes, which x86 prefetches together; one line of Apple's */
 
 static struct {
     /* The job. The plain fields belong to the caller that owns `busy`, and are constant while tasks are left. */
     CACHE_LINE _Atomic uint64_t ticket;
-    int64_t n_tasks;
     mf_task task;
     void *context;
-    uint64_t float_mode;
+    _Atomic uint64_t float_mode;
+    atomic_int shares;
 
-    CACHE_LINE _Atomic int64_t unfinished; /* tasks of the job that are not done, claimed or not */
+    CACHE_LINE _Atomic int64_t unfinished; /* tasks of the job that are not done, taken or not */
 
     CACHE_LINE atomic_int busy; /* owned by a caller: the fields of this group are its own */
     int helpers, most_helpers;  /* threads that exist; that can exist, as far as we know */
@@ -63,6 +71,10 @@ static struct {
     .work = PTHREAD_COND_INITIALIZER,
     .finished = PTHREAD_COND_INITIALIZER,
 };
+
+static struct {
+    CACHE_LINE _Atomic uint64_t left;
+} shares[MF_MAX_THREADS];
 
 /* --- waiting --- */
 
@@ -81,10 +93,7 @@ static inline void relax(void) {
 #endif
 }
 
-static int has_work(void) {
-    uint64_t ticket = atomic_load(&pool.ticket);
-    return ticket >= SEAT && (ticket & TASKS) != 0;
-}
+static int has_seats(void) { return (atomic_load(&pool.ticket) & SEATS) != 0; }
 
 static int is_finished(void) { return atomic_load(&pool.unfinished) == 0; }
 
@@ -113,7 +122,7 @@ static void wake_helper(void) {
 static void sleep_until_work(void) {
     pthread_mutex_lock(&pool.mutex);
     atomic_fetch_add(&pool.sleeping_helpers, 1);
-    while (!has_work()) pthread_cond_wait(&pool.work, &pool.mutex);
+    while (!has_seats()) pthread_cond_wait(&pool.work, &pool.mutex);
     atomic_fetch_sub(&pool.sleeping_helpers, 1);
     pthread_mutex_unlock(&pool.mutex);
 }
@@ -128,25 +137,53 @@ static void sleep_until_finished(void) {
 
 /* --- tasks --- */
 
-/* Claims a task: returns how many were left, this one included, or 0. seat: SEAT for a helper's first task, else 0. */
-static int64_t claim(uint64_t seat) {
+/* Takes a seat: returns the job's number, or 0. */
+static uint64_t join(void) {
     uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_relaxed);
     do {
-        if ((ticket & TASKS) == 0 || ticket < seat) return 0;
-    } while (!atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - seat - 1, memory_order_acquire,
+        if ((ticket & SEATS) == 0) return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - 1, memory_order_acquire,
                                                     memory_order_relaxed));
-    return (int64_t)(ticket & TASKS);
+    return ticket >> 16;
 }
 
-/* Runs tasks until none is left to claim, `left` being claimed already. Returns how many it ran. */
-static int64_t run_tasks(int64_t left) {
-    int64_t done = 0;
-    for (; left != 0; left = claim(0), done++) pool.task(pool.context, pool.n_tasks - left);
+static uint64_t share_of(uint64_t job, uint64_t first, uint64_t end) {
+    return job << 2 * TASK_BITS | end << TASK_BITS | first;
+}
+
+static void deal(uint64_t job, int64_t n_tasks, int n_shares) {
+    for (int s = 0; s < n_shares; s++)
+        atomic_store_explicit(&shares[s].left,
+                              share_of(job, (uint64_t)(n_tasks * s / n_shares), (uint64_t)(n_tasks * (s + 1) / n_shares)),
+                              memory_order_release);
+}
+
+/* Takes a task of share s, the first or the last: returns its number, or -1. */
+static int64_t take(uint64_t job, int s, int is_first) {
+    uint64_t left = atomic_load_explicit(&shares[s].left, memory_order_relaxed), rest;
+    uint64_t first, end;
+    do {
+        first = left & MOST_TASKS;
+        end = left >> TASK_BITS & MOST_TASKS;
+        if (first == end || share_of(job, first, end) != left) return -1;
+        rest = is_first ? share_of(job, first + 1, end) : share_of(job, first, end - 1);
+    } while (!atomic_compare_exchange_weak_explicit(&shares[s].left, &left, rest, memory_order_acquire,
+                                                    memory_order_relaxed));
+    return (int64_t)(is_first ? first : end - 1);
+}
+
+/* Runs tasks of thread `number`'s share, then of the others', until none is left to take. Returns how many it ran. */
+static int64_t run_tasks(uint64_t job, int number) {
+    const int n_shares = atomic_load_explicit(&pool.shares, memory_order_relaxed), own = number % n_shares;
+    int64_t done = 0, task;
+    for (int i = 0; i < n_shares; i++) {
+        const int s = (own + i) % n_shares;
+        for (; (task = take(job, s, s == own)) >= 0; done++) pool.task(pool.context, task);
+    }
     return done;
 }
 
-static void *helper(void *unused) {
-    (void)unused;
+static void *helper(void *number) {
 #if defined(__linux__)
     /* A batch thread that wakes up does not take the core from another: it would be the caller's, like as not. */
     int policy;
@@ -155,14 +192,14 @@ static void *helper(void *unused) {
         pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
 #endif
     for (;;) {
-        int slept = !spin(has_work, HELPER_SPIN, 1);
+        int slept = !spin(has_seats, HELPER_SPIN, 1);
         if (slept) sleep_until_work();
-        int64_t left = claim(SEAT);
-        if (left == 0) continue;
-        if (slept && has_work() && atomic_load(&pool.sleeping_helpers) > 0) wake_helper();
-        mf_set_float_mode(pool.float_mode);
-        int64_t done = run_tasks(left);
-        if (atomic_fetch_sub(&pool.unfinished, done) == done && atomic_load(&pool.sleeping_caller)) {
+        const uint64_t job = join();
+        if (job == 0) continue;
+        if (slept && has_seats() && atomic_load(&pool.sleeping_helpers) > 0) wake_helper();
+        mf_set_float_mode(atomic_load_explicit(&pool.float_mode, memory_order_relaxed));
+        int64_t done = run_tasks(job, (int)(intptr_t)number);
+        if (done > 0 && atomic_fetch_sub(&pool.unfinished, done) == done && atomic_load(&pool.sleeping_caller)) {
             pthread_mutex_lock(&pool.mutex);
             pthread_cond_signal(&pool.finished);
             pthread_mutex_unlock(&pool.mutex);
@@ -202,7 +239,7 @@ static int start_helper(void) {
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     pthread_sigmask(SIG_SETMASK, &blocked, &callers);
-    int status = pthread_create(&thread, &attributes, helper, NULL);
+    int status = pthread_create(&thread, &attributes, helper, (void *)(intptr_t)(pool.helpers + 1));
     pthread_sigmask(SIG_SETMASK, &callers, NULL);
     pthread_attr_destroy(&attributes);
     return status;
@@ -221,15 +258,18 @@ static int start_helpers(int wanted) {
 }
 
 static void run_job(int64_t n_tasks, int seats, mf_task task, void *context) {
-    pool.n_tasks = n_tasks;
+    const uint64_t job = (atomic_load_explicit(&pool.ticket, memory_order_relaxed) >> 16) + 1;
     pool.task = task;
     pool.context = context;
-    pool.float_mode = mf_float_mode();
+    atomic_store_explicit(&pool.float_mode, mf_float_mode(), memory_order_relaxed);
+    atomic_store_explicit(&pool.shares, seats + 1, memory_order_relaxed);
     atomic_store_explicit(&pool.unfinished, n_tasks, memory_order_relaxed);
-    atomic_store(&pool.ticket, (uint64_t)seats * SEAT + (uint64_t)(n_tasks - 1)); /* the first task is our own */
+    deal(job, n_tasks, seats + 1);
+    atomic_store(&pool.ticket, job << 16 | (uint64_t)seats);
     int sleeping = atomic_load(&pool.sleeping_helpers);
     if (sleeping > 0 && pool.helpers - sleeping < seats) wake_helper();
-    int64_t done = run_tasks(n_tasks);
+    int64_t done = run_tasks(job, 0);
+    if (has_seats()) atomic_store(&pool.ticket, job << 16); /* too late to join */
     if (atomic_fetch_sub(&pool.unfinished, done) != done && !spin(is_finished, CALLER_SPIN, 0)) sleep_until_finished();
 }
 
@@ -242,7 +282,7 @@ void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context
     int64_t seats = n_threads < most ? n_threads : most;
     seats = (n_tasks < seats ? n_tasks : seats) - 1;
     /* Another caller's job, or the job whose task we are in, is not waited for. */
-    if (seats > 0 && n_tasks <= (int64_t)TASKS && !atomic_exchange(&pool.busy, 1)) {
+    if (seats > 0 && n_tasks <= MOST_TASKS && !atomic_exchange(&pool.busy, 1)) {
         int64_t start = now();
         int helped = start_helpers((int)seats) > 0;
         if (helped && !pool.experience.alone) run_job(n_tasks, (int)seats, task, context);
