@@ -12,8 +12,8 @@ from setuptools.command.build_ext import build_ext
 
 KERNEL_FLAGS = {
     "portable": [],
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
+    "avx2": ["-mavx2", "-mfma", "-mprfchw"],
+    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprfchw"],
     "neon": [],
 }
 MACHINE_KERNELS = {

@@ -4,6 +4,9 @@
  *
  * The requests are spread evenly over the product, a few between two stretches of k. A burst of them would fill the
  * core's queue of outstanding misses, behind which the product's own loads wait. They go to L2: L1 is the product's.
+ *
+ * What will be written is asked for as such: where another thread has read it, as it does the packed weights, the other
+ * core's copy has to go first. Where cores are far apart, stores wait for that 9 ns a line, one after another.
  */
 enum { LINE = 64 };
 
@@ -37,7 +40,10 @@ INLINE requests spread(const mf_soon *soon, int64_t count, int64_t times) {
 INLINE void ask(requests *q) {
     for (int64_t wanted = q->pace; wanted > 0;) {
         const int64_t now = wanted < q->left ? wanted : q->left;
-        for (int64_t i = 0; i < now; i++) __builtin_prefetch(q->next + i * LINE, 0, 2);
+        if (q->block->written)
+            for (int64_t i = 0; i < now; i++) __builtin_prefetch(q->next + i * LINE, 1, 2);
+        else
+            for (int64_t i = 0; i < now; i++) __builtin_prefetch(q->next + i * LINE, 0, 2);
         q->next += now * LINE;
         q->left -= now;
         wanted -= now;

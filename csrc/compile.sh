@@ -12,8 +12,8 @@ mkdir -p "$directory"
 for source in "$sources"/*.c; do
     name=$(basename "$source" .c)
     case $name:$machine in
-    *avx512*:x86_64*) isa="-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma" ;;
-    *avx2*:x86_64*) isa="-mavx2 -mfma" ;;
+    *avx512*:x86_64*) isa="-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprfchw" ;;
+    *avx2*:x86_64*) isa="-mavx2 -mfma -mprfchw" ;;
     *neon*:aarch64*) isa="" ;;
     *avx*:* | *neon*:*) continue ;;
     *) isa="" ;;

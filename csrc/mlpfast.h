@@ -91,6 +91,7 @@ typedef struct {
     const void *data;
     int64_t rows, bytes;
     ptrdiff_t stride;
+    int written; /* else only read */
 } mf_soon;
 
 typedef struct {
@@ -192,8 +193,8 @@ enum { MF_MAX_THREADS = 256 };
 typedef void (*mf_task)(void *context, int64_t index);
 /* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, never more threads than
  * mf_max_threads(), in any order and in the caller's float mode; returns when all are done. Never waits for a helper that
- * has not begun. work: of all tasks together, in multiply-adds, by which the speeds with and without helpers are
- * compared. */
+ * has not begun. Of jobs of one shape, the same thread runs the same tasks as far as it can. work: of all tasks together,
+ * in multiply-adds, by which the speeds with and without helpers are compared. */
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work);
 
 /* --- threads.c --- */

@@ -109,8 +109,9 @@ cdef class Engine:
         plan.panel_rows = 64 if batch_rows >= 128 else 32
         plan.capacity = (min(batch_rows, <int64_t> CHUNK_ROWS) + plan.panel_rows - 1) // plan.panel_rows
         plan.capacity = (plan.capacity | 1) * plan.panel_rows  # odd: panels of a row then spread over a cache's sets
-        plan.looks_ahead = network.n_parameters * plan.kernels.itemsize > KEPT_PARAMETERS
         self.plan_layers(dropout)
+        plan.looks_ahead = (network.n_parameters * plan.kernels.itemsize > KEPT_PARAMETERS
+                            or self.threads_for(batch_rows) > 1)
         self.plan_tiles()
         # One vector for everything a step touches besides parameters and state.
         cdef size_t size = self.lay_out(NULL)
@@ -420,7 +421,7 @@ cdef class Engine:
         cdef int64_t chunk = 0, n, r
         cdef double loss = 0
         cdef double metrics[MAX_METRICS]
-        cdef int threads = self.threads if rows * self.flops > WORTH_A_THREAD else 1
+        cdef int threads = self.threads_for(rows)
         cdef int m
         for m in range(MAX_METRICS):
             metrics[m] = 0
@@ -450,6 +451,9 @@ cdef class Engine:
         for m in range(MAX_METRICS):
             totals.metrics[m] += metrics[m]
         return True
+
+    cdef int threads_for(self, int64_t rows) noexcept nogil:
+        return self.threads if rows * self.flops > WORTH_A_THREAD else 1
 
     cdef void weigh(self, const int64_t *order, int64_t first, int64_t rows) noexcept nogil:
         """The sum of the sample weights of a batch, and the scale of its mean."""

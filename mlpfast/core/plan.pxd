@@ -71,7 +71,7 @@ ctypedef struct Plan:
     bint accumulate          # onto the gradient of the batch's earlier chunks
     bint updates             # the optimizer steps while the gradient's tile is hot
     bint drops               # dropout is active
-    bint looks_ahead         # what a step touches is more than the core's caches keep
+    bint looks_ahead         # what a step touches is more than the core's caches keep, or other threads' caches have it
     uint64_t seed
     uint64_t step
     char *parameters

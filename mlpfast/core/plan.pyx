@@ -113,7 +113,7 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
     if tile.bias:
         bias_gradient(kernels, layer.delta, g, plan.chunk_rows, tile.j0, tile.nj, plan.accumulate)
     else:
-        if plan.looks_ahead and tile.nj < units:
+        if plan.looks_ahead:
             count = look_ahead(plan, tile, h, soon)
         weight_gradient(kernels, h, layer.delta, g, ld, plan.chunk_rows, tile.i0, tile.ni, tile.j0, tile.nj,
                         plan.accumulate, soon, count)
@@ -132,34 +132,36 @@ cdef mf_matrix packed_transposed(const mf_kernels *kernels, const Layer *layer, 
 
 
 cdef int64_t look_ahead(const Plan *plan, const Tile *tile, mf_matrix h, mf_soon *soon) noexcept nogil:
-    """What the next tile's product and this tile's update will touch, of a tile with rows that lie apart: the hardware
-    does not foresee where the next one begins. Returns the number of blocks."""
+    """What the next tile's product and this tile's update will touch. Returns the number of blocks."""
     cdef const mf_kernels *kernels = plan.kernels
     cdef const Layer *layer = &plan.layers[tile.layer]
     cdef int64_t item = kernels.itemsize, panel = kernels.nr * item, units = layer.linear.units
     cdef int64_t at = (layer.offset + tile.i0 * units + tile.j0) * item, count = 0
     cdef int64_t high = (tile.ni + kernels.nr - 1) // kernels.nr, wide = (tile.nj + kernels.nr - 1) // kernels.nr
+    cdef bint apart = tile.nj < units       # the hardware does not foresee where the next of the tile's rows begins
     cdef mf_matrix w = packed(kernels, layer, tile), wt
     cdef const Tile *next = tile + 1        # there is one: biases come last
     cdef int slot
-    if not next.bias and next.i0 != tile.i0:
-        count = add(soon, count, from_column(kernels, h, next.i0).data, high, plan.chunk_rows * panel,
+    if apart and not next.bias and next.i0 != tile.i0:
+        count = add(soon, count, False, from_column(kernels, h, next.i0).data, high, plan.chunk_rows * panel,
                     h.panel_stride * item)
-    if plan.updates:
-        count = add(soon, count, plan.parameters + at, tile.ni, tile.nj * item, units * item)
+    if not plan.updates:
+        return count
+    if apart:
+        count = add(soon, count, True, plan.parameters + at, tile.ni, tile.nj * item, units * item)
         for slot in range(3):
             if plan.slots[slot] != plan.parameters:
-                count = add(soon, count, plan.slots[slot] + at, tile.ni, tile.nj * item, units * item)
-        count = add(soon, count, w.data, wide, tile.ni * panel, w.panel_stride * item)
-        if tile.layer > 0:
-            wt = packed_transposed(kernels, layer, tile)
-            count = add(soon, count, wt.data, high, tile.nj * panel, wt.panel_stride * item)
+                count = add(soon, count, True, plan.slots[slot] + at, tile.ni, tile.nj * item, units * item)
+    count = add(soon, count, True, w.data, wide, tile.ni * panel, w.panel_stride * item)
+    if tile.layer > 0:
+        wt = packed_transposed(kernels, layer, tile)
+        count = add(soon, count, True, wt.data, high, tile.nj * panel, wt.panel_stride * item)
     return count
 
 
-cdef int64_t add(mf_soon *soon, int64_t count, const void *data, int64_t rows, int64_t bytes,
+cdef int64_t add(mf_soon *soon, int64_t count, bint written, const void *data, int64_t rows, int64_t bytes,
                  Py_ssize_t stride) noexcept nogil:
-    soon[count].data, soon[count].rows, soon[count].bytes, soon[count].stride = data, rows, bytes, stride
+    soon[count] = mf_soon(data, rows, bytes, stride, written)
     return count + 1
 
 

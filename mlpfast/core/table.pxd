@@ -94,6 +94,7 @@ cdef extern from "mlpfast.h" nogil:
         int64_t rows
         int64_t bytes
         Py_ssize_t stride
+        bint written
 
     ctypedef struct mf_kernels:
         const char *isa
