@@ -265,17 +265,36 @@ static void row_block(const real *x, const real *w, int64_t ld, const int32_t *l
     }
 }
 
+/* The numbers i < n of the terms that count: all, or those where x[i] is not zero. Returns how many. */
+INLINE int64_t list_terms(const real *x, int32_t n, int skip_zeros, int32_t *list) {
+    int64_t count = 0;
+    int32_t i = 0;
+#if defined(MF_ISA_AVX512)
+    for (; skip_zeros && i + LANES <= n; i += LANES) {
+        const mask wanted = (mask)~vequal(vload(x + i), vset(0));
+        const ivec numbers = lane_numbers_int() + vset_int(i);
+#if defined(MF_F32)
+        _mm512_storeu_si512(list + count, _mm512_maskz_compress_epi32(wanted, (__m512i)numbers));
+#else
+        const __m256i words = _mm512_cvtepi64_epi32((__m512i)numbers);
+        _mm256_storeu_si256((__m256i *)(list + count), _mm256_maskz_compress_epi32(wanted, words));
+#endif
+        count += __builtin_popcount(wanted);
+    }
+#endif
+    for (; i < n; i++) {
+        list[count] = i;
+        count += !skip_zeros || x[i] != 0;
+    }
+    return count;
+}
+
 static void row_product(const real *x, const real *w, real *h, int64_t k, int64_t n, int skip_zeros) {
     enum { LIST = 1024 };
     int32_t list[LIST];
     for (int64_t j = 0; j < n; j += LANES) vstore(h + j, vload(w + k * n + j)); /* the bias */
     for (int64_t i0 = 0; i0 < k; i0 += LIST) {
-        const int32_t block = (int32_t)(k - i0 < LIST ? k - i0 : LIST);
-        int64_t count = 0;
-        for (int32_t i = 0; i < block; i++) {
-            list[count] = i;
-            count += !skip_zeros || x[i0 + i] != 0;
-        }
+        const int64_t count = list_terms(x + i0, (int32_t)(k - i0 < LIST ? k - i0 : LIST), skip_zeros, list);
         row_block(x + i0, w + i0 * n, n, list, count, h, n);
     }
 }
@@ -284,9 +303,12 @@ static void row_product(const real *x, const real *w, real *h, int64_t k, int64_
  * nothing is skipped. */
 static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
     real *out = h;
+    mask zeros = {0};
+    int64_t j = 0;
     int zero = 0;
     row_product(x, w, out, k, n, 1);
-    for (int64_t j = 0; j < n; j++) zero |= out[j] == 0;
-    if (zero) row_product(x, w, out, k, n, 0);
+    for (; j + LANES <= n; j += LANES) zeros |= vequal(vload(out + j), vset(0));
+    for (; j < n; j++) zero |= out[j] == 0;
+    if (zero || !mask_all((mask)~zeros)) row_product(x, w, out, k, n, 0);
     if (activation != MF_IDENTITY) activate_span(activation, alpha, out, out, (n + LANES - 1) / LANES * LANES);
 }

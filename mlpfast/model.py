@@ -171,14 +171,15 @@ class Model:
         array([[0.],
                [0.]], dtype=float32)
         """
-        # The network answers None to all but the arrays that it reads as they are. A tuple would be CSR rows to it.
         try:
-            result = None if isinstance(X, tuple) else self.network.predict(X, out, n_threads)
+            result = self.network.predict(X, out, n_threads)
         except NotFiniteError:
             validation.check_finite(X, self.dtype, "X")  # says where
             raise
-        if result is None:
+        if result is None:  # X is not an array that it reads as it is
             X = validation.as_features(X, self.inputs, self.dtype, one_row=True)
+            if isinstance(X, tuple):
+                return self.network.predict_csr(X, out, n_threads)
             result = self.network.predict(X, out, n_threads)
             assert result is not None, "as_features leaves nothing to refuse"
         return result

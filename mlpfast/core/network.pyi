@@ -11,3 +11,9 @@ class Network:
         self, sizes: Sequence[int], activations: Sequence[tuple[str, float]], parameters: NDArray[Any]
     ) -> None: ...
     def predict(self, X: Any, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any] | None: ...
+    def predict_csr(
+        self,
+        triple: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]: ...

@@ -129,13 +129,11 @@ cdef class Network:
     def predict(self, X, out=None, n_threads=None):
         """Outputs (n, outputs) for X (n, inputs) or one row (inputs,), or None where X is not an array for it.
 
-        For it is a C-contiguous, aligned NumPy array of float32, float64 or uint8, or a CSR triple (values, columns,
-        offsets). An `out` is C-contiguous, of the parameters' dtype and of the result's shape, or one row for one row.
+        For it is a C-contiguous, aligned NumPy array of float32, float64 or uint8. An `out` is C-contiguous, of the
+        parameters' dtype and of the result's shape, or one row for one row.
         """
         cdef int64_t rows
         cdef int status
-        if isinstance(X, tuple):
-            return self.predict_csr(X, out, n_threads)
         if not (cnp.PyArray_CheckExact(X) and cnp.PyArray_ISCARRAY_RO(X)):
             return None
         cdef int ndim = cnp.PyArray_NDIM(X), typenum = cnp.PyArray_TYPE(X)
@@ -161,7 +159,8 @@ cdef class Network:
         self.predict_rows(&job, rows, out, n_threads)
         return out
 
-    def predict_csr(self, triple, out, n_threads):
+    def predict_csr(self, triple, out=None, n_threads=None):
+        """Outputs for a CSR triple (values, columns, offsets)."""
         values, columns, offsets = triple
         cdef Rows job
         cdef int64_t rows = offsets.shape[0] - 1
@@ -177,7 +176,7 @@ cdef class Network:
         shape[0], shape[1] = rows, self.outputs
         if out is None:
             return cnp.PyArray_EMPTY(2, shape, self.typenum, 0)
-        if not (isinstance(out, np.ndarray) and cnp.PyArray_ISCARRAY(out) and cnp.PyArray_TYPE(out) == self.typenum
+        if not (cnp.PyArray_Check(out) and cnp.PyArray_ISCARRAY(out) and cnp.PyArray_TYPE(out) == self.typenum
                 and (cnp.PyArray_NDIM(out) == 2 or (cnp.PyArray_NDIM(out) == 1 and rows == 1))
                 and cnp.PyArray_DIM(out, cnp.PyArray_NDIM(out) - 1) == self.outputs
                 and cnp.PyArray_SIZE(out) == rows * self.outputs):
