@@ -4,14 +4,16 @@
 enum { WINDOW = 20 * 1000 * 1000 }; /* nanoseconds */
 
 enum { /* windows */
-    TRIAL = 8,             /* the system needs the time to find another place for the busy threads */
-    AVERAGED = 8,          /* in a mean, about */
-    LONGEST_PATIENCE = 64, /* between two trials; the time doubles while they show the same */
+    FIRST_PATIENCE = 8,
+    TRIAL = 8,              /* the system needs the time to find another place for the busy threads */
+    AVERAGED = 8,           /* in a mean, about */
+    LONGEST_PATIENCE = 128, /* between two trials; the time doubles while they show the same */
 };
 
 static void choose(mf_experience *e, double speed) {
     double *mean = &e->speed[e->alone], other = e->speed[!e->alone];
     int *averaged = &e->averaged[e->alone];
+    if (e->patience == 0) e->patience = FIRST_PATIENCE;
     if (*averaged < AVERAGED) ++*averaged;
     *mean += (speed - *mean) / *averaged;
     if (e->trial == 0 && ++e->windows >= e->patience) {
@@ -22,7 +24,7 @@ static void choose(mf_experience *e, double speed) {
     }
     int better = *mean > other, tried = e->trial > 0;
     if (tried && --e->trial > 0 && *mean > 0.7 * other) return; /* else it has clearly failed */
-    if (tried == better) e->patience = MF_FIRST_PATIENCE; /* things have changed */
+    if (tried == better) e->patience = FIRST_PATIENCE; /* things have changed */
     else if (tried) e->patience = 2 * e->patience < LONGEST_PATIENCE ? 2 * e->patience : LONGEST_PATIENCE;
     if (tried || !better) e->trial = e->windows = 0;
     if (!better) e->alone = !e->alone;

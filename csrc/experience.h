@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Jobs are measured in windows. Every now and then some windows try the slower way. */
+/* Jobs are measured in windows. Every now and then some windows try the slower way. At first it is all zero. */
 typedef struct {
     int alone;             /* the choice, for the window at hand: without helpers */
     double speed[2];       /* with helpers and alone: mean work a nanosecond of the latest windows; 0: not known */
@@ -19,9 +19,6 @@ typedef struct {
     int64_t took;          /* time of the window's jobs, in nanoseconds */
     double work;           /* of its jobs, in any unit that fits all */
 } mf_experience;
-
-enum { MF_FIRST_PATIENCE = 8 };
-#define MF_NO_EXPERIENCE {.patience = MF_FIRST_PATIENCE}
 
 /* Books a job that could have had helpers; at the end of a window, chooses for the next. */
 void mf_learn(mf_experience *e, double work, int64_t took);

@@ -15,21 +15,24 @@
  *
  * On a busy machine helpers can cost more than they give: the scheduler may stop one in the middle of a task, for which
  * the caller waits, or give it the time that the caller would have had. So the pool measures what they are worth, and
- * does without them where the caller is faster alone.
+ * does without them where the caller is faster alone; jobs of other sizes have another experience, since small jobs
+ * suffer most and the speeds of a small network and a large one do not compare.
  */
 #if defined(__linux__)
 #define _GNU_SOURCE 1 /* SCHED_BATCH */
 #endif
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #include "experience.h"
 #include "mlpfast.h"
 
-enum { STACK_BYTES = 1 << 20 };
+enum { STACK_BYTES = 1 << 20, MAGNITUDES = 64 };
 
 enum { /* nanoseconds */
     HELPER_SPIN = 50 * 1000,  /* for the next job, before sleeping */
@@ -59,14 +62,13 @@ static struct {
     CACHE_LINE atomic_int busy; /* owned by a caller: the fields of this group are its own */
     int helpers, most_helpers;  /* threads that exist; that can exist, as far as we know */
     int fork_handler;           /* is registered */
-    mf_experience experience;   /* of helpers */
+    mf_experience experience[MAGNITUDES]; /* of helpers, by the binary magnitude of a job's work */
 
     CACHE_LINE pthread_mutex_t mutex; /* for sleeping only */
     pthread_cond_t work, finished;
     atomic_int sleeping_helpers, sleeping_caller;
 } pool = {
     .most_helpers = MF_MAX_THREADS - 1,
-    .experience = MF_NO_EXPERIENCE,
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
     .finished = PTHREAD_COND_INITIALIZER,
@@ -216,7 +218,7 @@ static void reset_in_child(void) {
     atomic_store(&pool.unfinished, 0);
     pool.helpers = 0;
     pool.most_helpers = MF_MAX_THREADS - 1;
-    pool.experience = (mf_experience)MF_NO_EXPERIENCE;
+    memset(pool.experience, 0, sizeof pool.experience);
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.work, NULL);
     pthread_cond_init(&pool.finished, NULL);
@@ -277,17 +279,24 @@ static void run_alone(int64_t n_tasks, mf_task task, void *context) {
     for (int64_t i = 0; i < n_tasks; i++) task(context, i);
 }
 
+static int magnitude(double work) {
+    int exponent = 0;
+    frexp(work, &exponent);
+    return exponent < 0 ? 0 : exponent < MAGNITUDES ? exponent : MAGNITUDES - 1;
+}
+
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) {
     int most = mf_max_threads();
     int64_t seats = n_threads < most ? n_threads : most;
     seats = (n_tasks < seats ? n_tasks : seats) - 1;
     /* Another caller's job, or the job whose task we are in, is not waited for. */
     if (seats > 0 && n_tasks <= MOST_TASKS && !atomic_exchange(&pool.busy, 1)) {
+        mf_experience *experience = &pool.experience[magnitude(work)];
         int64_t start = now();
         int helped = start_helpers((int)seats) > 0;
-        if (helped && !pool.experience.alone) run_job(n_tasks, (int)seats, task, context);
+        if (helped && !experience->alone) run_job(n_tasks, (int)seats, task, context);
         else run_alone(n_tasks, task, context);
-        if (helped) mf_learn(&pool.experience, work, now() - start);
+        if (helped) mf_learn(experience, work, now() - start);
         atomic_store_explicit(&pool.busy, 0, memory_order_release);
         return;
     }
