@@ -191,8 +191,41 @@ INLINE void gradient_panel(const int vectors, mf_matrix h, const real *delta, re
     }
 }
 
+/* sums[0:n] = or += the sum over the rows of factor[r * NR] * columns[j0:j0+n], or of the columns where factor is NULL. */
+INLINE void sum_columns(const real *factor, mf_matrix columns, real *sums, int64_t rows, int64_t j0, int64_t n,
+                        int accumulates) {
+    enum { PANELS = 2, TOGETHER = PANELS * VECTORS }; /* independent chains hide the latency of one */
+    for (int64_t j = 0; j < n; j += PANELS * NR) {
+        const real *panel[PANELS];
+        vec sum[TOGETHER];
+        UNROLL for (int p = 0; p < PANELS; p++) panel[p] = at(columns, 0, j0 + (j + p * NR < n ? j + p * NR : j));
+        UNROLL for (int v = 0; v < TOGETHER; v++) {
+            const int64_t left = n - j - v * LANES;
+            sum[v] = vset(0);
+            if (accumulates && left > 0) sum[v] = vload_n(sums + j + v * LANES, left < LANES ? (int)left : LANES);
+        }
+        for (int64_t r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < TOGETHER; v++) {
+                const vec x = vload(panel[v / VECTORS] + r * NR + v % VECTORS * LANES);
+                sum[v] = factor ? vfma(vset(factor[r * NR]), x, sum[v]) : sum[v] + x;
+            }
+        UNROLL for (int v = 0; v < TOGETHER; v++) {
+            const int64_t left = n - j - v * LANES;
+            if (left > 0) vstore_n(sums + j + v * LANES, sum[v], left < LANES ? (int)left : LANES);
+        }
+    }
+}
+
+static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulates) {
+    sum_columns(NULL, delta, g, rows, j0, nj, accumulates);
+}
+
 static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulates, const mf_soon *soon, int64_t count) {
+    if (ld == 1) { /* of a single unit: the inputs fill vectors, which it would not */
+        sum_columns(at(delta, 0, j0), h_in, g, rows, i0, ni, accumulates);
+        return;
+    }
     const int64_t height = UNIT <= NR ? TALL(VECTORS) : MR; /* of the tiles in a panel of h */
     const int64_t tiles = (nj + NR - 1) / NR * ((ni + height - 1) / height);
     requests ahead = spread(soon, count, tiles * ((rows + STRETCH - 1) / STRETCH));
@@ -207,26 +240,6 @@ static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld
         case 4: gradient_panel(4, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
 #endif
         default: gradient_panel(2, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead);
-        }
-    }
-}
-
-static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulates) {
-    enum { TOGETHER = 8 }; /* independent chains of additions hide the latency of one */
-    for (int64_t j = 0; j < nj; j += TOGETHER * LANES) {
-        real *out = (real *)g + j;
-        const real *column[TOGETHER];
-        vec sum[TOGETHER];
-        UNROLL for (int v = 0; v < TOGETHER; v++) {
-            const int64_t left = nj - j - v * LANES;
-            column[v] = at(delta, 0, j0 + (left > 0 ? j + v * LANES : j));
-            sum[v] = accumulates && left > 0 ? vload_n(out + v * LANES, left < LANES ? (int)left : LANES) : vset(0);
-        }
-        for (int64_t r = 0; r < rows; r++)
-            UNROLL for (int v = 0; v < TOGETHER; v++) sum[v] = sum[v] + vload(column[v] + r * NR);
-        UNROLL for (int v = 0; v < TOGETHER; v++) {
-            const int64_t left = nj - j - v * LANES;
-            if (left > 0) vstore_n(out + v * LANES, sum[v], left < LANES ? (int)left : LANES);
         }
     }
 }

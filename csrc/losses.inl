@@ -169,10 +169,19 @@ INLINE void load_target_tile(const mf_targets *targets, smoothing s, int64_t r0,
 
 INLINE void store_delta(mf_matrix delta, int64_t r, int64_t c0, int64_t n, int64_t cols, const real *derivative,
                         real scale) {
-    if (cols == 1) *at(delta, r, 0) = scale * *derivative;
-    else
-        for (int64_t c = 0; c < n; c += LANES)
-            store_columns(delta, r, c0 + c, cols, vset(scale) * vload(derivative + c));
+    for (int64_t c = 0; c < n; c += LANES)
+        store_columns(delta, r, c0 + c, cols, vset(scale) * vload(derivative + c));
+}
+
+/* The rows of a tile of single columns: a sum over one value is that value, or +0 for -0. */
+INLINE void finish_single_columns(const mf_targets *targets, int64_t r0, int64_t height, const double *value,
+                                  const real *derivative, double divisor, double scale, mf_matrix delta,
+                                  double *row_value) {
+    for (int64_t i = 0; i < height; i++) {
+        const double weight = row_weight(targets, r0 + i);
+        row_value[r0 + i] = weight * (value[i] + 0.0) / divisor;
+        if (delta.data) *at(delta, r0 + i, 0) = (real)(weight * scale) * derivative[i];
+    }
 }
 
 /* row_value[r] = weight_r * (sum over the row) / divisor, delta = weight_r * scale * derivative */
@@ -190,6 +199,10 @@ static void sum_elements(element_loss *of_elements, double parameter, mf_matrix 
             load_tile(out, r0, height, c0, n, cols, h);
             load_target_tile(targets, s, r0, height, c0, n, cols, t);
             of_elements(parameter, height * n, h, t, value, derivative);
+            if (cols == 1) {
+                finish_single_columns(targets, r0, height, value, derivative, divisor, scale, delta, row_value);
+                continue;
+            }
             for (int64_t i = 0; i < height; i++) {
                 const double weight = row_weight(targets, r0 + i), *row = value + i * n;
                 if (c0 == 0) sum = (row_sum){0};

@@ -6,9 +6,20 @@ cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noex
 cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil
 cdef int64_t panel_stride(const mf_kernels *kernels, int64_t rows) noexcept nogil
 cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) noexcept nogil
-cdef mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil
-cdef mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_t col) noexcept nogil
 cdef int dtype_of(object array) except -1
+
+
+cdef inline mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil:
+    """The matrix that starts at a row (where the matrix exists)."""
+    if m.data != NULL:
+        m.data = <char *> m.data + row * m.row_stride * kernels.itemsize
+    return m
+
+
+cdef inline mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_t col) noexcept nogil:
+    """The matrix that starts at a column that begins a panel."""
+    m.data = <char *> m.data + col // kernels.nr * m.panel_stride * kernels.itemsize
+    return m
 
 
 cdef class Panels:

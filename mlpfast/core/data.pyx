@@ -74,19 +74,6 @@ cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) 
     return (cols + kernels.nr - 1) // kernels.nr * panel_stride(kernels, rows)
 
 
-cdef mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil:
-    """The matrix that starts at a row (where the matrix exists)."""
-    if m.data != NULL:
-        m.data = <char *> m.data + row * m.row_stride * kernels.itemsize
-    return m
-
-
-cdef mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_t col) noexcept nogil:
-    """The matrix that starts at a column that begins a panel."""
-    m.data = <char *> m.data + col // kernels.nr * m.panel_stride * kernels.itemsize
-    return m
-
-
 cdef class Panels:
     def __init__(self, array, Py_ssize_t rows=-1, Py_ssize_t cols=-1, dtype=None):
         """Copy a 2-D C-contiguous `array`, or, if it is None, make room for (rows, cols) of `dtype`."""
