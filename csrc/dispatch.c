@@ -14,7 +14,8 @@ static int always(void) { return 1; }
 #if defined(__x86_64__)
 extern const mf_kernels mf_kernels_avx2_f32, mf_kernels_avx2_f64, mf_kernels_avx512_f32, mf_kernels_avx512_f64;
 
-/* The builtin reads CPUID and also XGETBV: whether the operating system saves the wider registers. */
+/* The builtin reads CPUID and also XGETBV: whether the operating system saves the wider registers. Not asked for is
+ * PREFETCHW, which these kernels use: where it is missing, 64-bit processors take it for a no-op. */
 static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 static int has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&

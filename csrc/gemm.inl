@@ -222,7 +222,7 @@ static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, in
 
 static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulates, const mf_soon *soon, int64_t count) {
-    if (ld == 1) { /* of a single unit: the inputs fill vectors, which it would not */
+    if (ld == 1) { /* a single column would fill one lane; its inputs fill all. Too short to ask for anything meanwhile. */
         sum_columns(at(delta, 0, j0), h_in, g, rows, i0, ni, accumulates);
         return;
     }

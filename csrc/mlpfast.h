@@ -111,7 +111,7 @@ typedef struct {
     void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha);
     /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .);
-     * i0 and j0 are multiples of nr. g points at element (i0, j0). soon[0:count] is brought into the caches meanwhile. */
+     * i0 and j0 are multiples of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
     void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulate, const mf_soon *soon, int64_t count);
     /* g[j0:j0+nj] = or += column sums of delta (rows, .). g points at element j0; j0 is a multiple of nr. */

@@ -1,8 +1,8 @@
 /*
  * The thread pool: one job at a time, cut into tasks.
  *
- * Each thread that may take part has a share of the tasks: task i of a job of n is the same thread's in every such job, so
- * what it read and wrote is in its core's cache. It takes its tasks from the front; having run out of them, it takes from
+ * Each thread that may take part has a share of the tasks: task i of a job of n is the same thread's in every such job (as
+ * long as no job of more threads comes between), so what it read and wrote is in its core's cache. It takes its tasks from the front; having run out of them, it takes from
  * the back of the others' shares.
  *
  * A job is published by storing one word, `ticket`: its number, and how many helpers may still join. A share holds the
@@ -42,7 +42,7 @@ enum { /* nanoseconds */
 /* The ticket: the job's number in the upper bits, seats in the lower 16. */
 #define SEATS 0xFFFF
 
-/* The tasks of a share that nobody has taken: the job's number in the upper 24 bits, then, of 20 bits each, the number
+/* The tasks of a share that nobody has taken: the lowest 24 bits of the job's number, then, of 20 bits each, the number
  * after the last one's and the first one's. */
 enum { TASK_BITS = 20 };
 #define MOST_TASKS (((int64_t)1 << TASK_BITS) - 1)
@@ -176,7 +176,8 @@ static int64_t take(uint64_t job, int s, int is_first) {
 
 /* Runs tasks of thread `number`'s share, then of the others', until none is left to take. Returns how many it ran. */
 static int64_t run_tasks(uint64_t job, int number) {
-    const int n_shares = atomic_load_explicit(&pool.shares, memory_order_relaxed), own = number % n_shares;
+    const int n_shares = atomic_load_explicit(&pool.shares, memory_order_relaxed);
+    const int own = number == 0 ? 0 : 1 + (number - 1) % (n_shares - 1); /* the caller has the first to itself */
     int64_t done = 0, task;
     for (int i = 0; i < n_shares; i++) {
         const int s = (own + i) % n_shares;
@@ -214,7 +215,7 @@ static void *helper(void *number) {
 
 /* A forked child has no helpers, and whatever the parent's threads were doing will not go on in it. */
 static void reset_in_child(void) {
-    atomic_store(&pool.ticket, 0);
+    atomic_fetch_and(&pool.ticket, ~(uint64_t)SEATS); /* jobs are counted on: `shares` may have the parent's last */
     atomic_store(&pool.unfinished, 0);
     pool.helpers = 0;
     pool.most_helpers = MF_MAX_THREADS - 1;
@@ -271,7 +272,7 @@ static void run_job(int64_t n_tasks, int seats, mf_task task, void *context) {
     int sleeping = atomic_load(&pool.sleeping_helpers);
     if (sleeping > 0 && pool.helpers - sleeping < seats) wake_helper();
     int64_t done = run_tasks(job, 0);
-    if (has_seats()) atomic_store(&pool.ticket, job << 16); /* too late to join */
+    if (has_seats()) atomic_store(&pool.ticket, job << 16); /* there is nothing left to join for */
     if (atomic_fetch_sub(&pool.unfinished, done) != done && !spin(is_finished, CALLER_SPIN, 0)) sleep_until_finished();
 }
 

@@ -419,7 +419,7 @@ cdef class Engine:
         cdef Plan *plan = &self.plan
         cdef bint updates = plan.updates
         cdef int64_t chunk = 0, n, r
-        cdef double loss = 0
+        cdef double loss = 0, work
         cdef double metrics[MAX_METRICS]
         cdef int threads = self.threads_for(rows)
         cdef int m
@@ -430,7 +430,8 @@ cdef class Engine:
             plan.rows = self.rows_of(order, first + chunk, n)
             plan.known_rows = known - chunk if order != NULL else n
             plan.first_row, plan.chunk_rows = chunk, n
-            parallel_for((n + plan.panel_rows - 1) // plan.panel_rows, threads, forward_backward, plan, n * self.flops)
+            work = n * self.flops * (1.5 if plan.backward else 1)     # of each phase; together, three products a layer
+            parallel_for((n + plan.panel_rows - 1) // plan.panel_rows, threads, forward_backward, plan, work)
             for r in range(n):
                 loss += plan.row_loss[r]
             for m in range(plan.n_metrics):
@@ -441,7 +442,7 @@ cdef class Engine:
                     return False
                 plan.accumulate = chunk > 0
                 plan.updates = updates and chunk + n == rows
-                parallel_for(plan.n_tiles, threads, weight_tile, plan, n * self.flops)
+                parallel_for(plan.n_tiles, threads, weight_tile, plan, work)
             chunk += n
         plan.updates = updates
         totals.rows += rows

@@ -38,7 +38,7 @@ cdef void input_delta(const mf_kernels *kernels, const Linear *layer, mf_matrix 
 cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix delta, void *dw, int64_t ld,
                           int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate,
                           const mf_soon *soon, int64_t count) noexcept nogil:
-    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where batches are summed; `soon` comes into the caches meanwhile."""
+    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where batches are summed; `soon` may come into the caches meanwhile."""
     kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate, soon, count)
 
 
