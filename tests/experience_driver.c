@@ -25,11 +25,11 @@ static int expect(const char *what, double share, double least, double most) {
 }
 
 int main(void) {
-    const double faster[] = {2, 1}, little_faster[] = {1.1, 1}, little_slower[] = {0.9, 1}, slower[] = {0.5, 1};
+    const double faster[] = {2, 1}, little_faster[] = {1.4, 1}, hardly_faster[] = {1.1, 1}, slower[] = {0.5, 1};
     mf_experience e = {0};
     int ok = expect("at first, helpers pay", alone(&e, 20000, faster), 0.001, 0.03);
     ok &= expect("they no longer pay", alone(&e, 20000, slower), 0.97, 0.999);
-    ok &= expect("not quite", alone(&e, 40000, little_slower), 0.90, 0.999);
+    ok &= expect("hardly", alone(&e, 40000, hardly_faster), 0.90, 0.999);
     ok &= expect("a little", alone(&e, 40000, little_faster), 0.001, 0.10);
     ok &= expect("they pay again", alone(&e, 20000, faster), 0.001, 0.03);
     mf_experience other = {0};
