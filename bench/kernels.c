@@ -59,15 +59,15 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
     double seconds = -1;
     if (!strcmp(kernel, "matmul_bias")) {
         mf_matrix x = panels(&a, rows, k), w = panels(&a, k + 1, n), h = panels(&a, rows, n), z = {0};
-        TIME(t->matmul_bias(x, w, z, h, rows, k, n, activation, 0));
+        TIME(t->matmul_bias(x, w, z, h, rows, k, n, activation, 0, 1));
     } else if (!strcmp(kernel, "propagate_delta")) {
         mf_matrix delta = panels(&a, rows, k), wt = panels(&a, k, n), saved = panels(&a, rows, n);
         mf_matrix out = panels(&a, rows, n);
-        TIME(t->propagate_delta(delta, wt, saved, out, rows, k, n, activation, 0));
+        TIME(t->propagate_delta(delta, wt, saved, out, rows, k, n, activation, 0, 1));
     } else if (!strcmp(kernel, "weight_gradient")) {
         mf_matrix x = panels(&a, rows, k), delta = panels(&a, rows, n);
         void *g = vector(&a, k * n);
-        TIME(t->weight_gradient(x, delta, g, n, rows, 0, k, 0, n, 0, NULL, 0));
+        TIME(t->weight_gradient(x, delta, g, n, rows, 0, k, 0, n, 0, 1, NULL, 0));
     } else if (!strcmp(kernel, "row_forward")) {
         void *x = vector(&a, k), *w = vector(&a, (k + 1) * n), *h = vector(&a, n);
         TIME(t->row_forward(x, w, h, k, n, activation, 0));

@@ -1,9 +1,10 @@
 /*
- * The three products of a layer: h W + b, delta Wt and h^T delta.
+ * The three products of a layer, h W + b, delta Wt and h^T delta, by register tiles.
  *
  * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile holds
  * some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
- * ISA can be seen in the bits. All matrices are padded (see mf_matrix), except a row-major `w`.
+ * ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero factor may be left
+ * out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w`.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
@@ -44,6 +45,7 @@ INLINE void finish_tile(const product *p, const int kind, const int height, cons
                         int64_t r0, int64_t j0) {
     real *out = at(p->out, r0, j0);
     real *saved = p->saved.data ? at(p->saved, r0, j0) : NULL;
+    UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += vset(0);
     const int in_registers = p->activation == MF_IDENTITY || (p->activation == MF_RELU && (kind == BACKWARD || !saved));
     if (in_registers) {
         const vec zero = vset(0);
@@ -117,8 +119,9 @@ INLINE void product_panel(const product *p, const int kind, const int vectors, i
     }
 }
 
-INLINE void product_all(const product *p, const int kind) {
-    for (int64_t j0 = 0; j0 < p->n; j0 += NR) {
+/* The columns from j0 on, a multiple of NR. */
+INLINE void product_from(const product *p, const int kind, int64_t j0) {
+    for (; j0 < p->n; j0 += NR) {
         const int64_t nj = p->n - j0 < NR ? p->n - j0 : NR;
         switch ((nj + LANES - 1) / LANES) {
         case 1: product_panel(p, kind, 1, j0); break;
@@ -131,197 +134,71 @@ INLINE void product_all(const product *p, const int kind) {
     }
 }
 
-static void matmul_bias(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
-                        int activation, double alpha) {
-    const product p = {h_in, w, z, h_out, rows, k, n, activation, alpha};
-    product_all(&p, FORWARD);
-}
-
-static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                            int64_t n, int activation, double alpha) {
-    const product p = {delta, wt, saved, out, rows, k, n, activation, alpha};
-    product_all(&p, BACKWARD);
-}
-
 /* --- h^T delta: tiles of weights, k running through the rows of the batch --- */
 
-INLINE void gradient_tile(const int height, const int vectors, const real *h, const real *delta, real *g, int64_t ld,
-                          int64_t rows, int64_t ni, int64_t nj, int accumulates, requests *ahead) {
-    vec acc[TALLEST][VECTORS];
+typedef struct {
+    const real *h;     /* (rows, ni): one panel, ni <= NR */
+    const real *delta; /* (rows, nj) */
+    ptrdiff_t panel;   /* from a panel of delta to the next */
+    real *g;           /* (ni, nj), row-major, ld */
+    int64_t ld, rows, ni, nj;
+    int accumulates;
+} gradient;
+
+/* Rows [r0, r0 + rows) of the batch, for the weights [i, i + height) x [j, j + vectors * LANES). */
+INLINE void gradient_tile(const gradient *p, const int height, const int vectors, int64_t i, int64_t j, int64_t r0,
+                          int64_t rows, requests *ahead) {
+    const real *h = p->h + r0 * NR + i, *delta = p->delta + j / NR * p->panel + r0 * NR;
+    real *g = p->g + i * p->ld + j;
+    const int64_t ni = p->ni - i, nj = p->nj - j;
     const int whole = ni >= height && nj >= vectors * LANES;
     const int last = (int)(nj - (vectors - 1) * LANES < LANES ? nj - (vectors - 1) * LANES : LANES);
+    vec acc[TALLEST][VECTORS];
     UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vset(0);
-    if (accumulates && whole) {
+    if ((p->accumulates || r0 > 0) && whole) {
         UNROLL for (int r = 0; r < height; r++)
-            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vload(g + r * ld + v * LANES);
-    } else if (accumulates) {
+            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vload(g + r * p->ld + v * LANES);
+    } else if (p->accumulates || r0 > 0) {
         UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++)
-            if (r < ni) acc[r][v] = vload_n(g + r * ld + v * LANES, v < vectors - 1 ? LANES : last);
+            if (r < ni) acc[r][v] = vload_n(g + r * p->ld + v * LANES, v < vectors - 1 ? LANES : last);
     }
     for (int64_t r = 0; r < rows; r += STRETCH) {
         ask(ahead);
         const int64_t n = rows - r < STRETCH ? rows - r : STRETCH;
         accumulate(acc, height, vectors, h + r * NR, 1, NR, delta + r * NR, NR, n);
     }
+    UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += vset(0);
     if (whole) {
         UNROLL for (int r = 0; r < height; r++)
-            UNROLL for (int v = 0; v < vectors; v++) vstore(g + r * ld + v * LANES, acc[r][v]);
+            UNROLL for (int v = 0; v < vectors; v++) vstore(g + r * p->ld + v * LANES, acc[r][v]);
     } else {
         UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++)
-            if (r < ni) vstore_n(g + r * ld + v * LANES, acc[r][v], v < vectors - 1 ? LANES : last);
+            if (r < ni) vstore_n(g + r * p->ld + v * LANES, acc[r][v], v < vectors - 1 ? LANES : last);
     }
 }
 
-INLINE void gradient_panel(const int vectors, mf_matrix h, const real *delta, real *g, int64_t ld, int64_t rows,
-                           int64_t i0, int64_t ni, int64_t nj, int accumulates, requests *ahead) {
-    for (int64_t r0 = 0; r0 == 0 || r0 < rows; r0 += BLOCK) {
-        const int64_t block = rows - r0 < BLOCK ? rows - r0 : BLOCK;
-        const int adds = accumulates || r0 > 0;
-        const real *d = delta + r0 * NR;
-        for (int64_t panel = 0; panel < ni; panel += NR) {
-            const int64_t end = ni - panel < NR ? ni : panel + NR;
-            int64_t i = panel;
-            for (; TALL(vectors) > MR && i + UNIT - MR < end; i += UNIT)
-                for (int64_t t = i; t < i + UNIT; t += TALL(vectors))
-                    gradient_tile(TALL(vectors), vectors, at(h, r0, i0 + t), d, g + t * ld, ld, block, ni - t, nj, adds,
-                                  ahead);
-            for (; i < end; i += MR)
-                gradient_tile(MR, vectors, at(h, r0, i0 + i), d, g + i * ld, ld, block, ni - i, nj, adds, ahead);
-        }
+INLINE void gradient_panel(const gradient *p, const int vectors, int64_t j, requests *ahead) {
+    for (int64_t r0 = 0; r0 == 0 || r0 < p->rows; r0 += BLOCK) {
+        const int64_t block = p->rows - r0 < BLOCK ? p->rows - r0 : BLOCK;
+        int64_t i = 0;
+        for (; TALL(vectors) > MR && i + UNIT - MR < p->ni; i += UNIT)
+            for (int64_t t = i; t < i + UNIT; t += TALL(vectors))
+                gradient_tile(p, TALL(vectors), vectors, t, j, r0, block, ahead);
+        for (; i < p->ni; i += MR) gradient_tile(p, MR, vectors, i, j, r0, block, ahead);
     }
 }
 
-/* sums[0:n] = or += the sum over the rows of factor[r * NR] * columns[j0:j0+n], or of the columns where factor is NULL. */
-INLINE void sum_columns(const real *factor, mf_matrix columns, real *sums, int64_t rows, int64_t j0, int64_t n,
-                        int accumulates) {
-    enum { PANELS = 2, TOGETHER = PANELS * VECTORS }; /* independent chains hide the latency of one */
-    for (int64_t j = 0; j < n; j += PANELS * NR) {
-        const real *panel[PANELS];
-        vec sum[TOGETHER];
-        UNROLL for (int p = 0; p < PANELS; p++) panel[p] = at(columns, 0, j0 + (j + p * NR < n ? j + p * NR : j));
-        UNROLL for (int v = 0; v < TOGETHER; v++) {
-            const int64_t left = n - j - v * LANES;
-            sum[v] = vset(0);
-            if (accumulates && left > 0) sum[v] = vload_n(sums + j + v * LANES, left < LANES ? (int)left : LANES);
-        }
-        for (int64_t r = 0; r < rows; r++)
-            UNROLL for (int v = 0; v < TOGETHER; v++) {
-                const vec x = vload(panel[v / VECTORS] + r * NR + v % VECTORS * LANES);
-                sum[v] = factor ? vfma(vset(factor[r * NR]), x, sum[v]) : sum[v] + x;
-            }
-        UNROLL for (int v = 0; v < TOGETHER; v++) {
-            const int64_t left = n - j - v * LANES;
-            if (left > 0) vstore_n(sums + j + v * LANES, sum[v], left < LANES ? (int)left : LANES);
-        }
-    }
-}
-
-static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulates) {
-    sum_columns(NULL, delta, g, rows, j0, nj, accumulates);
-}
-
-static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
-                            int64_t j0, int64_t nj, int accumulates, const mf_soon *soon, int64_t count) {
-    if (ld == 1) { /* a single column would fill one lane; its inputs fill all. Too short to ask for anything meanwhile. */
-        sum_columns(at(delta, 0, j0), h_in, g, rows, i0, ni, accumulates);
-        return;
-    }
-    const int64_t height = UNIT <= NR ? TALL(VECTORS) : MR; /* of the tiles in a panel of h */
-    const int64_t tiles = (nj + NR - 1) / NR * ((ni + height - 1) / height);
-    requests ahead = spread(soon, count, tiles * ((rows + STRETCH - 1) / STRETCH));
-    for (int64_t j = 0; j < nj; j += NR) {
-        const int64_t width = nj - j < NR ? nj - j : NR;
-        const real *d = at(delta, 0, j0 + j);
-        real *out = (real *)g + j;
+/* The columns from j on, a multiple of NR. */
+INLINE void gradient_from(const gradient *p, int64_t j, requests *ahead) {
+    for (; j < p->nj; j += NR) {
+        const int64_t width = p->nj - j < NR ? p->nj - j : NR;
         switch ((width + LANES - 1) / LANES) {
-        case 1: gradient_panel(1, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
+        case 1: gradient_panel(p, 1, j, ahead); break;
 #if defined(MF_ISA_NEON)
-        case 3: gradient_panel(3, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
-        case 4: gradient_panel(4, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead); break;
+        case 3: gradient_panel(p, 3, j, ahead); break;
+        case 4: gradient_panel(p, 4, j, ahead); break;
 #endif
-        default: gradient_panel(2, h_in, d, out, ld, rows, i0, ni, width, accumulates, &ahead);
+        default: gradient_panel(p, 2, j, ahead);
         }
     }
-}
-
-/* --- one row: no panels, no packing; W is read once, in its order, without the rows that meet a zero of x --- */
-
-/* h[0:vectors * LANES] += sum over the listed i of x[i] * w[i * ld ...] */
-INLINE void row_columns(const int vectors, const real *x, const real *w, int64_t ld, const int32_t *list, int64_t count,
-                        real *h) {
-    vec acc[16];
-    UNROLL for (int v = 0; v < vectors; v++) acc[v] = vload(h + v * LANES);
-    for (int64_t i = 0; i < count; i++) {
-        const vec xi = vset(x[list[i]]);
-        const real *row = w + list[i] * ld;
-        UNROLL for (int v = 0; v < vectors; v++) acc[v] = vfma(xi, vload(row + v * LANES), acc[v]);
-    }
-    UNROLL for (int v = 0; v < vectors; v++) vstore(h + v * LANES, acc[v]);
-}
-
-/* The same for n columns, as many of them at once as the registers hold. */
-static void row_block(const real *x, const real *w, int64_t ld, const int32_t *list, int64_t count, real *h, int64_t n) {
-    enum { MOST = MF_VECTOR_BYTES == 64 ? 16 : 8 };
-    for (int64_t left = (n + LANES - 1) / LANES, now; left > 0; left -= now, w += now * LANES, h += now * LANES) {
-        now = left >= MOST ? MOST : left >= 8 ? 8 : left;
-        switch (now) {
-        case 1: row_columns(1, x, w, ld, list, count, h); break;
-        case 2: row_columns(2, x, w, ld, list, count, h); break;
-        case 3: row_columns(3, x, w, ld, list, count, h); break;
-        case 4: row_columns(4, x, w, ld, list, count, h); break;
-        case 5: row_columns(5, x, w, ld, list, count, h); break;
-        case 6: row_columns(6, x, w, ld, list, count, h); break;
-        case 7: row_columns(7, x, w, ld, list, count, h); break;
-        case 8: row_columns(8, x, w, ld, list, count, h); break;
-        default: row_columns(MOST, x, w, ld, list, count, h);
-        }
-    }
-}
-
-/* The numbers i < n of the terms that count: all, or those where x[i] is not zero. Returns how many. */
-INLINE int64_t list_terms(const real *x, int32_t n, int skip_zeros, int32_t *list) {
-    int64_t count = 0;
-    int32_t i = 0;
-#if defined(MF_ISA_AVX512)
-    for (; skip_zeros && i + LANES <= n; i += LANES) {
-        const mask wanted = (mask)~vequal(vload(x + i), vset(0));
-        const ivec numbers = lane_numbers_int() + vset_int(i);
-#if defined(MF_F32)
-        _mm512_storeu_si512(list + count, _mm512_maskz_compress_epi32(wanted, (__m512i)numbers));
-#else
-        const __m256i words = _mm512_cvtepi64_epi32((__m512i)numbers);
-        _mm256_storeu_si256((__m256i *)(list + count), _mm256_maskz_compress_epi32(wanted, words));
-#endif
-        count += __builtin_popcount(wanted);
-    }
-#endif
-    for (; i < n; i++) {
-        list[count] = i;
-        count += !skip_zeros || x[i] != 0;
-    }
-    return count;
-}
-
-static void row_product(const real *x, const real *w, real *h, int64_t k, int64_t n, int skip_zeros) {
-    enum { LIST = 1024 };
-    int32_t list[LIST];
-    for (int64_t j = 0; j < n; j += LANES) vstore(h + j, vload(w + k * n + j)); /* the bias */
-    for (int64_t i0 = 0; i0 < k; i0 += LIST) {
-        const int64_t count = list_terms(x + i0, (int32_t)(k - i0 < LIST ? k - i0 : LIST), skip_zeros, list);
-        row_block(x + i0, w + i0 * n, n, list, count, h, n);
-    }
-}
-
-/* A product of a finite weight with zero adds zero, which only the sign of a sum that is itself zero can show: then
- * nothing is skipped. */
-static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
-    real *out = h;
-    mask zeros = {0};
-    int64_t j = 0;
-    int zero = 0;
-    row_product(x, w, out, k, n, 1);
-    for (; j + LANES <= n; j += LANES) zeros |= vequal(vload(out + j), vset(0));
-    for (; j < n; j++) zero |= out[j] == 0;
-    if (zero || !mask_all((mask)~zeros)) row_product(x, w, out, k, n, 0);
-    if (activation != MF_IDENTITY) activate_span(activation, alpha, out, out, (n + LANES - 1) / LANES * LANES);
 }

@@ -100,20 +100,22 @@ typedef struct {
     int32_t nr; /* columns of a panel */
     int32_t mr; /* matrices have rows to a multiple of it */
 
-    /* --- gemm.inl: every element of a product is one accumulator that runs over k in order, by FMA. All matrices
-     * are padded, except that `w` may be row-major where nr elements are readable beyond its end --- */
+    /* --- products.inl: every element of a product is one accumulator that runs over k in order, by FMA, and ends with
+     * + 0. All matrices are padded, except that `w` may be row-major where nr elements are readable beyond its end. With
+     * skip_zeros, terms whose left factor is zero may be left out: the same bits where the right side is finite --- */
 
     /* z = h_in W + b, h_out = g(z).  h_in (rows, k); w (k + 1, n) with the bias as its last row; z may have data NULL.
      * `activation` may not be softmax. */
     void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
-                        int activation, double alpha);
+                        int activation, double alpha, int skip_zeros);
     /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). */
     void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                            int64_t n, int activation, double alpha);
+                            int64_t n, int activation, double alpha, int skip_zeros);
     /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .);
      * i0 and j0 are multiples of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
     void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
-                            int64_t j0, int64_t nj, int accumulate, const mf_soon *soon, int64_t count);
+                            int64_t j0, int64_t nj, int accumulate, int skip_zeros, const mf_soon *soon,
+                            int64_t count);
     /* g[j0:j0+nj] = or += column sums of delta (rows, .). g points at element j0; j0 is a multiple of nr. */
     void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate);
     /* One row: h (n,) = g(x W + b), w row-major (k + 1, n). h is writable to the next multiple of nr. */

@@ -57,6 +57,13 @@ typedef uword uvec __attribute__((vector_size(MF_VECTOR_BYTES)));
 #define INLINE static inline __attribute__((always_inline, unused))
 #define UNROLL _Pragma("GCC unroll 32")
 
+/* Keeps a loaded vector in a register: with several uses, GCC would rather load it for each. */
+#if defined(MF_ISA_AVX512) || defined(MF_ISA_AVX2)
+#define KEEP(v) __asm__("" : "+v"(v))
+#else
+#define KEEP(v) (void)0
+#endif
+
 INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
 INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
 INLINE vec vset(real x) { return x - (vec){0}; }

@@ -54,21 +54,43 @@ def cases():
     for sizes in SHAPES[1:]:
         yield f"dropout-{sizes[0]}", (sizes, "silu", "softmax", "cross_entropy", mf.Adam(0.001), {"dropout": 0.3})
     yield "blocks", ([300, 270, 10], "relu", "softmax", "cross_entropy", mf.Adam(0.001), {"batch_size": 110})
+    # Layers that skip the zeros of their inputs; by neighbours, as in an image, and here and there, as after a ReLU.
+    for i, alike in enumerate((1, 4)):
+        name, optimizer = optimizers[-i]
+        yield (
+            f"zeros-{alike}-{name}",
+            (
+                [100, 140, 100, 10],
+                "relu",
+                "softmax",
+                "cross_entropy",
+                optimizer,
+                {"zeros": alike, "dropout": 0.5 * i, "batch_size": 100},
+            ),
+        )
     yield "full-batch", ([33, 31, 10], "tanh", "softmax", "cross_entropy", mf.SGD(0.1), {"batch_size": None})
 
 
 CASES = dict(cases())
 
 
+def features(rng, rows, columns, alike=0):
+    """Normal numbers (rows, columns); where so many neighbours are `alike`, 60 % of the neighbourhoods are zero."""
+    X = rng.normal(size=(rows, columns))
+    if alike:
+        X[np.repeat(rng.random((rows, -(-columns // alike))) < 0.6, alike, axis=1)[:, :columns]] = 0
+    return X
+
+
 def train(case, dtype, n_threads=1):
     """The model after three epochs."""
     sizes, hidden, output, loss, optimizer, keywords = CASES[case]
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(ROWS, sizes[0])).astype(dtype)
+    keywords = {"batch_size": 67, **keywords}
+    X = features(rng, ROWS, sizes[0], keywords.pop("zeros", 0)).astype(dtype)
     y = rng.integers(2, size=(ROWS, sizes[-1]))
     if loss == "cross_entropy":
         y = rng.integers(sizes[-1], size=ROWS)
-    keywords = {"batch_size": 67, **keywords}
     model = mf.mlp(sizes, hidden, output, dropout=keywords.pop("dropout", 0.0), dtype=dtype, seed=1)
     trainer = mf.Trainer(model, loss, optimizer, seed=2, n_threads=n_threads, **keywords)
     trainer.fit(X, y, epochs=3, sample_weight=rng.uniform(0.5, 2, ROWS), verbose=0)
@@ -86,7 +108,8 @@ def digests():
     for case in CASES:
         for dtype in DTYPES:
             model = train(case, dtype)
-            X = np.random.default_rng(1).normal(size=(130, model.inputs)).astype(dtype)
+            zeros = CASES[case][-1].get("zeros", 0)
+            X = features(np.random.default_rng(1), 130, model.inputs, zeros).astype(dtype)
             predictions = [model.predict(X[:n]) for n in (1, 5, 130)]
             found[f"{case}-{dtype}"] = digest(np.concatenate([model.parameters, *(p.ravel() for p in predictions)]))
     return found
@@ -152,15 +175,43 @@ def test_a_gradient_does_not_depend_on_the_chunks(sizes, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_single_row_skips_zeros_without_a_trace(dtype):
-    """Not even in the sign of a zero."""
+@pytest.mark.parametrize(("sizes", "rows"), [([9, 5, 4], 6), ([70, 130, 4], 67)])
+def test_zeros_are_skipped_without_a_trace(sizes, rows, dtype):
+    """Not even in the sign of a zero: by single rows, by many rows of an input full of zeros, and among dense rows."""
     rng = np.random.default_rng(0)
-    for seed in range(40):
-        model = mf.mlp([9, 5, 4], "tanh", dtype=dtype, seed=seed)
-        model.parameters[:] = rng.choice([-1.0, -0.0, 0.0, 1.0], model.n_parameters)
-        X = rng.choice([-1.0, -0.0, 0.0, 1.0], (6, 9)).astype(dtype)
+    for seed in range(20):
+        model = mf.mlp(sizes, "tanh", dtype=dtype, seed=seed)
+        model.parameters[:] = rng.choice([-1.0, -0.0, 0.0, 1.0], model.n_parameters, p=[0.1, 0.4, 0.4, 0.1])
+        X = rng.choice([-1.0, -0.0, 0.0, 1.0], (rows, sizes[0]), p=[0.1, 0.4, 0.4, 0.1]).astype(dtype)
+        X[:1] = 0
         together = model.predict(X)
         assert b"".join(model.predict(x).tobytes() for x in X) == together.tobytes()
+        assert model.predict(among_dense_rows(X))[5::16].tobytes() == together.tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("alike", [1, 4])
+def test_a_gradient_skips_zeros_without_a_trace(alike, dtype):
+    """Among dense rows without weight, nothing is skipped."""
+    rng = np.random.default_rng(0)
+    for rows in (3, 67, 150):
+        X, y = features(rng, rows, 70, alike).astype(dtype), rng.integers(10, size=rows)
+        model = mf.mlp([70, 140, 100, 10], "relu", "softmax", dtype=dtype, seed=rows)
+        labels, weights = np.zeros(16 * rows, np.int64), np.zeros(16 * rows)
+        labels[5::16], weights[5::16] = y, 1
+        for n_threads in (1, 2):
+            gradient = model.loss_and_gradient(X, y, "cross_entropy", n_threads=n_threads)[1]
+            dense = model.loss_and_gradient(
+                among_dense_rows(X), labels, "cross_entropy", sample_weight=weights, n_threads=n_threads
+            )[1]
+            assert gradient.tobytes() == dense.tobytes()
+
+
+def among_dense_rows(X):
+    """Rows of ones, and among them, at 5, 21, 37, ..., those of X."""
+    rows = np.ones((16 * len(X), X.shape[1]), X.dtype)
+    rows[5::16] = X
+    return rows
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

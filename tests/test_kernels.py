@@ -112,6 +112,17 @@ def test_matmul_bias_backward(sizes, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_zero_times_infinity_is_not_skipped(dtype):
+    """Not even where zeros are many, and the layer wide: as in NumPy."""
+    X, W, delta = np.zeros((64, 70), dtype), random(70, 150, dtype=dtype), random(64, 150, dtype=dtype)
+    W[3, 5], delta[7, 9] = np.inf, np.nan
+    assert np.isnan(kernels.matmul_bias(X, W, np.zeros(150, dtype))).sum() == 64
+    dX, dW, _ = kernels.matmul_bias_backward(X, W, delta)
+    assert np.isnan(dW[:, 9]).all() and np.isnan(dW).sum() == 70
+    assert np.isnan(dX[7]).all() and np.isinf(dX[:, 3]).sum() == 63
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
 def test_matmul_bias_applies_the_activation(name, dtype):
     for n, k, m in [(1, 1, 1), (3, 5, 17), (9, 33, 8)]:

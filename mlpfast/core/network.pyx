@@ -87,6 +87,7 @@ cdef class Network:
             layer.linear.fan_in, layer.linear.units = self.sizes[l], self.sizes[l + 1]
             layer.linear.activation, layer.linear.alpha = ACTIVATIONS[name], alpha
             layer.linear.w = row_major(self.kernels, self.flat + offset * self.kernels.itemsize, layer.linear.units)
+            layer.linear.skip_zeros = True
             layer.offset = offset
             offset += (layer.linear.fan_in + 1) * layer.linear.units
         self.n_parameters = offset

@@ -116,7 +116,7 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
         if plan.looks_ahead:
             count = look_ahead(plan, tile, h, soon)
         weight_gradient(kernels, h, layer.delta, g, ld, plan.chunk_rows, tile.i0, tile.ni, tile.j0, tile.nj,
-                        plan.accumulate, soon, count)
+                        plan.accumulate, layer.linear.skip_zeros, soon, count)
     if plan.updates:
         update(plan, tile, g, ld, offset)
 

@@ -15,11 +15,12 @@ enum { SLACK = 4096 }; /* bytes that may be read beyond the end of a buffer */
 
 /* Odd sizes, around the widths of vectors, panels and register tiles, and beyond the blocks of k and of rows. */
 static const int64_t shapes[][3] = {{1, 1, 1},   {1, 64, 10},  {3, 17, 65},  {5, 8, 33},    {17, 3, 16},  {33, 65, 7},
-                                    {65, 33, 31}, {1, 1030, 37}, {3, 300, 600}, {300, 17, 10}, {520, 40, 130}};
+                                    {65, 33, 31}, {1, 1030, 37}, {3, 300, 600}, {300, 17, 10}, {520, 40, 130}, {67, 150, 100}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 static const mf_kernels *table;
 static uint64_t hash;
+static int different; /* results that should be the same */
 
 /* --- FNV-1a of everything since the hash was last reset --- */
 
@@ -79,7 +80,8 @@ static double alpha_of(int activation) { return activation == MF_LEAKY_RELU ? 0.
 static void matmul_bias(int activation, int64_t rows, int64_t k, int64_t n) {
     void *x = reals(1, rows * k, -2, 2), *w = reals(2, (k + 1) * n, -1, 1), *row = allocate(n * table->itemsize);
     mf_matrix z = panelled(rows, n), h = panelled(rows, n);
-    table->matmul_bias(packed(x, rows, k), packed(w, k + 1, n), z, h, rows, k, n, activation, alpha_of(activation));
+    table->matmul_bias(packed(x, rows, k), packed(w, k + 1, n), z, h, rows, k, n, activation, alpha_of(activation),
+                       0);
     hash_matrix(z, rows, n);
     hash_matrix(h, rows, n);
     table->row_forward(x, w, row, k, n, activation, alpha_of(activation));
@@ -90,17 +92,56 @@ static void propagate_delta(int activation, int64_t rows, int64_t k, int64_t n) 
     mf_matrix delta = packed(reals(3, rows * k, -1, 1), rows, k), w = panelled(k, n), out = panelled(rows, n);
     table->pack_transposed(reals(4, n * k, -1, 1), k, n, k, w);
     mf_matrix saved = packed(reals(5, rows * n, -0.9, 0.9), rows, n);
-    table->propagate_delta(delta, w, saved, out, rows, k, n, activation, alpha_of(activation));
+    table->propagate_delta(delta, w, saved, out, rows, k, n, activation, alpha_of(activation), 0);
     hash_matrix(out, rows, n);
 }
 
 static void gradients(int accumulate, int64_t rows, int64_t k, int64_t n) {
     mf_matrix x = packed(reals(6, rows * k, -2, 2), rows, k), delta = packed(reals(7, rows * n, -1, 1), rows, n);
     void *dw = reals(8, k * n, -1, 1), *db = reals(9, n, -1, 1);
-    table->weight_gradient(x, delta, dw, n, rows, 0, k, 0, n, accumulate, NULL, 0);
+    table->weight_gradient(x, delta, dw, n, rows, 0, k, 0, n, accumulate, 0, NULL, 0);
     table->bias_gradient(delta, db, rows, 0, n, accumulate);
     hash_reals(dw, k * n);
     hash_reals(db, n);
+}
+
+/* n numbers of which many are zero, of either sign: by the kind, 60 % here and there, or all of five columns out of ten. */
+static void *with_zeros(int kind, uint64_t stream, int64_t n, int64_t columns) {
+    void *x = reals(stream, n, -2, 2);
+    double *draw = doubles(stream + 100, n, 0, 1);
+    for (int64_t i = 0; i < n; i++) {
+        const int zero = kind == 0 ? draw[i] < 0.6 : i % columns / 5 % 2 == 0;
+        if (zero && table->dtype == MF_FLOAT32) ((float *)x)[i] = draw[i] < 0.1 ? -0.0f : 0;
+        if (zero && table->dtype == MF_FLOAT64) ((double *)x)[i] = draw[i] < 0.1 ? -0.0 : 0;
+    }
+    return x;
+}
+
+/* The three products, told to skip the zeros and told not to. */
+static void skipping(int kind, int64_t rows, int64_t k, int64_t n) {
+    mf_matrix x = packed(with_zeros(kind, 31, rows * k, k), rows, k), w = packed(reals(32, (k + 1) * n, -1, 1), k + 1, n);
+    mf_matrix saved = packed(reals(33, rows * n, -0.9, 0.9), rows, n), y = packed(reals(34, rows * n, -1, 1), rows, n);
+    void *start = with_zeros(kind, 35, k * n, n), *g = allocate(k * n * table->itemsize);
+    uint64_t before = hash, found[2];
+    for (int skip = 0; skip < 2; skip++) {
+        mf_matrix z = panelled(rows, n), h = panelled(rows, n), out = panelled(rows, n);
+        hash = before;
+        table->matmul_bias(x, w, z, h, rows, k, n, MF_TANH, 0, skip);
+        hash_matrix(z, rows, n);
+        hash_matrix(h, rows, n);
+        table->propagate_delta(x, w, saved, out, rows, k, n, MF_RELU, 0, skip);
+        hash_matrix(out, rows, n);
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            memcpy(g, start, (size_t)(k * n * table->itemsize));
+            table->weight_gradient(x, y, g, n, rows, 0, k, 0, n, accumulate, skip, NULL, 0);
+            hash_reals(g, k * n);
+        }
+        found[skip] = hash;
+    }
+    if (found[0] != found[1]) {
+        printf("%s: skipping zeros differs (%lld, %lld, %lld)\n", table->isa, (long long)rows, (long long)k, (long long)n);
+        different = 1;
+    }
 }
 
 static void elementwise(int activation, int64_t rows, int64_t k, int64_t n) {
@@ -237,6 +278,7 @@ static const struct {
     {"matmul_bias, row_forward", matmul_bias, MF_SOFTMAX},
     {"propagate_delta", propagate_delta, MF_SOFTMAX},
     {"weight_gradient, bias_gradient", gradients, 2},
+    {"products that skip zeros", skipping, 2},
     {"activation, hadamard", elementwise, MF_SOFTMAX},
     {"elementary", elementary, MF_ERF + 1},
     {"softmax, softmax_jvp, log_softmax", softmax, 1},
@@ -251,7 +293,7 @@ static const struct {
 
 int main(void) {
     const char *isas[8];
-    int n_isas = mf_available_isas(isas, 8), different = 0;
+    int n_isas = mf_available_isas(isas, 8);
     fprintf(stderr, "instruction sets:");
     for (int i = 0; i < n_isas; i++) fprintf(stderr, " %s", isas[i]);
     fprintf(stderr, "\n");

@@ -1,0 +1,231 @@
+/*
+ * The products of gemm.inl where many elements of the left side are zero, as after a ReLU or in the background of an
+ * image: over the terms that are not zero, a row of the left side at a time, or two.
+ *
+ * A term with a zero adds zero, which could only show in the sign of a sum that is zero itself; all sums end with + 0,
+ * here and in gemm.inl. (Beside a right side that is not finite it would show: the caller says that there is none.)
+ *
+ * A single row shares its loads of b with no other: of the two vectors a cycle that L1 gives, each FMA takes one. So b is
+ * taken in blocks that stay in L1: DEPTH rows, whose zeros are the bits of a word, by a group of panels, whose
+ * accumulators are just enough to hide the latency of an FMA. Two rows together do every term that either of them has,
+ * with half the loads: better where their zeros are mostly the same, as those of neighbouring pixels are.
+ */
+enum { PANEL_GROUP = 8 / VECTORS, DEPTH = 64 };
+/* Whether the registers hold two rows of a group. */
+#if defined(MF_ISA_AVX512) || defined(MF_ISA_NEON)
+enum { PAIRS = 1 };
+#else
+enum { PAIRS = 0 };
+#endif
+/* Measured, in half cycles: a term of one row, a term of two rows together, and what one more loop over terms costs. */
+enum { ROW_COST = 9, ROWS_COST = 16, LOOP_COST = 64 };
+
+/* Bit i: whether lane i is zero. */
+INLINE uint64_t zero_lanes(vec x) {
+    const mask zero = vequal(x, vset(0));
+#if defined(MF_ISA_AVX512)
+    return zero;
+#elif defined(MF_ISA_AVX2) && defined(MF_F32)
+    return (uint64_t)_mm256_movemask_ps((__m256)zero);
+#elif defined(MF_ISA_AVX2)
+    return (uint64_t)_mm256_movemask_pd((__m256d)zero);
+#else
+    uint64_t bits = 0;
+    for (int i = 0; i < LANES; i++) bits |= (uint64_t)(zero[i] & 1) << i;
+    return bits;
+#endif
+}
+
+/* Whether more than a quarter of a (rows, cols) is zero, by every 16th of its rows: then skipping pays. */
+INLINE int many_zeros(mf_matrix a, int64_t rows, int64_t cols) {
+    int64_t zeros = 0, seen = 0;
+    for (int64_t r = 0; r < rows; r += 16)
+        for (int64_t c = 0; c + LANES <= cols; c += LANES, seen += LANES)
+            zeros += __builtin_popcountll(zero_lanes(vload(at(a, r, c))));
+    return zeros * 4 > seen;
+}
+
+/* to = from + x b, for one or two rows and the columns of a group of panels. */
+typedef struct {
+    const real *x; /* (rows, DEPTH) */
+    ptrdiff_t x_row, x_k;
+    const real *b; /* (DEPTH, columns) */
+    ptrdiff_t b_panel;
+    const real *from; /* (rows, columns), or NULL for zeros */
+    ptrdiff_t from_row, from_panel;
+    real *to; /* (rows, columns) */
+    ptrdiff_t to_row, to_panel;
+} terms;
+
+/* Only the terms whose bits are set: bit k is that of column k of x. */
+INLINE void add_terms(const int height, const terms *t, uint64_t bits) {
+    const ptrdiff_t b_panel = t->b_panel, x_k = t->x_k, x_row = t->x_row;
+    const real *x = t->x, *b = t->b;
+    vec acc[2][PANEL_GROUP][VECTORS];
+    UNROLL for (int r = 0; r < height; r++) UNROLL for (int p = 0; p < PANEL_GROUP; p++)
+        UNROLL for (int v = 0; v < VECTORS; v++)
+            acc[r][p][v] = t->from ? vload(t->from + r * t->from_row + p * t->from_panel + v * LANES) : vset(0);
+    for (; bits != 0; bits &= bits - 1) {
+        const int64_t k = __builtin_ctzll(bits);
+        const real *row = b + k * NR, *xk = x + k * x_k;
+        vec left[2];
+        UNROLL for (int r = 0; r < height; r++) left[r] = vset(xk[r * x_row]);
+        UNROLL for (int p = 0; p < PANEL_GROUP; p++)
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                vec right = vload(row + p * b_panel + v * LANES);
+                if (height > 1) KEEP(right);
+                UNROLL for (int r = 0; r < height; r++) acc[r][p][v] = vfma(left[r], right, acc[r][p][v]);
+            }
+    }
+    UNROLL for (int r = 0; r < height; r++) UNROLL for (int p = 0; p < PANEL_GROUP; p++)
+        UNROLL for (int v = 0; v < VECTORS; v++)
+            vstore(t->to + r * t->to_row + p * t->to_panel + v * LANES, acc[r][p][v] + vset(0));
+}
+
+/* Not inlined, so that all strides find a register. */
+static __attribute__((noinline)) void add_row(const terms *t, uint64_t bits) { add_terms(1, t, bits); }
+static __attribute__((noinline)) void add_rows(const terms *t, uint64_t bits) { add_terms(2, t, bits); }
+
+/* Two rows, together where that costs less. The terms are spent afterwards. */
+INLINE void add_pair(terms *t, const uint64_t bits[2]) {
+    const uint64_t either = bits[0] | bits[1];
+    const int alone = __builtin_popcountll(bits[0]) + __builtin_popcountll(bits[1]);
+    if (PAIRS && ROWS_COST * __builtin_popcountll(either) <= ROW_COST * alone + LOOP_COST) {
+        add_rows(t, either);
+        return;
+    }
+    for (int r = 0; r < 2; r++) {
+        add_row(t, bits[r]);
+        t->x += t->x_row;
+        t->from += t->from ? t->from_row : 0;
+        t->to += t->to_row;
+    }
+}
+
+/* --- h W + b and delta Wt --- */
+
+/* n columns of a row, 1 <= n <= DEPTH, from the first of a panel on, side by side in x; returns which are not zero. */
+INLINE uint64_t load_row(const real *row, ptrdiff_t panel, const int n, real *x) {
+    uint64_t zeros = 0;
+    for (int k = 0; k < n; k += LANES) {
+        const vec piece = vload(row + k / NR * panel + k % NR);
+        vstore(x + k, piece);
+        zeros |= zero_lanes(piece) << k;
+    }
+    return ~zeros & ~(uint64_t)0 >> (DEPTH - n);
+}
+
+/* The block of b after that of k0 and j0; none if there is no other, or b is small. */
+INLINE mf_soon next_group(const product *p, int64_t k0, int64_t j0) {
+    const int64_t k = k0 + DEPTH < p->k ? k0 + DEPTH : 0, j = k > 0 ? j0 : j0 + PANEL_GROUP * NR;
+    if (j + PANEL_GROUP * NR > p->n || p->k * p->n * (int64_t)sizeof(real) <= KEPT_WEIGHTS) return (mf_soon){0};
+    return (mf_soon){.data = at(p->b, k, j),
+                     .rows = PANEL_GROUP,
+                     .bytes = (p->k - k < DEPTH ? p->k - k : DEPTH) * NR * (int64_t)sizeof(real),
+                     .stride = p->b.panel_stride * (ptrdiff_t)sizeof(real)};
+}
+
+/* Rows [r0, r0 + rows), at most DEPTH of them, of the group of panels that begins at column j0. */
+INLINE void group_product(const product *p, const int kind, int64_t r0, int64_t rows, int64_t j0) {
+    real x[DEPTH][DEPTH];
+    uint64_t bits[DEPTH];
+    for (int64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
+        const int64_t n = p->k - k0 < DEPTH ? p->k - k0 : DEPTH;
+        const mf_soon next = next_group(p, k0, j0);
+        requests ahead = spread(&next, next.rows > 0, (rows + 1) / 2);
+        for (int64_t r = 0; r < rows; r++) {
+            const real *row = at(p->a, r0 + r, k0);
+            bits[r] = n == DEPTH ? load_row(row, p->a.panel_stride, DEPTH, x[r])
+                                 : load_row(row, p->a.panel_stride, (int)n, x[r]);
+        }
+        terms t = {.x_row = DEPTH, .x_k = 1, .b = at(p->b, k0, j0), .b_panel = p->b.panel_stride,
+                   .from_row = NR, .from_panel = p->out.panel_stride, .to_row = NR, .to_panel = p->out.panel_stride};
+        if (k0 == 0) t.from_row = 0, t.from_panel = p->b.panel_stride; /* the bias */
+        for (int64_t r = 0; r < rows; r += 2) {
+            t.x = x[r];
+            t.from = t.to = at(p->out, r0 + r, j0);
+            if (k0 == 0) t.from = kind == FORWARD ? at(p->b, p->k, j0) : NULL;
+            ask(&ahead);
+            if (r + 1 < rows) add_pair(&t, bits + r);
+            else add_row(&t, bits[r]);
+        }
+    }
+    for (int64_t r = r0; r < r0 + rows; r++)
+        for (int64_t j = j0; j < j0 + PANEL_GROUP * NR; j += NR) {
+            vec acc[1][VECTORS];
+            UNROLL for (int v = 0; v < VECTORS; v++) acc[0][v] = vload(at(p->out, r, j) + v * LANES);
+            finish_tile(p, kind, 1, VECTORS, acc, r, j);
+        }
+}
+
+/* The whole groups of panels, if there are zeros to skip. Returns the first column that is left to do. */
+INLINE int64_t product_by_groups(const product *p, const int kind) {
+    const int64_t groups = (p->n + NR - 1) / (PANEL_GROUP * NR);
+    if (groups == 0 || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
+    for (int64_t r = 0; r < p->rows; r += DEPTH)
+        for (int64_t g = 0; g < groups; g++)
+            group_product(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, g * PANEL_GROUP * NR);
+    return groups * PANEL_GROUP * NR;
+}
+
+/* --- h^T delta --- */
+
+/* bits[i]: which of n rows, at most DEPTH, are not zero in column i of the NR at h. */
+INLINE void find_rows(const real *h, int64_t n, uint64_t *bits) {
+    enum { WORD = 8 * sizeof(sword), WORDS = DEPTH / WORD };
+    const vec one = (vec)vset_int(1);
+    uword words[WORDS][NR];
+    for (int w = 0; w < WORDS; w++) {
+        uvec found[VECTORS] = {0};
+        for (int64_t r = n < (w + 1) * WORD ? n : (w + 1) * WORD; r-- > w * WORD;)
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                const mask zero = vequal(vload(h + r * NR + v * LANES), vset(0));
+                found[v] += found[v] + (uvec)vselect(zero, vset(0), one);
+            }
+        memcpy(words[w], found, sizeof found);
+    }
+    for (int i = 0; i < NR; i++) {
+        bits[i] = 0;
+        UNROLL for (int w = 0; w < WORDS; w++) bits[i] |= (uint64_t)words[w][i] << w * WORD;
+    }
+}
+
+/* The weights of the group of panels that begins at column j0. */
+INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
+    const int64_t columns = p->nj - j0 < PANEL_GROUP * NR ? p->nj - j0 : PANEL_GROUP * NR;
+    const int whole = columns == PANEL_GROUP * NR;
+    real some[2][PANEL_GROUP * NR]; /* rows of weights, where the group is not whole */
+    if (!whole) memset(some, 0, sizeof some);
+    for (int64_t r = 0; r < p->rows; r += DEPTH) {
+        const real *h = p->h + r * NR;
+        const int adds = p->accumulates || r > 0;
+        const ptrdiff_t ld = whole ? p->ld : PANEL_GROUP * NR;
+        terms t = {.x_row = 1, .x_k = NR, .b = p->delta + j0 / NR * p->panel + r * NR, .b_panel = p->panel,
+                   .from_row = ld, .from_panel = NR, .to_row = ld, .to_panel = NR};
+        uint64_t bits[NR];
+        find_rows(h, p->rows - r < DEPTH ? p->rows - r : DEPTH, bits);
+        for (int64_t i = 0; i < p->ni; i += 2) {
+            const int height = p->ni - i < 2 ? 1 : 2;
+            real *g = p->g + i * p->ld + j0;
+            for (int q = 0; q < height; q++) {
+                ask(ahead); /* as often as tiles would */
+                if (adds && !whole) memcpy(some[q], g + q * p->ld, columns * sizeof(real));
+            }
+            t.x = h + i;
+            t.to = whole ? g : some[0];
+            t.from = adds ? t.to : NULL;
+            if (height == 2) add_pair(&t, bits + i);
+            else add_row(&t, bits[i]);
+            for (int q = 0; q < height && !whole; q++) memcpy(g + q * p->ld, some[q], columns * sizeof(real));
+        }
+    }
+}
+
+/* As product_by_groups. */
+INLINE int64_t gradient_by_groups(const gradient *p, requests *ahead) {
+    const int64_t groups = (p->nj + NR - 1) / (PANEL_GROUP * NR);
+    const mf_matrix h = {(void *)p->h, NR, 0, 1};
+    if (groups == 0 || !many_zeros(h, p->rows, p->ni)) return 0;
+    for (int64_t g = 0; g < groups; g++) group_gradient(p, g * PANEL_GROUP * NR, ahead);
+    return groups * PANEL_GROUP * NR;
+}
