@@ -115,41 +115,17 @@ INLINE uint64_t load_row(const real *row, ptrdiff_t panel, const int n, real *x)
     return ~zeros & ~(uint64_t)0 >> (DEPTH - n);
 }
 
-/* The block of b after that of k0 and j0; none if there is no other, or b is small. */
-INLINE mf_soon next_group(const product *p, int64_t k0, int64_t j0) {
-    const int64_t k = k0 + DEPTH < p->k ? k0 + DEPTH : 0, j = k > 0 ? j0 : j0 + PANEL_GROUP * NR;
-    if (j + PANEL_GROUP * NR > p->n || p->k * p->n * (int64_t)sizeof(real) <= KEPT_WEIGHTS) return (mf_soon){0};
+/* The block of b after that of k0 and j0, of columns below `end`; none if there is no other, or b is small. */
+INLINE mf_soon next_group(const product *p, int64_t end, int64_t k0, int64_t j0) {
+    const int64_t j = j0 + PANEL_GROUP * NR < end ? j0 + PANEL_GROUP * NR : 0, k = j > 0 ? k0 : k0 + DEPTH;
+    if (k >= p->k || p->k * p->n * (int64_t)sizeof(real) <= KEPT_WEIGHTS) return (mf_soon){0};
     return (mf_soon){.data = at(p->b, k, j),
                      .rows = PANEL_GROUP,
                      .bytes = (p->k - k < DEPTH ? p->k - k : DEPTH) * NR * (int64_t)sizeof(real),
                      .stride = p->b.panel_stride * (ptrdiff_t)sizeof(real)};
 }
 
-/* Rows [r0, r0 + rows), at most DEPTH of them, of the group of panels that begins at column j0. */
-INLINE void group_product(const product *p, const int kind, int64_t r0, int64_t rows, int64_t j0) {
-    real x[DEPTH][DEPTH];
-    uint64_t bits[DEPTH];
-    for (int64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
-        const int64_t n = p->k - k0 < DEPTH ? p->k - k0 : DEPTH;
-        const mf_soon next = next_group(p, k0, j0);
-        requests ahead = spread(&next, next.rows > 0, (rows + 1) / 2);
-        for (int64_t r = 0; r < rows; r++) {
-            const real *row = at(p->a, r0 + r, k0);
-            bits[r] = n == DEPTH ? load_row(row, p->a.panel_stride, DEPTH, x[r])
-                                 : load_row(row, p->a.panel_stride, (int)n, x[r]);
-        }
-        terms t = {.x_row = DEPTH, .x_k = 1, .b = at(p->b, k0, j0), .b_panel = p->b.panel_stride,
-                   .from_row = NR, .from_panel = p->out.panel_stride, .to_row = NR, .to_panel = p->out.panel_stride};
-        if (k0 == 0) t.from_row = 0, t.from_panel = p->b.panel_stride; /* the bias */
-        for (int64_t r = 0; r < rows; r += 2) {
-            t.x = x[r];
-            t.from = t.to = at(p->out, r0 + r, j0);
-            if (k0 == 0) t.from = kind == FORWARD ? at(p->b, p->k, j0) : NULL;
-            ask(&ahead);
-            if (r + 1 < rows) add_pair(&t, bits + r);
-            else add_row(&t, bits[r]);
-        }
-    }
+INLINE void finish_group(const product *p, const int kind, int64_t r0, int64_t rows, int64_t j0) {
     for (int64_t r = r0; r < r0 + rows; r++)
         for (int64_t j = j0; j < j0 + PANEL_GROUP * NR; j += NR) {
             vec acc[1][VECTORS];
@@ -158,14 +134,43 @@ INLINE void group_product(const product *p, const int kind, int64_t r0, int64_t 
         }
 }
 
+/* Rows [r0, r0 + rows), at most DEPTH of them, of the columns below `end`, which are whole groups of panels. */
+INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t rows, int64_t end) {
+    real x[DEPTH][DEPTH];
+    uint64_t bits[DEPTH];
+    for (int64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
+        const int64_t n = p->k - k0 < DEPTH ? p->k - k0 : DEPTH;
+        for (int64_t r = 0; r < rows; r++) {
+            const real *row = at(p->a, r0 + r, k0);
+            bits[r] = n == DEPTH ? load_row(row, p->a.panel_stride, DEPTH, x[r])
+                                 : load_row(row, p->a.panel_stride, (int)n, x[r]);
+        }
+        for (int64_t j0 = 0; j0 < end; j0 += PANEL_GROUP * NR) {
+            const mf_soon next = next_group(p, end, k0, j0);
+            requests ahead = spread(&next, next.rows > 0, (rows + 1) / 2);
+            terms t = {.x_row = DEPTH, .x_k = 1, .b = at(p->b, k0, j0), .b_panel = p->b.panel_stride,
+                       .from_row = NR, .from_panel = p->out.panel_stride, .to_row = NR, .to_panel = p->out.panel_stride};
+            if (k0 == 0) t.from_row = 0, t.from_panel = p->b.panel_stride; /* the bias */
+            for (int64_t r = 0; r < rows; r += 2) {
+                t.x = x[r];
+                t.from = t.to = at(p->out, r0 + r, j0);
+                if (k0 == 0) t.from = kind == FORWARD ? at(p->b, p->k, j0) : NULL;
+                ask(&ahead);
+                if (r + 1 < rows) add_pair(&t, bits + r);
+                else add_row(&t, bits[r]);
+            }
+            if (k0 + n == p->k) finish_group(p, kind, r0, rows, j0);
+        }
+    }
+}
+
 /* The whole groups of panels, if there are zeros to skip. Returns the first column that is left to do. */
 INLINE int64_t product_by_groups(const product *p, const int kind) {
-    const int64_t groups = (p->n + NR - 1) / (PANEL_GROUP * NR);
-    if (groups == 0 || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
+    const int64_t end = (p->n + NR - 1) / (PANEL_GROUP * NR) * PANEL_GROUP * NR;
+    if (end == 0 || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
     for (int64_t r = 0; r < p->rows; r += DEPTH)
-        for (int64_t g = 0; g < groups; g++)
-            group_product(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, g * PANEL_GROUP * NR);
-    return groups * PANEL_GROUP * NR;
+        product_rows(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, end);
+    return end;
 }
 
 /* --- h^T delta --- */
@@ -223,9 +228,9 @@ INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
 
 /* As product_by_groups. */
 INLINE int64_t gradient_by_groups(const gradient *p, requests *ahead) {
-    const int64_t groups = (p->nj + NR - 1) / (PANEL_GROUP * NR);
+    const int64_t end = (p->nj + NR - 1) / (PANEL_GROUP * NR) * PANEL_GROUP * NR;
     const mf_matrix h = {(void *)p->h, NR, 0, 1};
-    if (groups == 0 || !many_zeros(h, p->rows, p->ni)) return 0;
-    for (int64_t g = 0; g < groups; g++) group_gradient(p, g * PANEL_GROUP * NR, ahead);
-    return groups * PANEL_GROUP * NR;
+    if (end == 0 || !many_zeros(h, p->rows, p->ni)) return 0;
+    for (int64_t j = 0; j < end; j += PANEL_GROUP * NR) group_gradient(p, j, ahead);
+    return end;
 }
