@@ -230,8 +230,8 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         "each, float32 unless it says float64. *At the roof* is what the machine's roof would reach in our place: no "
         "program that computes every term can do better here, and one that gathers, updates and normalises between its "
         "products does worse. mlpfast leaves out terms with a zero factor where they are many: half of the pixels of "
-        "Fashion-MNIST are zero. The *standardized* rows are the same networks on the same images, each pixel with "
-        "mean 0 and variance 1, where no input is zero.",
+        "Fashion-MNIST are zero. The *standardized* rows are the same networks on the same images, each pixel scaled "
+        "to mean 0 and variance 1: no input is zero.",
         targets(results),
         "## Training",
         "A step is one batch: shuffle, gather, forward, loss, backward, Adam update. *Loss* is the training loss after "

@@ -136,6 +136,8 @@ INLINE void product_from(const product *p, const int kind, int64_t j0) {
 
 /* --- h^T delta: tiles of weights, k running through the rows of the batch --- */
 
+enum { GRADIENT_HEIGHT = UNIT <= NR ? TALL(VECTORS) : MR }; /* of the tiles in a panel of h */
+
 typedef struct {
     const real *h;     /* (rows, ni): one panel, ni <= NR */
     const real *delta; /* (rows, nj) */

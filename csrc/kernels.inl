@@ -81,6 +81,7 @@ const mf_kernels MF_THIS_TABLE = {
     .itemsize = sizeof(real),
     .nr = NR,
     .mr = MR,
+    .skips_from = FEWEST,
     .matmul_bias = matmul_bias,
     .propagate_delta = propagate_delta,
     .weight_gradient = weight_gradient,

@@ -99,6 +99,7 @@ typedef struct {
     int32_t dtype, itemsize;
     int32_t nr; /* columns of a panel */
     int32_t mr; /* matrices have rows to a multiple of it */
+    int32_t skips_from; /* columns of a product from which on it may skip zeros */
 
     /* --- products.inl: every element of a product is one accumulator that runs over k in order, by FMA, and ends with
      * + 0. All matrices are padded, except that `w` may be row-major where nr elements are readable beyond its end. With

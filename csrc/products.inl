@@ -34,7 +34,7 @@ INLINE void sum_columns(const real *factor, mf_matrix columns, real *sums, int64
             }
         UNROLL for (int v = 0; v < TOGETHER; v++) {
             const int64_t left = n - j - v * LANES;
-            if (left > 0) vstore_n(sums + j + v * LANES, sum[v], left < LANES ? (int)left : LANES);
+            if (left > 0) vstore_n(sums + j + v * LANES, sum[v] + vset(0), left < LANES ? (int)left : LANES);
         }
     }
 }
@@ -50,8 +50,7 @@ static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld
         sum_columns(at(delta, 0, j0), h_in, g, rows, i0, ni, accumulates);
         return;
     }
-    const int64_t height = UNIT <= NR ? TALL(VECTORS) : MR; /* of the tiles in a panel of h */
-    const int64_t tiles = (nj + NR - 1) / NR * ((ni + height - 1) / height);
+    const int64_t tiles = (nj + NR - 1) / NR * ((ni + GRADIENT_HEIGHT - 1) / GRADIENT_HEIGHT);
     requests ahead = spread(soon, count, tiles * ((rows + STRETCH - 1) / STRETCH));
     for (int64_t i = 0; i < ni; i += NR) {
         const gradient p = {.h = at(h_in, 0, i0 + i),

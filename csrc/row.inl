@@ -1,5 +1,5 @@
 /*
- * One row through a layer: no panels, no packing; W is read once, in its order, without the rows that meet a zero of x.
+ * One row through a layer: no panels, no packing; W is read once, without the rows that meet a zero of x.
  */
 
 /* h[0:vectors * LANES] += sum over the listed i of x[i] * w[i * ld ...] */
@@ -12,7 +12,7 @@ INLINE void row_columns(const int vectors, const real *x, const real *w, int64_t
         const real *row = w + list[i] * ld;
         UNROLL for (int v = 0; v < vectors; v++) acc[v] = vfma(xi, vload(row + v * LANES), acc[v]);
     }
-    UNROLL for (int v = 0; v < vectors; v++) vstore(h + v * LANES, acc[v] + vset(0)); /* see zeros.inl */
+    UNROLL for (int v = 0; v < vectors; v++) vstore(h + v * LANES, acc[v] + vset(0)); /* see gemm.inl */
 }
 
 /* The same for n columns, as many of them at once as the registers hold. */

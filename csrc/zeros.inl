@@ -10,7 +10,7 @@
  * accumulators are just enough to hide the latency of an FMA. Two rows together do every term that either of them has,
  * with half the loads: better where their zeros are mostly the same, as those of neighbouring pixels are.
  */
-enum { PANEL_GROUP = 8 / VECTORS, DEPTH = 64 };
+enum { PANEL_GROUP = 8 / VECTORS, DEPTH = 64, FEWEST = (PANEL_GROUP - 1) * NR + 1 };
 /* Whether the registers hold two rows of a group. */
 #if defined(MF_ISA_AVX512) || defined(MF_ISA_NEON)
 enum { PAIRS = 1 };
@@ -36,7 +36,7 @@ INLINE uint64_t zero_lanes(vec x) {
 #endif
 }
 
-/* Whether more than a quarter of a (rows, cols) is zero, by every 16th of its rows: then skipping pays. */
+/* Whether more than a quarter of a (rows, cols) is zero: then skipping pays. Looks at the whole vectors of each 16th row. */
 INLINE int many_zeros(mf_matrix a, int64_t rows, int64_t cols) {
     int64_t zeros = 0, seen = 0;
     for (int64_t r = 0; r < rows; r += 16)
@@ -86,20 +86,20 @@ INLINE void add_terms(const int height, const terms *t, uint64_t bits) {
 static __attribute__((noinline)) void add_row(const terms *t, uint64_t bits) { add_terms(1, t, bits); }
 static __attribute__((noinline)) void add_rows(const terms *t, uint64_t bits) { add_terms(2, t, bits); }
 
-/* Two rows, together where that costs less. The terms are spent afterwards. */
-INLINE void add_pair(terms *t, const uint64_t bits[2]) {
+/* Two rows, together where that costs less. */
+INLINE void add_pair(const terms *t, const uint64_t bits[2]) {
     const uint64_t either = bits[0] | bits[1];
     const int alone = __builtin_popcountll(bits[0]) + __builtin_popcountll(bits[1]);
     if (PAIRS && ROWS_COST * __builtin_popcountll(either) <= ROW_COST * alone + LOOP_COST) {
         add_rows(t, either);
         return;
     }
-    for (int r = 0; r < 2; r++) {
-        add_row(t, bits[r]);
-        t->x += t->x_row;
-        t->from += t->from ? t->from_row : 0;
-        t->to += t->to_row;
-    }
+    terms second = *t;
+    second.x += t->x_row;
+    if (t->from) second.from += t->from_row;
+    second.to += t->to_row;
+    add_row(t, bits[0]);
+    add_row(&second, bits[1]);
 }
 
 /* --- h W + b and delta Wt --- */
@@ -136,7 +136,7 @@ INLINE void finish_group(const product *p, const int kind, int64_t r0, int64_t r
 
 /* Rows [r0, r0 + rows), at most DEPTH of them, of the columns below `end`, which are whole groups of panels. */
 INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t rows, int64_t end) {
-    real x[DEPTH][DEPTH];
+    real x[DEPTH][DEPTH]; /* on the stack, 16 or 32 KiB */
     uint64_t bits[DEPTH];
     for (int64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
         const int64_t n = p->k - k0 < DEPTH ? p->k - k0 : DEPTH;
@@ -167,7 +167,7 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
 /* The whole groups of panels, if there are zeros to skip. Returns the first column that is left to do. */
 INLINE int64_t product_by_groups(const product *p, const int kind) {
     const int64_t end = (p->n + NR - 1) / (PANEL_GROUP * NR) * PANEL_GROUP * NR;
-    if (end == 0 || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
+    if (p->n < FEWEST || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
     for (int64_t r = 0; r < p->rows; r += DEPTH)
         product_rows(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, end);
     return end;
@@ -195,6 +195,9 @@ INLINE void find_rows(const real *h, int64_t n, uint64_t *bits) {
     }
 }
 
+/* Times to ask for memory with each row and block, to do it about as often as tiles would (see weight_gradient). */
+enum { ASKS = (PANEL_GROUP * (DEPTH / STRETCH) + GRADIENT_HEIGHT - 1) / GRADIENT_HEIGHT };
+
 /* The weights of the group of panels that begins at column j0. */
 INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
     const int64_t columns = p->nj - j0 < PANEL_GROUP * NR ? p->nj - j0 : PANEL_GROUP * NR;
@@ -213,7 +216,7 @@ INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
             const int height = p->ni - i < 2 ? 1 : 2;
             real *g = p->g + i * p->ld + j0;
             for (int q = 0; q < height; q++) {
-                ask(ahead); /* as often as tiles would */
+                for (int times = 0; times < ASKS; times++) ask(ahead);
                 if (adds && !whole) memcpy(some[q], g + q * p->ld, columns * sizeof(real));
             }
             t.x = h + i;
@@ -230,7 +233,7 @@ INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
 INLINE int64_t gradient_by_groups(const gradient *p, requests *ahead) {
     const int64_t end = (p->nj + NR - 1) / (PANEL_GROUP * NR) * PANEL_GROUP * NR;
     const mf_matrix h = {(void *)p->h, NR, 0, 1};
-    if (end == 0 || !many_zeros(h, p->rows, p->ni)) return 0;
+    if (p->nj < FEWEST || !many_zeros(h, p->rows, p->ni)) return 0;
     for (int64_t j = 0; j < end; j += PANEL_GROUP * NR) group_gradient(p, j, ahead);
     return end;
 }

@@ -192,7 +192,7 @@ def test_zeros_are_skipped_without_a_trace(sizes, rows, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("alike", [1, 4])
 def test_a_gradient_skips_zeros_without_a_trace(alike, dtype):
-    """Among dense rows without weight, nothing is skipped."""
+    """Among dense rows without weight, no input is skipped."""
     rng = np.random.default_rng(0)
     for rows in (3, 67, 150):
         X, y = features(rng, rows, 70, alike).astype(dtype), rng.integers(10, size=rows)
@@ -205,6 +205,20 @@ def test_a_gradient_skips_zeros_without_a_trace(alike, dtype):
                 among_dense_rows(X), labels, "cross_entropy", sample_weight=weights, n_threads=n_threads
             )[1]
             assert gradient.tobytes() == dense.tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_infinite_deltas_show_beside_zeros(dtype):
+    """Finite rows, parameters and loss, and deltas that overflow: zero times infinity is NaN, skipped or not."""
+    rng = np.random.default_rng(0)
+    X = np.abs(features(rng, 64, 70, 1)).astype(dtype)
+    model = mf.mlp([70, 160, 2], "tanh", dtype=dtype)
+    model.weights[0][:], model.weights[1][:], model.biases[1][:] = 0, np.finfo(dtype).max / 2, 1e3
+    for n_threads in (1, 2):
+        loss, gradient = model.loss_and_gradient(X, np.zeros((64, 2)), "mse", n_threads=n_threads)
+        assert np.isfinite(loss)
+        assert np.isnan(gradient[: 70 * 160]).all()
+        assert np.isinf(gradient[70 * 160 : 71 * 160]).all()
 
 
 def among_dense_rows(X):

@@ -430,6 +430,7 @@ cdef class Engine:
             plan.rows = self.rows_of(order, first + chunk, n)
             plan.known_rows = known - chunk if order != NULL else n
             plan.first_row, plan.chunk_rows = chunk, n
+            plan.finite_deltas = True
             work = n * self.flops * (1.5 if plan.backward else 1)     # of each phase; together, three products a layer
             parallel_for((n + plan.panel_rows - 1) // plan.panel_rows, threads, forward_backward, plan, work)
             for r in range(n):

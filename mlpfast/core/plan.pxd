@@ -65,6 +65,7 @@ ctypedef struct Plan:
     int64_t first_row        # of the chunk in its batch
     int64_t chunk_rows
     bint finite              # as far as the rows have been read
+    bint finite_deltas       # of the layers that skip zeros, in this chunk
     double scale             # 1 / sum of the batch's sample weights
     # the way back
     bint backward

@@ -31,8 +31,10 @@ cdef void forward_backward(void *context, int64_t panel) noexcept nogil:
             kernels.dropout(h, plan.first_row + r0, n, layer.linear.units, layer.dropout, plan.seed, l, plan.step)
     compare(plan, r0, n, h)
     if plan.backward:
+        look_at_delta(plan, plan.n_layers - 1, r0, n)
         for l in range(plan.n_layers - 1, 0, -1):
             backward(plan, l, r0, n)
+            look_at_delta(plan, l - 1, r0, n)
 
 
 cdef void gather(Plan *plan, int64_t r0, int64_t n, mf_matrix x) noexcept nogil:
@@ -92,6 +94,18 @@ cdef void backward(Plan *plan, int l, int64_t r0, int64_t n) noexcept nogil:
                     below.linear.alpha, saved, delta, n)
 
 
+cdef void look_at_delta(Plan *plan, int l, int64_t r0, int64_t n) noexcept nogil:
+    """Whether the weight gradient may skip zeros of h: beside an infinite delta that would show."""
+    cdef const mf_kernels *kernels = plan.kernels
+    cdef const Layer *layer = &plan.layers[l]
+    cdef mf_matrix delta = from_row(kernels, layer.delta, r0)
+    cdef int64_t j = 0
+    while layer.linear.units >= kernels.skips_from and j < layer.linear.units:
+        if not kernels.all_finite(from_column(kernels, delta, j).data, n * kernels.nr):
+            plan.finite_deltas = False
+        j += kernels.nr
+
+
 cdef void weight_tile(void *context, int64_t index) noexcept nogil:
     """A tile's gradient over the chunk's rows and, where this chunk is the batch's last, its update."""
     cdef Plan *plan = <Plan *> context
@@ -116,7 +130,7 @@ cdef void weight_tile(void *context, int64_t index) noexcept nogil:
         if plan.looks_ahead:
             count = look_ahead(plan, tile, h, soon)
         weight_gradient(kernels, h, layer.delta, g, ld, plan.chunk_rows, tile.i0, tile.ni, tile.j0, tile.nj,
-                        plan.accumulate, layer.linear.skip_zeros, soon, count)
+                        plan.accumulate, plan.finite_deltas, soon, count)
     if plan.updates:
         update(plan, tile, g, ld, offset)
 

@@ -102,6 +102,7 @@ cdef extern from "mlpfast.h" nogil:
         int32_t itemsize
         int32_t nr
         int32_t mr
+        int32_t skips_from
         void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha, int skip_zeros) noexcept nogil
         void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
