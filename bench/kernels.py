@@ -1,9 +1,11 @@
 """The speed of each kernel by shape, ISA and dtype, beside the machine's peak.
 
-    python -m bench.kernels [--isa avx512] [--dtype float32] [--only matmul] [--output FILE] [--compare BASE]
+    python -m bench.kernels [--isa avx512] [--dtype float32] [--only matmul] [--zeros 0.5]
+                            [--output FILE] [--compare BASE]
 
 Kernels are called through the C table that the engine uses, from a C loop (kernels.c), on one thread. Products are
 given in GFLOP/s and as a fraction of the FMA peak of the same ISA and dtype; the others in GB/s read and written.
+`--zeros` makes a fraction of a product's left side zero: terms that are left out count as done.
 `--compare BASE` shows, beside a stored run, what a change did.
 """
 
@@ -100,6 +102,7 @@ def harness() -> ctypes.CDLL:
     loaded.time_kernel.restype = ctypes.c_double
     loaded.time_kernel.argtypes = [
         ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int, ctypes.c_int64,
+        ctypes.c_double,
     ]  # fmt: skip
     return loaded
 
@@ -114,11 +117,12 @@ def tables() -> Any:
     return library
 
 
-def sample(case: Case, table: int, activation: int, dtype: str, isa: str) -> list[tuple[float, float]]:
+def sample(case: Case, table: int, activation: int, dtype: str, isa: str, zeros: float) -> list[tuple[float, float]]:
     """(seconds of one call, the peak at that moment) in each of the rounds."""
 
     def run(repeats: int) -> float:
-        return float(harness().time_kernel(table, case.kernel.encode(), case.rows, case.k, case.n, activation, repeats))
+        shape = (case.rows, case.k, case.n)
+        return float(harness().time_kernel(table, case.kernel.encode(), *shape, activation, repeats, zeros))
 
     repeats = 1
     while run(repeats) < SECONDS:
@@ -126,7 +130,7 @@ def sample(case: Case, table: int, activation: int, dtype: str, isa: str) -> lis
     return [(run(repeats) / repeats, roof.peak(dtype, isa, seconds=SECONDS)) for _ in range(ROUNDS)]
 
 
-def measure(isa: str, dtype: str, only: list[str]) -> list[dict[str, Any]]:
+def measure(isa: str, dtype: str, only: list[str], zeros: float) -> list[dict[str, Any]]:
     from mlpfast.core.table import ACTIVATIONS
 
     table = tables().mf_table_of(isa.encode(), DTYPES[dtype])
@@ -134,12 +138,14 @@ def measure(isa: str, dtype: str, only: list[str]) -> list[dict[str, Any]]:
     for case in CASES:
         if only and not any(part in case.name for part in only):
             continue
-        rounds = sample(case, table, ACTIVATIONS[case.activation], dtype, isa)
+        if zeros and case.kernel not in ("matmul_bias", "propagate_delta", "weight_gradient"):
+            continue
+        rounds = sample(case, table, ACTIVATIONS[case.activation], dtype, isa, zeros)
         samples = sorted(seconds for seconds, _ in rounds)
         seconds = statistics.median(samples)
         record: dict[str, Any] = {
             "section": "kernels",
-            "workload": f"{case.name} {case.rows}x{case.k}x{case.n}",
+            "workload": f"{case.name} {case.rows}x{case.k}x{case.n}" + (f" {zeros:.0%} zeros" if zeros else ""),
             "isa": isa,
             "dtype": dtype,
             "seconds": seconds,
@@ -155,7 +161,7 @@ def measure(isa: str, dtype: str, only: list[str]) -> list[dict[str, Any]]:
             record["gigabytes"] = case.elements * item / seconds / 1e9
             nanoseconds = seconds / (case.elements / ELEMENTS[case.kernel]) * 1e9
             speed = f"{record['gigabytes']:8.1f} GB/s   {nanoseconds:6.2f} ns/element"
-        print(f"{isa:<9} {dtype:<8} {record['workload']:<34} {seconds * 1e6:10.3f} us {speed}", flush=True)
+        print(f"{isa:<9} {dtype:<8} {record['workload']:<44} {seconds * 1e6:10.3f} us {speed}", flush=True)
         records.append(record)
     return records
 
@@ -166,6 +172,7 @@ def main() -> None:
     parser.add_argument("--isa", nargs="+", help="default: all that this machine runs")
     parser.add_argument("--dtype", nargs="+", choices=list(DTYPES), default=list(DTYPES))
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help="kernels whose name contains a PART")
+    parser.add_argument("--zeros", type=float, default=0.0, help="fraction of products' left sides (default: 0)")
     parser.add_argument("--output", type=Path, help="write the results as JSON")
     parser.add_argument("--compare", type=Path, metavar="BASE", help="a JSON file of an earlier run")
     arguments = parser.parse_args()
@@ -177,7 +184,7 @@ def main() -> None:
         record
         for isa in arguments.isa or available_isas()
         for dtype in arguments.dtype
-        for record in measure(isa, dtype, arguments.only)
+        for record in measure(isa, dtype, arguments.only, arguments.zeros)
     ]
     if arguments.output:
         arguments.output.write_text(json.dumps({"machine": describe(), "results": results}, indent=1))

@@ -10,7 +10,9 @@
  * accumulators are just enough to hide the latency of an FMA. Two rows together do every term that either of them has,
  * with half the loads: better where their zeros are mostly the same, as those of neighbouring pixels are.
  */
-enum { PANEL_GROUP = 8 / VECTORS, DEPTH = 64, FEWEST = (PANEL_GROUP - 1) * NR + 1 };
+enum { PANEL_GROUP = 8 / VECTORS, DEPTH = 64 };
+/* Columns, and terms of a row, below which a loop over the others costs what it saves. */
+enum { FEWEST = (PANEL_GROUP - 1) * NR + 1, SHORTEST = 32 };
 /* Whether the registers hold two rows of a group. */
 #if defined(MF_ISA_AVX512) || defined(MF_ISA_NEON)
 enum { PAIRS = 1 };
@@ -167,7 +169,7 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
 /* The whole groups of panels, if there are zeros to skip. Returns the first column that is left to do. */
 INLINE int64_t product_by_groups(const product *p, const int kind) {
     const int64_t end = (p->n + NR - 1) / (PANEL_GROUP * NR) * PANEL_GROUP * NR;
-    if (p->n < FEWEST || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
+    if (p->n < FEWEST || p->k < SHORTEST || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
     for (int64_t r = 0; r < p->rows; r += DEPTH)
         product_rows(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, end);
     return end;
