@@ -65,14 +65,14 @@ def make(workload: Workload) -> dict[str, NDArray]:
     Random data come from a teacher network of the same shape: there is something to learn, and a loss to compare.
     """
     rng = np.random.default_rng(0)
-    if workload.data != "random":
-        X, y = (a[: workload.rows] for a in fashion_mnist())
-    if workload.data == "standardized Fashion-MNIST":
-        X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-3)
     if workload.data == "random":
         X = rng.standard_normal((workload.rows, workload.sizes[0]), dtype=np.float32)
         y = logits([(W * 2, b) for W, b in initial_weights(workload.sizes, rng)], X)
         y = y + 0.1 * rng.standard_normal(y.shape) if workload.loss == "mse" else y.argmax(axis=1)
+    else:
+        X, y = (a[: workload.rows] for a in fashion_mnist())
+        if workload.data == "standardized Fashion-MNIST":
+            X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-3)
     initial = flatten(initial_weights(workload.sizes, rng))
     dtype = np.dtype(workload.dtype)
     test = dict(zip(("X_test", "y_test"), fashion_mnist("t10k"), strict=True)) if workload.name == "accuracy" else {}

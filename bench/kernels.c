@@ -25,39 +25,30 @@ static double now(void) {
 
 static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/* A vector of numbers in (0, 1), with slack behind it. */
-static void *vector(arena *a, int64_t n) {
+/* A vector of numbers in (0, 1), with slack behind it; about a fraction of them is zero, here and there. */
+static void *vector_with_zeros(arena *a, int64_t n, double zeros) {
     int64_t size = up((n + 64) * a->table->itemsize, 64);
     void *data = a->buffers[a->used++] = aligned_alloc(64, (size_t)size);
     uint32_t x = 12345 + (uint32_t)a->used;
     for (int64_t i = 0; i < size / a->table->itemsize; i++) {
         x = x * 1664525u + 1013904223u;
         double value = ((double)(x >> 8) + 1) / ((1 << 24) + 2);
+        if (value < zeros) value = 0;
         if (a->table->dtype == MF_FLOAT32) ((float *)data)[i] = (float)value;
         else ((double *)data)[i] = value;
     }
     return data;
 }
 
-/* A panelled matrix (rows, cols). */
-static mf_matrix panels(arena *a, int64_t rows, int64_t cols) {
+static void *vector(arena *a, int64_t n) { return vector_with_zeros(a, n, 0); }
+
+/* A panelled matrix (rows, cols): the left side of a product. */
+static mf_matrix left_side(arena *a, int64_t rows, int64_t cols, double zeros) {
     int64_t nr = a->table->nr, padded = up(rows, a->table->mr);
-    return (mf_matrix){vector(a, padded * up(cols, nr)), nr, padded * nr, 1};
+    return (mf_matrix){vector_with_zeros(a, padded * up(cols, nr), zeros), nr, padded * nr, 1};
 }
 
-/* The left side of a product, of which about a fraction is zero, here and there. */
-static mf_matrix left_side(arena *a, int64_t rows, int64_t cols, double zeros) {
-    mf_matrix m = panels(a, rows, cols);
-    int64_t size = up(rows, a->table->mr) * up(cols, a->table->nr);
-    uint32_t x = 1;
-    for (int64_t i = 0; i < size; i++) {
-        x = x * 1664525u + 1013904223u;
-        if ((x >> 8) >= zeros * (1 << 24)) continue;
-        if (a->table->dtype == MF_FLOAT32) ((float *)m.data)[i] = 0;
-        else ((double *)m.data)[i] = 0;
-    }
-    return m;
-}
+static mf_matrix panels(arena *a, int64_t rows, int64_t cols) { return left_side(a, rows, cols, 0); }
 
 #define TIME(call)                                                                                                   \
     do {                                                                                                             \
@@ -83,7 +74,7 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
         void *g = vector(&a, k * n);
         TIME(t->weight_gradient(x, delta, g, n, rows, 0, k, 0, n, 0, 1, NULL, 0));
     } else if (!strcmp(kernel, "row_forward")) {
-        void *x = vector(&a, k), *w = vector(&a, (k + 1) * n), *h = vector(&a, n);
+        void *x = vector_with_zeros(&a, k, zeros), *w = vector(&a, (k + 1) * n), *h = vector(&a, n);
         TIME(t->row_forward(x, w, h, k, n, activation, 0));
     } else if (!strcmp(kernel, "bias_gradient")) {
         mf_matrix delta = panels(&a, rows, n);

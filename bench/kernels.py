@@ -138,7 +138,7 @@ def measure(isa: str, dtype: str, only: list[str], zeros: float) -> list[dict[st
     for case in CASES:
         if only and not any(part in case.name for part in only):
             continue
-        if zeros and case.kernel not in ("matmul_bias", "propagate_delta", "weight_gradient"):
+        if zeros and case.kernel not in PRODUCTS:
             continue
         rounds = sample(case, table, ACTIVATIONS[case.activation], dtype, isa, zeros)
         samples = sorted(seconds for seconds, _ in rounds)

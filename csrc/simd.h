@@ -5,7 +5,7 @@
  * are fused only where vfma() says so: the files are compiled with -ffp-contract=off, so that every ISA rounds alike.
  *
  *   real, vec, ivec, uvec   a scalar, a native vector of LANES of them, vectors of as many integers of the same size
- *   mask                    what a comparison gives; for vselect(), mask_and(), mask_all()
+ *   mask                    what a comparison gives; for vselect(), mask_and(), mask_all(), mask_bits()
  */
 #ifndef MLPFAST_SIMD_H
 #define MLPFAST_SIMD_H
@@ -138,19 +138,26 @@ INLINE vec vselect(mask m, vec a, vec b) { return (vec)_mm512_mask_blend_pd(m, (
 INLINE mask vless(vec a, vec b) { return MF_COMPARE(a, b, _CMP_LT_OQ); }
 INLINE mask vequal(vec a, vec b) { return MF_COMPARE(a, b, _CMP_EQ_OQ); }
 INLINE mask mask_and(mask a, mask b) { return a & b; }
-INLINE int mask_all(mask a) { return a == (mask)-1; }
+INLINE uint64_t mask_bits(mask a) { return a; } /* bit i: lane i */
 #else
 typedef ivec mask;
 INLINE mask vless(vec a, vec b) { return a < b; }
 INLINE mask vequal(vec a, vec b) { return a == b; }
 INLINE vec vselect(mask m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
 INLINE mask mask_and(mask a, mask b) { return a & b; }
-INLINE int mask_all(mask a) {
-    sword all = -1;
-    for (int i = 0; i < LANES; i++) all &= a[i];
-    return all == -1;
+INLINE uint64_t mask_bits(mask a) {
+#if defined(MF_ISA_AVX2) && defined(MF_F32)
+    return (uint64_t)_mm256_movemask_ps((__m256)a);
+#elif defined(MF_ISA_AVX2)
+    return (uint64_t)_mm256_movemask_pd((__m256d)a);
+#else
+    uint64_t bits = 0;
+    for (int i = 0; i < LANES; i++) bits |= (uint64_t)(a[i] & 1) << i;
+    return bits;
+#endif
 }
 #endif
+INLINE int mask_all(mask a) { return mask_bits(a) == ((uint64_t)1 << LANES) - 1; }
 
 /* The first n lanes, 0 <= n <= LANES; the others are zero, and no memory of theirs is touched. */
 #if defined(MF_ISA_AVX512) && defined(MF_F32)
