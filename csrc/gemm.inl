@@ -4,7 +4,7 @@
  * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile holds
  * some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
  * ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero factor may be left
- * out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w`.
+ * out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
@@ -81,10 +81,26 @@ INLINE mf_soon next_block(const product *p, int64_t k0, int64_t j0) {
                      .stride = p->b.row_stride * (ptrdiff_t)sizeof(real)};
 }
 
+/* Beside the first columns, the rows after those of a, if they lie in the caller's array: columns [k0, k0 + n). */
+INLINE mf_soon next_rows(const product *p, int64_t k0, int64_t n, int64_t j0) {
+    if (j0 > 0 || p->a.padded) return (mf_soon){0};
+    return (mf_soon){.data = at(p->a, p->rows, k0),
+                     .rows = p->rows,
+                     .bytes = n * (int64_t)sizeof(real),
+                     .stride = p->a.row_stride * (ptrdiff_t)sizeof(real)};
+}
+
+/* Both of them, or one, in `times` portions. */
+INLINE requests spread_both(mf_soon soon[2], int64_t times) {
+    const int first = soon[0].rows == 0; /* a block, or none */
+    return spread(soon + first, (soon[0].rows > 0) + (soon[1].rows > 0), times);
+}
+
 /* One block of k of the tile of rows [r0, r0 + height) and columns [j0, j0 + vectors * LANES). */
-INLINE void product_tile(const product *p, const int kind, const int height, const int vectors, int64_t r0, int64_t j0,
-                         int64_t k0, int64_t block, requests *ahead) {
+INLINE void product_tile(const product *p, const int kind, const int padded, const int height, const int vectors,
+                         int64_t r0, int64_t j0, int64_t k0, int64_t block, requests *ahead) {
     const real *b = at(p->b, 0, j0);
+    const ptrdiff_t a_row = padded ? NR : p->a.row_stride;
     const ptrdiff_t b_k = p->b.row_stride;
     vec acc[TALLEST][VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
@@ -95,7 +111,7 @@ INLINE void product_tile(const product *p, const int kind, const int height, con
     for (int64_t k = k0; k < k0 + block; k += NR) {
         const int64_t n = k0 + block - k < NR ? k0 + block - k : NR;
         ask(ahead);
-        accumulate(acc, height, vectors, at(p->a, r0, k), NR, 1, b + k * b_k, b_k, n);
+        accumulate(acc, height, vectors, at(p->a, r0, k), a_row, 1, b + k * b_k, b_k, n);
     }
     if (k0 + block < p->k) {
         UNROLL for (int r = 0; r < height; r++)
@@ -105,31 +121,31 @@ INLINE void product_tile(const product *p, const int kind, const int height, con
     }
 }
 
-INLINE void product_panel(const product *p, const int kind, const int vectors, int64_t j0) {
+INLINE void product_panel(const product *p, const int kind, const int padded, const int vectors, int64_t j0) {
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += BLOCK) {
         const int64_t block = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
-        const mf_soon next = next_block(p, k0, j0);
         const int64_t tiles = (p->rows + TALL(vectors) - 1) / TALL(vectors);
-        requests ahead = spread(&next, next.rows > 0, tiles * ((block + NR - 1) / NR));
+        mf_soon soon[2] = {next_block(p, k0, j0), next_rows(p, k0, block, j0)};
+        requests ahead = spread_both(soon, tiles * ((block + NR - 1) / NR));
         int64_t r0 = 0; /* where no tile is taller than MR, the second loop does it all */
         for (; TALL(vectors) > MR && r0 + UNIT - MR < p->rows; r0 += UNIT)
             for (int64_t r = r0; r < r0 + UNIT; r += TALL(vectors))
-                product_tile(p, kind, TALL(vectors), vectors, r, j0, k0, block, &ahead);
-        for (; r0 < p->rows; r0 += MR) product_tile(p, kind, MR, vectors, r0, j0, k0, block, &ahead);
+                product_tile(p, kind, padded, TALL(vectors), vectors, r, j0, k0, block, &ahead);
+        for (; r0 < p->rows; r0 += MR) product_tile(p, kind, padded, MR, vectors, r0, j0, k0, block, &ahead);
     }
 }
 
-/* The columns from j0 on, a multiple of NR. */
-INLINE void product_from(const product *p, const int kind, int64_t j0) {
+/* The columns from j0 on, a multiple of NR. Whether a is padded is told apart so that its stride may be a constant. */
+INLINE void product_from(const product *p, const int kind, const int padded, int64_t j0) {
     for (; j0 < p->n; j0 += NR) {
         const int64_t nj = p->n - j0 < NR ? p->n - j0 : NR;
         switch ((nj + LANES - 1) / LANES) {
-        case 1: product_panel(p, kind, 1, j0); break;
+        case 1: product_panel(p, kind, padded, 1, j0); break;
 #if defined(MF_ISA_NEON)
-        case 3: product_panel(p, kind, 3, j0); break;
-        case 4: product_panel(p, kind, 4, j0); break;
+        case 3: product_panel(p, kind, padded, 3, j0); break;
+        case 4: product_panel(p, kind, padded, 4, j0); break;
 #endif
-        default: product_panel(p, kind, 2, j0);
+        default: product_panel(p, kind, padded, 2, j0);
         }
     }
 }

@@ -38,7 +38,8 @@ _Static_assert(UNIT % TALL(1) == 0 && UNIT % TALL(2) == 0 && UNIT % TALL(NR / LA
 
 /* Element (r, c) of a matrix, and the vectors that start at a column which is a multiple of LANES. */
 INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
-    return (real *)m.data + r * m.row_stride + c / NR * m.panel_stride + c % NR;
+    const uint64_t column = (uint64_t)c;
+    return (real *)m.data + r * m.row_stride + (int64_t)(column / NR) * m.panel_stride + column % NR;
 }
 
 #include "math.inl"

@@ -106,7 +106,8 @@ typedef struct {
      * skip_zeros, terms whose left factor is zero may be left out: the same bits where the right side is finite --- */
 
     /* z = h_in W + b, h_out = g(z).  h_in (rows, k); w (k + 1, n) with the bias as its last row; z may have data NULL.
-     * `activation` may not be softmax. */
+     * `activation` may not be softmax. A row-major h_in has rows to a multiple of mr and others after them, which may be
+     * read into and are asked for meanwhile. */
     void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
                         int activation, double alpha, int skip_zeros);
     /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). */

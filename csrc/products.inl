@@ -5,13 +5,15 @@
 static void matmul_bias(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
                         int activation, double alpha, int skip_zeros) {
     const product p = {h_in, w, z, h_out, rows, k, n, activation, alpha};
-    product_from(&p, FORWARD, skip_zeros ? product_by_groups(&p, FORWARD) : 0);
+    const int64_t j0 = skip_zeros ? product_by_groups(&p, FORWARD) : 0;
+    if (h_in.padded) product_from(&p, FORWARD, 1, j0);
+    else product_from(&p, FORWARD, 0, j0);
 }
 
 static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha, int skip_zeros) {
     const product p = {delta, wt, saved, out, rows, k, n, activation, alpha};
-    product_from(&p, BACKWARD, skip_zeros ? product_by_groups(&p, BACKWARD) : 0);
+    product_from(&p, BACKWARD, 1, skip_zeros ? product_by_groups(&p, BACKWARD) : 0);
 }
 
 /* sums[0:n] = or += the sum over the rows of factor[r * NR] * columns[j0:j0+n], or of the columns where factor is NULL. */

@@ -119,9 +119,14 @@ static double penalty(double l1, double l2, const void *parameters, int64_t size
 }
 
 static int all_finite(const void *p, int64_t size) {
-    vec sum = vset(0);
+    enum { CHAINS = 8 }; /* hide the latency of an FMA */
+    const real *x = p;
+    vec sum[CHAINS] = {0};
     int64_t i = 0;
-    for (; i + LANES <= size; i += LANES) sum = check(vload((const real *)p + i), sum);
-    if (i < size) sum = check(vload_n((const real *)p + i, (int)(size - i)), sum);
-    return mask_all(vequal(sum, vset(0)));
+    for (; i + CHAINS * LANES <= size; i += CHAINS * LANES)
+        UNROLL for (int c = 0; c < CHAINS; c++) sum[c] = check(vload(x + i + c * LANES), sum[c]);
+    for (; i + LANES <= size; i += LANES) sum[0] = check(vload(x + i), sum[0]);
+    if (i < size) sum[0] = check(vload_n(x + i, (int)(size - i)), sum[0]);
+    UNROLL for (int c = 1; c < CHAINS; c++) sum[0] += sum[c];
+    return mask_all(vequal(sum[0], vset(0)));
 }

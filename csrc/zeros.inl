@@ -141,8 +141,8 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
                                  : load_row(row, p->a.panel_stride, (int)n, x[r]);
         }
         for (int64_t j0 = 0; j0 < end; j0 += PANEL_GROUP * NR) {
-            const mf_soon next = next_group(p, end, k0, j0);
-            requests ahead = spread(&next, next.rows > 0, (rows + 1) / 2);
+            mf_soon soon[2] = {next_group(p, end, k0, j0), next_rows(p, k0, n, j0)};
+            requests ahead = spread_both(soon, (rows + 1) / 2);
             terms t = {.x_row = DEPTH, .x_k = 1, .b = at(p->b, k0, j0), .b_panel = p->b.panel_stride,
                        .from_row = NR, .from_panel = p->out.panel_stride, .to_row = NR, .to_panel = p->out.panel_stride};
             if (k0 == 0) t.from_row = 0, t.from_panel = p->b.panel_stride; /* the bias */

@@ -184,6 +184,16 @@ def test_the_place_of_a_nan_is_named(model):
         model.loss_and_gradient(X, np.zeros(5, dtype=int), "cross_entropy")
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("row", [0, 63, 64, 149])
+def test_a_nan_among_many_rows_is_found(row, dtype):
+    """Whether the network reads the rows where they lie (float32) or copies of them."""
+    X = np.ones((150, 33), dtype)
+    X[row, 32] = np.nan
+    with pytest.raises(ValueError, match=f"NaN at row {row}, column 32"):
+        mf.mlp([33, 40, 3], dtype="float32").predict(X)
+
+
 def test_large_finite_values_are_not_taken_for_infinity():
     assert as_features(np.full((3, 4), 1e308), 4, F64) is not None
     assert as_features(np.full((3, 4), 3e38, dtype=np.float32), 4, F32) is not None

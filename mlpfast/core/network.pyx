@@ -31,30 +31,42 @@ cdef void predict_share(void *context, int64_t i) noexcept nogil:
     cdef Rows *job = <Rows *> context
     cdef const mf_kernels *kernels = job.kernels
     cdef char *scratch = job.scratch + i * 2 * job.scratch_size
-    cdef mf_matrix h[2]
-    cdef mf_matrix nowhere
+    cdef mf_matrix buffers[2]
+    cdef mf_matrix h, nowhere
     cdef int64_t end = min((i + 1) * job.share, job.rows), row = i * job.share, n
-    cdef int l, side, finite
+    cdef int l, side
     nowhere.data = NULL
     for side in range(2):
-        h[side] = panels(kernels, scratch + side * job.scratch_size, PANEL_ROWS)
+        buffers[side] = panels(kernels, scratch + side * job.scratch_size, PANEL_ROWS)
     while row < end:
         n = min(<int64_t> PANEL_ROWS, end - row)
-        if job.offsets != NULL:
-            finite = kernels.gather_csr(job.values, job.x_dtype, job.columns,
-                                        <const char *> job.offsets + row * (8 if job.index64 else 4), job.index64,
-                                        NULL, n, job.inputs, h[0])
-        else:
-            finite = kernels.gather(job.x + row * job.x_ld * itemsize(job.x_dtype), job.x_dtype, job.x_ld, NULL, n,
-                                    job.rows - row, job.inputs, h[0])
-        if not finite:
+        h = buffers[0]
+        if not take_rows(job, row, n, &h):
             job.finite = False
-        side = 0
         for l in range(job.n_layers):
-            forward(kernels, &job.layers[l].linear, h[side], nowhere, h[1 - side], n)
-            side = 1 - side
-        kernels.unpack(h[side], n, job.outputs, job.out + row * job.outputs * kernels.itemsize, job.outputs)
+            side = (l + 1) & 1
+            forward(kernels, &job.layers[l].linear, h, nowhere, buffers[side], n)
+            h = buffers[side]
+        kernels.unpack(h, n, job.outputs, job.out + row * job.outputs * kernels.itemsize, job.outputs)
         row += n
+
+
+cdef bint take_rows(const Rows *job, int64_t row, int64_t n, mf_matrix *h) noexcept nogil:
+    """Rows [row, row + n): where they lie or, copied, in the panels `h`. Returns whether they are finite."""
+    cdef const mf_kernels *kernels = job.kernels
+    cdef const char *x
+    if job.offsets != NULL:
+        return kernels.gather_csr(job.values, job.x_dtype, job.columns,
+                                  <const char *> job.offsets + row * (8 if job.index64 else 4), job.index64, NULL, n,
+                                  job.inputs, h[0])
+    x = job.x + row * job.x_ld * itemsize(job.x_dtype)
+    # In place only before another row, since vectors are read beyond the last column; a layer of less than a panel
+    # gains nothing.
+    if (job.x_dtype == kernels.dtype and n == PANEL_ROWS and row + n < job.rows
+            and job.layers[0].linear.units >= kernels.nr):
+        h[0] = row_major(kernels, <void *> x, job.x_ld)
+        return kernels.all_finite(x, n * job.inputs)
+    return kernels.gather(x, job.x_dtype, job.x_ld, NULL, n, job.rows - row, job.inputs, h[0])
 
 
 cdef int64_t itemsize(int dtype) noexcept nogil:
