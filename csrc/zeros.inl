@@ -9,10 +9,12 @@
  * taken in blocks that stay in L1: DEPTH rows, whose zeros are the bits of a word, by a group of panels, whose
  * accumulators are just enough to hide the latency of an FMA. Two rows together do every term that either of them has,
  * with half the loads: better where their zeros are mostly the same, as those of neighbouring pixels are.
+ *
+ * Half a group of panels has too few accumulators for one row. There two rows run side by side, each with its own terms.
  */
-enum { PANEL_GROUP = 8 / VECTORS, DEPTH = 64 };
-/* Columns, and terms of a row, below which a loop over the others costs what it saves. */
-enum { FEWEST = (PANEL_GROUP - 1) * NR + 1, SHORTEST = 32 };
+enum { PANEL_GROUP = 8 / VECTORS, HALF_GROUP = PANEL_GROUP / 2, DEPTH = 64 };
+/* Measured: columns, terms of a row and sixteenths of zeros below which a loop over the other terms costs what it saves. */
+enum { FEWEST = HALF_GROUP * NR * 3 / 4, SHORTEST = 32, SHORTEST_OF_HALVES = 48, ZEROS = 4, ZEROS_OF_HALVES = 7 };
 /* Whether the registers hold two rows of a group. */
 #if defined(MF_ISA_AVX512) || defined(MF_ISA_NEON)
 enum { PAIRS = 1 };
@@ -24,16 +26,16 @@ enum { ROW_COST = 9, ROWS_COST = 16, LOOP_COST = 64 };
 
 INLINE uint64_t zero_lanes(vec x) { return mask_bits(vequal(x, vset(0))); }
 
-/* Columns that whole groups of panels cover, the last panel maybe in part; none below FEWEST. */
+/* Columns that whole groups of panels cover, the last panel maybe in part. */
 INLINE int64_t grouped(int64_t columns) { return (columns + NR - 1) / (PANEL_GROUP * NR) * PANEL_GROUP * NR; }
 
-/* Whether more than a quarter of a (rows, cols) is zero: then skipping pays. Looks at the whole vectors of each 16th row. */
-INLINE int many_zeros(mf_matrix a, int64_t rows, int64_t cols) {
+/* The sixteenths of a (rows, cols) that are zero, by the whole vectors of each 16th row. */
+INLINE int64_t zeros_of(mf_matrix a, int64_t rows, int64_t cols) {
     int64_t zeros = 0, seen = 0;
     for (int64_t r = 0; r < rows; r += 16)
         for (int64_t c = 0; c + LANES <= cols; c += LANES, seen += LANES)
             zeros += __builtin_popcountll(zero_lanes(vload(at(a, r, c))));
-    return zeros * 4 > seen;
+    return seen == 0 ? 0 : zeros * 16 / seen;
 }
 
 /* to = from + x b, for one or two rows and the columns of a group of panels. */
@@ -97,6 +99,31 @@ INLINE void add_rows(const terms *t, const uint64_t *bits, int64_t rows) {
     add_alone(&second, bits[1]);
 }
 
+INLINE void add_to_half(vec acc[][2][VECTORS], const int r, real x, const real *b, ptrdiff_t b_panel) {
+    const vec left = vset(x);
+    UNROLL for (int p = 0; p < HALF_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++)
+        acc[p][r][v] = vfma(left, vload(b + p * b_panel + v * LANES), acc[p][r][v]);
+}
+
+/* acc += x b for two rows of x (2, DEPTH) and b (DEPTH, half a group): each row's terms whose bits are set. */
+INLINE void add_halves(vec acc[][2][VECTORS], const real *x, ptrdiff_t x_row, ptrdiff_t x_k, const real *b,
+                       ptrdiff_t b_panel, uint64_t first, uint64_t second) {
+    const real *y = x + x_row;
+    for (; first != 0 && second != 0; first &= first - 1, second &= second - 1) {
+        const int64_t i = __builtin_ctzll(first), j = __builtin_ctzll(second);
+        add_to_half(acc, 0, x[i * x_k], b + i * NR, b_panel);
+        add_to_half(acc, 1, y[j * x_k], b + j * NR, b_panel);
+    }
+    for (; first != 0; first &= first - 1) {
+        const int64_t i = __builtin_ctzll(first);
+        add_to_half(acc, 0, x[i * x_k], b + i * NR, b_panel);
+    }
+    for (; second != 0; second &= second - 1) {
+        const int64_t j = __builtin_ctzll(second);
+        add_to_half(acc, 1, y[j * x_k], b + j * NR, b_panel);
+    }
+}
+
 /* --- h W + b and delta Wt --- */
 
 /* n columns of a row, 1 <= n <= DEPTH, from the first of a panel on, side by side in x; returns which are not zero. */
@@ -158,13 +185,41 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
     }
 }
 
-/* The whole groups of panels, if there are zeros to skip. Returns the first column that is left to do. */
+/* Rows r0 and r0 + 1 of the half group at column j0. */
+INLINE void halves_tile(const product *p, const int kind, const int k, int64_t r0, int64_t j0) {
+    const real *b = at(p->b, 0, j0);
+    const ptrdiff_t b_panel = p->b.panel_stride;
+    real x[2][DEPTH];
+    uint64_t bits[2];
+    vec acc[HALF_GROUP][2][VECTORS];
+    UNROLL for (int r = 0; r < 2; r++) bits[r] = load_row(at(p->a, r0 + r, 0), p->a.panel_stride, k, x[r]);
+    UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int v = 0; v < VECTORS; v++)
+        acc[q][0][v] = acc[q][1][v] = kind == FORWARD ? vload(b + k * NR + q * b_panel + v * LANES) : vset(0);
+    add_halves(acc, x[0], DEPTH, 1, b, b_panel, bits[0], bits[1]);
+    UNROLL for (int q = 0; q < HALF_GROUP; q++) finish_tile(p, kind, 2, VECTORS, acc[q], r0, j0 + q * NR);
+}
+
+INLINE void product_halves(const product *p, const int kind, int64_t j0) {
+    if (p->k == DEPTH)
+        for (int64_t r = 0; r < p->rows; r += 2) halves_tile(p, kind, DEPTH, r, j0);
+    else
+        for (int64_t r = 0; r < p->rows; r += 2) halves_tile(p, kind, (int)p->k, r, j0);
+}
+
+/* Not inlined, so that each kind finds its registers. */
+static __attribute__((noinline)) void halves_forward(const product *p, int64_t j0) { product_halves(p, FORWARD, j0); }
+static __attribute__((noinline)) void halves_backward(const product *p, int64_t j0) { product_halves(p, BACKWARD, j0); }
+
+/* The groups and the half group of panels, if there are zeros to skip. Returns the first column that is left to do. */
 INLINE int64_t product_by_groups(const product *p, const int kind) {
-    const int64_t end = grouped(p->n);
-    if (end == 0 || p->k < SHORTEST || !p->b.padded || !many_zeros(p->a, p->rows, p->k)) return 0;
-    for (int64_t r = 0; r < p->rows; r += DEPTH)
+    if (p->n < FEWEST || p->k < SHORTEST || !p->b.padded) return 0;
+    const int64_t zeros = zeros_of(p->a, p->rows, p->k), end = zeros < ZEROS ? 0 : grouped(p->n);
+    for (int64_t r = 0; end > 0 && r < p->rows; r += DEPTH)
         product_rows(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, end);
-    return end;
+    if (p->n - end < FEWEST || zeros < ZEROS_OF_HALVES || p->k < SHORTEST_OF_HALVES || p->k > DEPTH) return end;
+    if (kind == FORWARD) halves_forward(p, end);
+    else halves_backward(p, end);
+    return end + HALF_GROUP * NR;
 }
 
 /* --- h^T delta --- */
@@ -222,11 +277,36 @@ INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
     }
 }
 
+/* The weights of the half group of whole panels that begins at column j0, two inputs at a time. */
+INLINE void half_group_gradient(const gradient *p, int64_t j0, requests *ahead) {
+    for (int64_t r = 0; r < p->rows; r += DEPTH) {
+        const real *h = p->h + r * NR, *delta = p->delta + j0 / NR * p->panel + r * NR;
+        const int adds = p->accumulates || r > 0;
+        uint64_t bits[NR];
+        find_rows(h, p->rows - r < DEPTH ? p->rows - r : DEPTH, bits);
+        for (int64_t i = 0; i < p->ni; i += 2) {
+            const int height = p->ni - i < 2 ? 1 : 2;
+            real *g = p->g + i * p->ld + j0;
+            vec acc[HALF_GROUP][2][VECTORS];
+            for (int q = 0; q < height; q++) ask(ahead);
+            UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < 2; w++)
+                UNROLL for (int v = 0; v < VECTORS; v++)
+                    acc[q][w][v] = adds && w < height ? vload(g + w * p->ld + q * NR + v * LANES) : vset(0);
+            add_halves(acc, h + i, 1, NR, delta, p->panel, bits[i], height < 2 ? 0 : bits[i + 1]);
+            UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < 2; w++)
+                UNROLL for (int v = 0; v < VECTORS; v++)
+                    if (w < height) vstore(g + w * p->ld + q * NR + v * LANES, acc[q][w][v] + vset(0));
+        }
+    }
+}
+
 /* As product_by_groups. */
 INLINE int64_t gradient_by_groups(const gradient *p, requests *ahead) {
-    const int64_t end = grouped(p->nj);
+    if (p->nj < FEWEST) return 0;
     const mf_matrix h = {(void *)p->h, NR, 0, 1};
-    if (end == 0 || !many_zeros(h, p->rows, p->ni)) return 0;
+    const int64_t zeros = zeros_of(h, p->rows, p->ni), end = zeros < ZEROS ? 0 : grouped(p->nj);
     for (int64_t j = 0; j < end; j += PANEL_GROUP * NR) group_gradient(p, j, ahead);
-    return end;
+    if (p->nj - end < HALF_GROUP * NR || zeros < ZEROS_OF_HALVES || p->rows < SHORTEST_OF_HALVES) return end;
+    half_group_gradient(p, end, ahead);
+    return end + HALF_GROUP * NR;
 }

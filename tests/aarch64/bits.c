@@ -14,8 +14,10 @@
 enum { SLACK = 4096 }; /* bytes that may be read beyond the end of a buffer */
 
 /* Odd sizes, around the widths of vectors, panels and register tiles, and beyond the blocks of k and of rows. */
-static const int64_t shapes[][3] = {{1, 1, 1},   {1, 64, 10},  {3, 17, 65},  {5, 8, 33},    {17, 3, 16},  {33, 65, 7},
-                                    {65, 33, 31}, {1, 1030, 37}, {3, 300, 600}, {300, 17, 10}, {520, 40, 130}, {67, 150, 100}};
+static const int64_t shapes[][3] = {{1, 1, 1},    {1, 64, 10},   {3, 17, 65},   {5, 8, 33},    {17, 3, 16},
+                                    {33, 65, 7},  {65, 33, 31},  {1, 1030, 37}, {3, 300, 600}, {300, 17, 10},
+                                    {67, 63, 64}, {66, 64, 32},  {65, 49, 16},  {64, 50, 8},   {520, 40, 130},
+                                    {67, 150, 100}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 static const mf_kernels *table;
@@ -121,7 +123,8 @@ static void *with_zeros(int kind, uint64_t stream, int64_t n, int64_t columns) {
 static void skipping(int kind, int64_t rows, int64_t k, int64_t n) {
     mf_matrix x = packed(with_zeros(kind, 31, rows * k, k), rows, k), w = packed(reals(32, (k + 1) * n, -1, 1), k + 1, n);
     mf_matrix saved = packed(reals(33, rows * n, -0.9, 0.9), rows, n), y = packed(reals(34, rows * n, -1, 1), rows, n);
-    void *start = with_zeros(kind, 35, k * n, n), *g = allocate(k * n * table->itemsize);
+    const int64_t weights = (k + 1) * n; /* the last row is another's */
+    void *start = with_zeros(kind, 35, weights, n), *g = allocate(weights * table->itemsize);
     uint64_t before = hash, found[2];
     for (int skip = 0; skip < 2; skip++) {
         mf_matrix z = panelled(rows, n), h = panelled(rows, n), out = panelled(rows, n);
@@ -132,9 +135,9 @@ static void skipping(int kind, int64_t rows, int64_t k, int64_t n) {
         table->propagate_delta(x, w, saved, out, rows, k, n, MF_RELU, 0, skip);
         hash_matrix(out, rows, n);
         for (int accumulate = 0; accumulate < 2; accumulate++) {
-            memcpy(g, start, (size_t)(k * n * table->itemsize));
+            memcpy(g, start, (size_t)(weights * table->itemsize));
             table->weight_gradient(x, y, g, n, rows, 0, k, 0, n, accumulate, skip, NULL, 0);
-            hash_reals(g, k * n);
+            hash_reals(g, weights);
         }
         found[skip] = hash;
     }
