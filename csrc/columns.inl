@@ -18,7 +18,8 @@ INLINE int fits_side_by_side(mf_matrix in, mf_matrix out, int64_t rows, int64_t 
 INLINE void load_rows(mf_matrix m, int64_t r0, int64_t cols, side_by_side *b) {
     for (int64_t c = 0; c < cols; c += LANES)
         transpose_block(at(m, r0, c), m.row_stride, LANES, LANES, b->column[c], LANES);
-    for (int64_t c = cols; c < NARROW; c++) vstore(b->column[c], vset(0));
+    UNROLL for (int64_t c = 0; c < NARROW; c++)
+        if (c >= cols) vstore(b->column[c], vset(0)); /* not a loop from cols on: GCC would call memset() */
 }
 
 INLINE void store_rows(const side_by_side *b, mf_matrix m, int64_t r0, int64_t cols) {

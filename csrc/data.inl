@@ -29,27 +29,52 @@ static void pack(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matri
         pack_row((const real *)w + r * ld, cols, (real *)out.data + r * out.row_stride, out.panel_stride, vset(0));
 }
 
-/* Not by store_columns(), which would find the place of a panel for `out` too: 2 % of a prediction of ten columns. */
+/* The last columns apart, since most networks have no others. */
 static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld) {
+    const int64_t whole = cols / LANES * LANES;
+    for (int64_t r = 0; r < rows && whole > 0; r++)
+        for (int64_t c = 0; c < whole; c += LANES) vstore((real *)out + r * ld + c, vload(at(in, r, c)));
+    if (whole == cols) return;
+    const real *from = at(in, 0, whole);
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < cols; c += LANES) {
-            real *to = (real *)out + r * ld + c;
-            if (cols - c >= LANES) vstore(to, vload(at(in, r, c)));
-            else vstore_n(to, vload(at(in, r, c)), (int)(cols - c));
-        }
+        vstore_n((real *)out + r * ld + whole, vload(from + r * in.row_stride), (int)(cols - whole));
 }
 
 /* --- transposition, in square blocks of LANES --- */
 
-#if defined(MF_ISA_AVX512)
-#if defined(MF_F32)
-#define PERMUTE(a, i, b) (vec) _mm512_permutex2var_ps((__m512)(a), (__m512i)(i), (__m512)(b))
-#else
-#define PERMUTE(a, i, b) (vec) _mm512_permutex2var_pd((__m512d)(a), (__m512i)(i), (__m512d)(b))
-#endif
+/* Shuffles are cheapest within pieces of 16 bytes, then of whole pieces. Lane i of one is lane ...(i) of its vectors. */
+#define PIECE ((int)(16 / sizeof(real)))
+#define LOW_ONES(i) ((i) / PIECE * PIECE + (i) % PIECE / 2 + (i) % 2 * LANES)
+#define HIGH_ONES(i) (LOW_ONES(i) + PIECE / 2)
+#define LOW_TWOS(i) ((i) / PIECE * PIECE + (i) % 2 + (i) % PIECE / 2 * LANES)
+#define HIGH_TWOS(i) (LOW_TWOS(i) + 2)
+#define EVEN_PIECES(i) ((i) / PIECE * 2 * PIECE + (i) % PIECE)
+#define ODD_PIECES(i) (EVEN_PIECES(i) + PIECE)
 
-/* out (width, LANES) = the transpose of in (height, width), zero beyond the height. log2(LANES) butterflies: the one of
- * span s exchanges the off-diagonal s x s blocks of each 2s x 2s block. */
+/* First each square of pieces, one below the other, then the matrix of pieces. */
+INLINE void transpose(vec row[LANES]) {
+    vec pair[LANES];
+    UNROLL for (int i = 0; i < LANES; i += 2) {
+        pair[i] = SHUFFLE(row[i], row[i + 1], LOW_ONES);
+        pair[i + 1] = SHUFFLE(row[i], row[i + 1], HIGH_ONES);
+    }
+#if defined(MF_F32)
+    UNROLL for (int i = 0; i < LANES; i += 4) UNROLL for (int j = 0; j < 2; j++) {
+        row[i + 2 * j] = SHUFFLE(pair[i + j], pair[i + 2 + j], LOW_TWOS);
+        row[i + 2 * j + 1] = SHUFFLE(pair[i + j], pair[i + 2 + j], HIGH_TWOS);
+    }
+#else
+    UNROLL for (int i = 0; i < LANES; i++) row[i] = pair[i];
+#endif
+    UNROLL for (int s = PIECE; s < LANES; s *= 2) UNROLL for (int half = 0; half < LANES / 2; half++) {
+        const int i = half + half / s * s; /* without the bit s */
+        const vec a = row[i], b = row[i + s];
+        row[i] = SHUFFLE(a, b, EVEN_PIECES);
+        row[i + s] = SHUFFLE(a, b, ODD_PIECES);
+    }
+}
+
+/* out (width, LANES) = the transpose of in (height, width), zero beyond the height. */
 INLINE void transpose_block(const real *in, ptrdiff_t ld, int64_t height, int64_t width, real *out, ptrdiff_t out_ld) {
     vec row[LANES];
     if (height >= LANES && width >= LANES)
@@ -57,25 +82,10 @@ INLINE void transpose_block(const real *in, ptrdiff_t ld, int64_t height, int64_
     else
         UNROLL for (int i = 0; i < LANES; i++)
             row[i] = i < height ? vload_n(in + i * ld, width < LANES ? (int)width : LANES) : vset(0);
-    UNROLL for (int s = 1; s < LANES; s *= 2) {
-        const ivec lane = lane_numbers_int();
-        const ivec low = lane + (((lane & s) != 0) & (LANES - s)), high = low + s; /* LANES + i: lane i of b */
-        UNROLL for (int i = 0; i < LANES; i++) {
-            if (i & s) continue;
-            const vec a = row[i], b = row[i + s];
-            row[i] = PERMUTE(a, low, b);
-            row[i + s] = PERMUTE(a, high, b);
-        }
-    }
+    transpose(row);
     UNROLL for (int i = 0; i < LANES; i++)
         if (i < width) vstore(out + i * out_ld, row[i]);
 }
-#else
-INLINE void transpose_block(const real *in, ptrdiff_t ld, int64_t height, int64_t width, real *out, ptrdiff_t out_ld) {
-    for (int i = 0; i < LANES && i < width; i++)
-        for (int j = 0; j < LANES; j++) out[i * out_ld + j] = j < height ? in[j * ld + i] : 0;
-}
-#endif
 
 static void pack_transposed(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) {
     const int64_t lanes = (rows + NR - 1) / NR * NR; /* the rest of the last panel is zeroed */

@@ -12,11 +12,7 @@
 #define ACROSS_4(i) ((i) ^ 4) % VECTOR_WORDS
 #define ACROSS_2(i) ((i) ^ 2) % VECTOR_WORDS
 #define ACROSS_1(i) ((i) ^ 1)
-#if defined(__clang__)
-#define PICK(v, lane) __builtin_shufflevector(v, v, EACH_LANE(lane))
-#else
-#define PICK(v, lane) __builtin_shuffle(v, (ivec){EACH_LANE(lane)})
-#endif
+#define PICK(v, lane) SHUFFLE(v, v, lane)
 
 enum fold { SUM, MAXIMUM };
 

@@ -91,6 +91,13 @@ INLINE ivec vset_int(sword x) { return x - (ivec){0}; }
 #endif
 #define LANE(i) i
 
+/* Lane i is lane f(i) of a, then b. */
+#if defined(__clang__)
+#define SHUFFLE(a, b, f) __builtin_shufflevector(a, b, EACH_LANE(f))
+#else
+#define SHUFFLE(a, b, f) __builtin_shuffle(a, b, (ivec){EACH_LANE(f)})
+#endif
+
 INLINE vec lane_numbers(void) { return (vec){EACH_LANE(LANE)}; }
 INLINE ivec lane_numbers_int(void) { return (ivec){EACH_LANE(LANE)}; }
 
