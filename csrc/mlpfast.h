@@ -56,7 +56,8 @@ enum mf_optimizer { MF_SGD, MF_RMSPROP, MF_ADAM };
  *     element (r, c) = data[r * row_stride + (c / nr) * panel_stride + c % nr]
  * A plain row-major array with leading dimension ld has row_stride = ld, panel_stride = nr. A panelled buffer has
  * row_stride = nr, and `padded` set: every panel is nr wide and the rows up to the next multiple of `mr` exist, so
- * that kernels may read and write (garbage) beyond the last column and row. An unpadded matrix is touched only inside.
+ * that kernels may read and write (garbage) beyond the last column and row. An unpadded matrix is touched only inside,
+ * save for matmul_bias's h_in.
  */
 typedef struct {
     void *data;
@@ -102,12 +103,12 @@ typedef struct {
     int32_t skips_from; /* columns of a product from which on it may skip zeros */
 
     /* --- products.inl: every element of a product is one accumulator that runs over k in order, by FMA, and ends with
-     * + 0. All matrices are padded, except that `w` may be row-major where nr elements are readable beyond its end. With
-     * skip_zeros, terms whose left factor is zero may be left out: the same bits where the right side is finite --- */
+     * + 0. All matrices are padded, save that h_in may be row-major, and `w` where nr elements are readable beyond its end.
+     * With skip_zeros, terms whose left factor is zero may be left out: the same bits where the right side is finite --- */
 
     /* z = h_in W + b, h_out = g(z).  h_in (rows, k); w (k + 1, n) with the bias as its last row; z may have data NULL.
-     * `activation` may not be softmax. A row-major h_in has rows to a multiple of mr and others after them, which may be
-     * read into and are asked for meanwhile. */
+     * `activation` may not be softmax. A row-major h_in has rows to a multiple of mr and one more, which may be read
+     * into; what would be the next `rows` of them is asked for meanwhile. */
     void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
                         int activation, double alpha, int skip_zeros);
     /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). */

@@ -15,6 +15,8 @@
 enum { PANEL_GROUP = 8 / VECTORS, HALF_GROUP = PANEL_GROUP / 2, DEPTH = 64 };
 /* Measured: columns, terms of a row and sixteenths of zeros below which a loop over the other terms costs what it saves. */
 enum { FEWEST = HALF_GROUP * NR * 3 / 4, SHORTEST = 32, SHORTEST_OF_HALVES = 48, ZEROS = 4, ZEROS_OF_HALVES = 7 };
+_Static_assert(FEWEST > (HALF_GROUP - 1) * NR, "half a group is no panel wider than its columns");
+_Static_assert(SHORTEST >= LANES, "a vector that begins in a row ends in the next");
 /* Whether the registers hold two rows of a group. */
 #if defined(MF_ISA_AVX512) || defined(MF_ISA_NEON)
 enum { PAIRS = 1 };
