@@ -38,7 +38,7 @@ _Static_assert(UNIT % TALL(1) == 0 && UNIT % TALL(2) == 0 && UNIT % TALL(NR / LA
 
 /* Element (r, c) of a matrix, and the vectors that start at a column which is a multiple of LANES. */
 INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
-    const uint64_t column = (uint64_t)c;
+    const uint64_t column = (uint64_t)c; /* unsigned, so that the divisions are a shift and a mask */
     return (real *)m.data + r * m.row_stride + (int64_t)(column / NR) * m.panel_stride + column % NR;
 }
 

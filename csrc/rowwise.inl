@@ -12,7 +12,6 @@
 #define ACROSS_4(i) ((i) ^ 4) % VECTOR_WORDS
 #define ACROSS_2(i) ((i) ^ 2) % VECTOR_WORDS
 #define ACROSS_1(i) ((i) ^ 1)
-#define PICK(v, lane) SHUFFLE(v, v, lane)
 
 enum fold { SUM, MAXIMUM };
 
@@ -23,10 +22,10 @@ INLINE vec fold_lanes(const int fold, vec lanes[VIRTUAL]) {
     UNROLL for (int s = VIRTUAL / 2; s > 0; s /= 2)
         UNROLL for (int i = 0; i < s; i++) lanes[i] = combine(fold, lanes[i], lanes[i + s]);
     vec v = lanes[0];
-    if (LANES > 8) v = combine(fold, v, PICK(v, ACROSS_8));
-    if (LANES > 4) v = combine(fold, v, PICK(v, ACROSS_4));
-    if (LANES > 2) v = combine(fold, v, PICK(v, ACROSS_2));
-    return combine(fold, v, PICK(v, ACROSS_1));
+    if (LANES > 8) v = combine(fold, v, SHUFFLE(v, v, ACROSS_8));
+    if (LANES > 4) v = combine(fold, v, SHUFFLE(v, v, ACROSS_4));
+    if (LANES > 2) v = combine(fold, v, SHUFFLE(v, v, ACROSS_2));
+    return combine(fold, v, SHUFFLE(v, v, ACROSS_1));
 }
 
 /* --- columns [c, c + LANES) of a row; c is a multiple of LANES, and some of them may lie beyond the last column --- */

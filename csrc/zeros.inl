@@ -101,10 +101,13 @@ INLINE void add_rows(const terms *t, const uint64_t *bits, int64_t rows) {
     add_alone(&second, bits[1]);
 }
 
-INLINE void add_to_half(vec acc[][2][VECTORS], const int r, real x, const real *b, ptrdiff_t b_panel) {
-    const vec left = vset(x);
+/* Row r of half a group: the term of the lowest of the bits, of which there is one. */
+INLINE void add_to_half(vec acc[][2][VECTORS], const int r, const real *x, ptrdiff_t x_k, const real *b, ptrdiff_t b_panel,
+                        uint64_t bits) {
+    const int64_t k = __builtin_ctzll(bits);
+    const vec left = vset(x[k * x_k]);
     UNROLL for (int p = 0; p < HALF_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++)
-        acc[p][r][v] = vfma(left, vload(b + p * b_panel + v * LANES), acc[p][r][v]);
+        acc[p][r][v] = vfma(left, vload(b + k * NR + p * b_panel + v * LANES), acc[p][r][v]);
 }
 
 /* acc += x b for two rows of x (2, DEPTH) and b (DEPTH, half a group): each row's terms whose bits are set. */
@@ -112,18 +115,11 @@ INLINE void add_halves(vec acc[][2][VECTORS], const real *x, ptrdiff_t x_row, pt
                        ptrdiff_t b_panel, uint64_t first, uint64_t second) {
     const real *y = x + x_row;
     for (; first != 0 && second != 0; first &= first - 1, second &= second - 1) {
-        const int64_t i = __builtin_ctzll(first), j = __builtin_ctzll(second);
-        add_to_half(acc, 0, x[i * x_k], b + i * NR, b_panel);
-        add_to_half(acc, 1, y[j * x_k], b + j * NR, b_panel);
+        add_to_half(acc, 0, x, x_k, b, b_panel, first);
+        add_to_half(acc, 1, y, x_k, b, b_panel, second);
     }
-    for (; first != 0; first &= first - 1) {
-        const int64_t i = __builtin_ctzll(first);
-        add_to_half(acc, 0, x[i * x_k], b + i * NR, b_panel);
-    }
-    for (; second != 0; second &= second - 1) {
-        const int64_t j = __builtin_ctzll(second);
-        add_to_half(acc, 1, y[j * x_k], b + j * NR, b_panel);
-    }
+    for (; first != 0; first &= first - 1) add_to_half(acc, 0, x, x_k, b, b_panel, first);
+    for (; second != 0; second &= second - 1) add_to_half(acc, 1, y, x_k, b, b_panel, second);
 }
 
 /* --- h W + b and delta Wt --- */
@@ -202,7 +198,7 @@ INLINE void halves_tile(const product *p, const int kind, const int k, int64_t r
 }
 
 INLINE void product_halves(const product *p, const int kind, int64_t j0) {
-    if (p->k == DEPTH)
+    if (p->k == DEPTH) /* a constant: see product_rows */
         for (int64_t r = 0; r < p->rows; r += 2) halves_tile(p, kind, DEPTH, r, j0);
     else
         for (int64_t r = 0; r < p->rows; r += 2) halves_tile(p, kind, (int)p->k, r, j0);
@@ -290,7 +286,7 @@ INLINE void half_group_gradient(const gradient *p, int64_t j0, requests *ahead) 
             const int height = p->ni - i < 2 ? 1 : 2;
             real *g = p->g + i * p->ld + j0;
             vec acc[HALF_GROUP][2][VECTORS];
-            for (int q = 0; q < height; q++) ask(ahead);
+            for (int q = 0; q < height; q++) ask(ahead); /* ASKS would be 1 for half a group */
             UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < 2; w++)
                 UNROLL for (int v = 0; v < VECTORS; v++)
                     acc[q][w][v] = adds && w < height ? vload(g + w * p->ld + q * NR + v * LANES) : vset(0);

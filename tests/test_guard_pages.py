@@ -19,7 +19,7 @@ PAGE, PROT_NONE = mmap.PAGESIZE, 0
 
 
 def guarded(shape, dtype, at_the_end):
-    """An array that ends, or begins, at a page that may not be touched; and what keeps it alive."""
+    """An array that ends, or begins, at a page that may not be touched."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     pages = -(-size // PAGE) * PAGE
     memory = mmap.mmap(-1, pages + 2 * PAGE)
@@ -29,7 +29,7 @@ def guarded(shape, dtype, at_the_end):
         if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(PAGE), PROT_NONE) != 0:
             raise OSError(ctypes.get_errno(), "mprotect")
     offset = PAGE + (pages - size if at_the_end else 0)
-    return np.frombuffer(memory, dtype, size // np.dtype(dtype).itemsize, offset).reshape(shape), memory
+    return np.frombuffer(memory, dtype, size // np.dtype(dtype).itemsize, offset).reshape(shape)
 
 
 def predict_between_guards():
@@ -37,11 +37,10 @@ def predict_between_guards():
     for dtype, inputs, units in itertools.product((np.float32, np.float64), (3, 33, 50, 63, 64, 100), (33, 64, 130)):
         model = mf.mlp([inputs, units, 3], "relu", dtype=dtype, seed=0)
         for rows, zeros, at_the_end in itertools.product((64, 65, 128, 129), (0, 0.7), (False, True)):
-            X, x_memory = guarded((rows, inputs), dtype, at_the_end)
-            out, out_memory = guarded((rows, 3), dtype, at_the_end)
+            X = guarded((rows, inputs), dtype, at_the_end)
+            out = guarded((rows, 3), dtype, at_the_end)
             X[:] = rng.normal(size=X.shape) * (rng.random(X.shape) >= zeros)
             model.predict(X, out=out)
-            del x_memory, out_memory
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="calls mprotect()")
