@@ -27,6 +27,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "experience.h"
@@ -286,6 +287,12 @@ static int magnitude(double work) {
     return exponent < 0 ? 0 : exponent < MAGNITUDES ? exponent : MAGNITUDES - 1;
 }
 
+/* How often a thread of this process had to make way for another. */
+static int64_t stops(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
+}
+
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) {
     int most = mf_max_threads();
     int64_t seats = n_threads < most ? n_threads : most;
@@ -297,7 +304,7 @@ void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context
         int helped = start_helpers((int)seats) > 0;
         if (helped && !experience->alone) run_job(n_tasks, (int)seats, task, context);
         else run_alone(n_tasks, task, context);
-        if (helped) mf_learn(experience, work, now() - start);
+        if (helped && mf_book(experience, work, now() - start)) mf_choose(experience, stops());
         atomic_store_explicit(&pool.busy, 0, memory_order_release);
         return;
     }
