@@ -138,10 +138,10 @@ def thread_table(results: Results, busy: int) -> str:
     return table(["", *(f"{p}{suffix}" for p in peers for suffix in (", 1 thread", ", 2 threads", ", speed-up"))], rows)
 
 
-def thread_rounds(results: Results) -> int:
+def thread_rounds(results: Results, busy: int) -> int:
     """Of mlpfast, in the threads section."""
-    samples = [r["samples"] for r in results.select(section="threads", peer="mlpfast") if "samples" in r]
-    return min(map(len, samples), default=0)
+    records = results.select(section="threads", peer="mlpfast", busy=busy)
+    return min((len(r["samples"]) for r in records if "samples" in r), default=0)
 
 
 def accuracy_table(results: Results) -> str:
@@ -276,8 +276,9 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         "Threads are placed by the operating system here, nothing is pinned. A call may use two threads; whether it "
         "does is the library's choice. The libraries are measured one after the other: compare speed-ups, not times. A "
         "speed-up is the median of the rounds (in brackets: the quartiles), in which a sample with one thread and one "
-        f"with two follow each other; of mlpfast there were {thread_rounds(results)} rounds. A single row, which "
-        "mlpfast predicts without threads, is left out.",
+        f"with two follow each other; of mlpfast there were {thread_rounds(results, 0)} rounds, and "
+        f"{thread_rounds(results, 2)} shorter ones beside busy processes, where one sample may take twice as long as "
+        "the next. A single row, which mlpfast predicts without threads, is left out.",
         picture("threads", "Speed-up of two threads over one"),
         "### On a free machine",
         thread_table(results, 0),
