@@ -18,8 +18,8 @@ enum { /* waiting for a trial: a calm window with helpers counts 1 */
     LONGEST_PATIENCE = 128 * HASTE, /* the time doubles while trials show the same */
 };
 
-/* Helpers that gain less take processors from others for little, and on a busy machine the speeds vary by more than that. */
-static const double LEAST_GAIN = 1.25;
+/* Helpers that gain less are not worth it: on a busy machine they take processors from others, and speeds vary by as much. */
+static const double LEAST_GAIN = 1.25, LEAST_CALM_GAIN = 1.05;
 
 int mf_book(mf_experience *e, double work, int64_t took) {
     e->work += work;
@@ -45,7 +45,8 @@ void mf_choose(mf_experience *e, int64_t stops) {
         e->averaged[e->alone] = 0;
         return;
     }
-    int better = e->alone ? *mean * LEAST_GAIN > other : *mean > other * LEAST_GAIN, tried = e->trial > 0;
+    const double gain = e->calm ? LEAST_CALM_GAIN : LEAST_GAIN;
+    int better = e->alone ? *mean * gain > other : *mean > other * gain, tried = e->trial > 0;
     int failed = e->calm ? !better : *mean <= 0.7 * other; /* clearly */
     if (tried && --e->trial > 0 && !failed) return;
     if (tried == better) e->patience = NEW_PATIENCE; /* things have changed */

@@ -41,6 +41,7 @@ int main(void) {
     mf_experience calm = {0};
     ok &= expect("free: helpers pay a little", alone(&calm, 0, 4000, FREE, little_faster), 0.001, 0.02);
     ok &= expect("free: later", alone(&calm, 0, 80000, FREE, little_faster), 0.0001, 0.002);
+    ok &= expect("free: hardly", alone(&calm, 4000, 80000, FREE, hardly_faster), 0.0001, 0.002);
     ok &= expect("then busy: they do not pay", alone(&calm, 4000, 20000, BUSY, slower), 0.97, 0.999);
     ok &= expect("then free: they pay", alone(&calm, 4000, 80000, FREE, faster), 0.0001, 0.002);
     return !ok;
