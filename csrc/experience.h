@@ -17,7 +17,7 @@ typedef struct {
     int averaged[2];      /* windows in that mean */
     int trial;            /* windows left of a trial */
     int waited, patience; /* since the last trial; until the next */
-    int calm;             /* nothing stopped the threads in the last window with helpers */
+    int calm;             /* hardly anything stopped the threads in the last window with helpers */
     int64_t stops;        /* at the end of the last window */
     int64_t took;         /* time of the window's jobs, in nanoseconds */
     double work;          /* of its jobs, in any unit that fits all */
