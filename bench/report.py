@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
@@ -20,6 +21,7 @@ from bench.targets import TARGETS, Record, Results, percent
 from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LEARNING_RATE, SWEEPS, THREADED, TRAINING
 
 NOT_MEASURED = "not measured"
+FAR = 150e-9  # seconds from one processor to the other: below, they share a last-level cache on the machines we know
 
 
 def label(peer: str, training: bool = False) -> str:
@@ -119,6 +121,11 @@ def crossovers(results: Results, axis: str) -> str:
     return "; ".join(lost) + "." if lost else f"No peer is faster at any {axis} measured."
 
 
+def quartiles(speed_ups: Sequence[float] | NDArray) -> str:
+    low, middle, high = np.percentile(speed_ups, [25, 50, 75])
+    return f"{middle:.2f}x ({low:.2f} .. {high:.2f})"
+
+
 def thread_table(results: Results, busy: int) -> str:
     """Time with one thread over time with two, for each library."""
     records = [r for r in results.select(section="threads", busy=busy) if "seconds" in r]
@@ -130,12 +137,30 @@ def thread_table(results: Results, busy: int) -> str:
         for peer in peers:
             one, two = found.get((peer, 1)), found.get((peer, 2))
             if one and two:
-                low, middle, high = np.percentile(results.speed_ups(workload.name, busy, peer), [25, 50, 75])
-                cells += [duration(one), duration(two), f"{middle:.2f}x ({low:.2f} .. {high:.2f})"]
+                cells += [duration(one), duration(two), quartiles(results.speed_ups(workload.name, busy, peer))]
             else:
                 cells += ["-", "-", "-"]
         rows.append([workload.name, *cells])
     return table(["", *(f"{p}{suffix}" for p in peers for suffix in (", 1 thread", ", 2 threads", ", speed-up"))], rows)
+
+
+def distance_table(results: Results) -> str:
+    """mlpfast's speed-ups on a free machine, by how far apart the processors were in the same rounds."""
+    rows = []
+    for workload in THREADED:
+        try:
+            distances = np.array(results.distances(workload.name))
+            speed_ups = np.array(results.speed_ups(workload.name))
+        except KeyError:
+            continue
+        rows.append([workload.name])
+        for rounds in (distances < FAR, distances >= FAR):
+            if rounds.any():
+                rows[-1] += [f"{rounds.sum()}", duration(np.median(distances[rounds])), quartiles(speed_ups[rounds])]
+            else:
+                rows[-1] += ["0", "-", "-"]
+    head = [f"{place}{suffix}" for place in ("close", "far") for suffix in (": rounds", ", one way", ", speed-up")]
+    return table(["", *head], rows) if rows else ""
 
 
 def thread_rounds(results: Results, busy: int) -> int:
@@ -282,6 +307,7 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         picture("threads", "Speed-up of two threads over one"),
         "### On a free machine",
         thread_table(results, 0),
+        *distance_text(results),
         "### With two other busy processes",
         thread_table(results, 2),
         f"## Time to {ACCURACY_GOAL} test accuracy on Fashion-MNIST",
@@ -297,6 +323,19 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         footprint_table(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def distance_text(results: Results) -> list[str]:
+    found = distance_table(results)
+    if not found:
+        return []
+    return [
+        "A virtual machine's two processors may share a last-level cache at one moment and lie far apart at the next. "
+        "So in each of mlpfast's rounds two threads also handed a cache line to and fro: rounds in which it took less "
+        f"than {duration(FAR)} one way are those with processors *close* together. What the threads of a training step "
+        "hand over is in [Architecture](architecture.md).",
+        found,
+    ]
 
 
 HOW = """\

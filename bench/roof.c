@@ -1,5 +1,6 @@
 /*
- * The machine's roof: chains of fused multiply-adds that touch nothing but registers, and plain reads and copies.
+ * The machine's roof: chains of fused multiply-adds that touch nothing but registers, plain reads and copies, and a
+ * cache line that two threads hand to and fro.
  *
  * Compiled at run time, once for each ISA, with -O2 -ffp-contract=fast and the ISA's flags: the vectors are as wide as
  * its registers, and a * b + c becomes one instruction where it has one (else a product and a sum).
@@ -60,6 +61,14 @@ void copy_bytes(void *out, const void *in, int64_t size, int64_t n) {
     for (int64_t repeat = 0; repeat < n; repeat++) {
         memcpy(out, in, (size_t)size);
         __asm__ volatile("" : : : "memory");
+    }
+}
+
+/* Takes every other turn from `first` on, before `end`: waits for the turn and gives the line to the other thread. */
+void take_turns(int64_t *turn, int64_t first, int64_t end) {
+    for (int64_t mine = first; mine < end; mine += 2) {
+        while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) != mine) {}
+        __atomic_store_n(turn, mine + 1, __ATOMIC_RELEASE);
     }
 }
 

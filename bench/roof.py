@@ -1,4 +1,4 @@
-"""Measures the machine's roof with roof.c: the FMA peak of an ISA and dtype, and the bandwidths."""
+"""Measures the machine's roof with roof.c: the FMA peak of an ISA and dtype, bandwidths, the way between threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -47,6 +48,8 @@ def load(isa: str) -> ctypes.CDLL:
         getattr(roof, name).argtypes = [ctypes.c_int64, ctypes.POINTER(ctype)]
     roof.read_bytes.restype = ctypes.c_uint64
     roof.read_bytes.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+    roof.take_turns.restype = None
+    roof.take_turns.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
     roof.copy_bytes.restype = None
     roof.copy_bytes.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
     return roof
@@ -110,3 +113,17 @@ def copy_bandwidth(size: int = COPY_SIZE, n: int = 2) -> float:
     begin = time.perf_counter()
     roof.copy_bytes(target.ctypes.data, source.ctypes.data, size, n)
     return 2 * n * size / (time.perf_counter() - begin)
+
+
+def handover(turns: int = 20_000, times: int = 9) -> float:
+    """Seconds that a cache line takes from one thread to another, wherever the system runs them: a median."""
+    roof, line, seconds = load(best_isa()), aligned(64).view(np.int64), []
+    line[0] = 0
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(roof.take_turns, line.ctypes.data, 1, turns * times)
+        for first in range(0, turns * times, turns):
+            begin = time.perf_counter()
+            roof.take_turns(line.ctypes.data, first, first + turns)
+            seconds.append((time.perf_counter() - begin) / turns)
+        other.result()
+    return statistics.median(seconds)

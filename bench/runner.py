@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.data import make
+from bench.peers import MACHINE
 from bench.tables import duration
 from bench.workloads import Workload, quick
 
@@ -53,7 +54,7 @@ class Settings:
     verbose: bool = True
 
     def wants(self, peer: str) -> bool:
-        return self.peers is None or peer in self.peers or peer == "roof"
+        return self.peers is None or peer in self.peers or peer in MACHINE
 
     def wants_workload(self, name: str) -> bool:
         return self.workloads is None or any(part in name for part in self.workloads)

@@ -52,6 +52,10 @@ class Results:
         """The median over the rounds."""
         return statistics.median(self.speed_ups(workload, busy, peer))
 
+    def distances(self, workload: str) -> list[float]:
+        """Of the processors, in the rounds of mlpfast's speed-ups on a free machine: see `roof.handover`."""
+        return list(self.get(section="threads", workload=workload, peer="distance")["samples"])
+
     def worst_speed_up(self, busy: int) -> float:
         names = {r["workload"] for r in self.select(section="threads", peer="mlpfast", busy=busy) if "seconds" in r}
         if not names:

@@ -13,8 +13,9 @@ from bench.runner import Crew, Lane, Record, Settings
 from bench.workloads import THREADED, Workload
 
 SPIN = "while True: pass"
-# Where the system places the threads, and the host our processors, changes from second to second. Beside busy processes
-# one sample may take twice as long as the next: there many short ones say more.
+# Where the system places the threads, and the host our processors, changes from second to second: on a free machine
+# each round says how far apart they were. Beside busy processes one sample may take twice as long as the next: there
+# many short ones say more.
 OUR_ROUNDS, OUR_BUSY_ROUNDS, BUSY_SECONDS = 21, 101, 0.1
 
 
@@ -55,7 +56,10 @@ def run(settings: Settings) -> list[Record]:
     for busy in (0, 2):
         with busy_processes(busy):
             for peer, how in (("mlpfast", ours(settings, busy)), ("jax", settings), ("torch", settings)):
-                with Crew([Lane(peer, n, pinned=False) for n in (1, 2)], how) as crew:
+                lanes = [Lane(peer, n, pinned=False) for n in (1, 2)]
+                if peer == "mlpfast" and not busy:
+                    lanes.append(Lane("distance", 2, pinned=False))
+                with Crew(lanes, how) as crew:
                     for workload in THREADED:
                         records += crew.measure("threads", brief(workload), busy=busy)
     return records

@@ -24,7 +24,10 @@ PEERS = {
     "estimators-mlpfast": Entry("estimator_peer", "MlpfastEstimators", "mlpfast's estimators"),
     "estimators-sklearn": Entry("estimator_peer", "SklearnEstimators", "scikit-learn's estimators"),
     "roof": Entry("roof_peer", "RoofPeer", "the machine's roof"),
+    "distance": Entry("distance_peer", "DistancePeer", "a cache line from thread to thread"),
 }
+
+MACHINE = ("roof", "distance")  # no libraries
 
 TRAINING_PEERS = ("mlpfast", "jax", "jax-shuffle", "torch", "torch-compile", "sklearn", "numpy")
 INFERENCE_PEERS = ("mlpfast", "onnxruntime", "numpy", "torchscript", "torch", "jax", "sklearn")
