@@ -16,7 +16,7 @@ SPIN = "while True: pass"
 # Where the system places the threads, and the host our processors, changes from second to second: on a free machine
 # each round says how far apart they were. Beside busy processes one sample may take twice as long as the next: there
 # many short ones say more.
-OUR_ROUNDS, OUR_BUSY_ROUNDS, BUSY_SECONDS = 21, 101, 0.1
+OUR_ROUNDS, OUR_BUSY_ROUNDS, BUSY_SECONDS = 21, 201, 0.05
 
 
 def brief(workload: Workload) -> Workload:

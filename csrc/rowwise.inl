@@ -83,13 +83,15 @@ INLINE void row_exponentials(mf_matrix z, mf_matrix e, int64_t r0, int64_t heigh
     for (int64_t r = height; r % LANES != 0; r++) sum[r] = 1;
 }
 
-INLINE void softmax_side_by_side(mf_matrix z, mf_matrix h, int64_t r0, int64_t cols) {
-    side_by_side b;
-    vec maximum;
-    load_rows(z, r0, cols, &b);
-    const vec scale = vset(1) / exponentials_of(&b, cols, &maximum);
-    for (int64_t c = 0; c < cols; c++) vstore(b.column[c], vload(b.column[c]) * scale);
-    store_rows(&b, h, r0, cols);
+/* `blocks` of LANES rows, at most two: they do not wait for one another, as the steps of a block do. */
+INLINE void softmax_side_by_side(mf_matrix z, mf_matrix h, int64_t r0, const int blocks, int64_t cols) {
+    side_by_side b[2];
+    vec maximum, scale[2];
+    for (int i = 0; i < blocks; i++) load_rows(z, r0 + i * LANES, cols, &b[i]);
+    for (int i = 0; i < blocks; i++) scale[i] = vset(1) / exponentials_of(&b[i], cols, &maximum);
+    for (int i = 0; i < blocks; i++)
+        for (int64_t c = 0; c < cols; c++) vstore(b[i].column[c], vload(b[i].column[c]) * scale[i]);
+    for (int i = 0; i < blocks; i++) store_rows(&b[i], h, r0 + i * LANES, cols);
 }
 
 INLINE void softmax_group(mf_matrix z, mf_matrix h, int64_t r0, int64_t height, int64_t cols, const int narrow) {
@@ -107,7 +109,8 @@ INLINE void softmax_group(mf_matrix z, mf_matrix h, int64_t r0, int64_t height, 
 
 static void softmax(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) {
     int64_t r = 0;
-    for (; fits_side_by_side(z, h, rows - r, cols); r += LANES) softmax_side_by_side(z, h, r, cols);
+    for (; fits_side_by_side(z, h, rows - r - LANES, cols); r += 2 * LANES) softmax_side_by_side(z, h, r, 2, cols);
+    for (; fits_side_by_side(z, h, rows - r, cols); r += LANES) softmax_side_by_side(z, h, r, 1, cols);
     for (; r < rows; r += GROUP) {
         const int64_t height = rows - r < GROUP ? rows - r : GROUP;
         if (cols <= VIRTUAL_LANES) softmax_group(z, h, r, height, cols, 1);

@@ -10,18 +10,18 @@
  * accumulators are just enough to hide the latency of an FMA. Two rows together do every term that either of them has,
  * with half the loads: better where their zeros are mostly the same, as those of neighbouring pixels are.
  *
- * Half a group of panels has too few accumulators for one row. There two rows run side by side, each with its own terms.
+ * Half a group of panels has too few accumulators for one row. There some rows run side by side, each with its own terms.
  */
 enum { PANEL_GROUP = 8 / VECTORS, HALF_GROUP = PANEL_GROUP / 2, DEPTH = 64 };
 /* Measured: columns, terms of a row and sixteenths of zeros below which a loop over the other terms costs what it saves. */
 enum { FEWEST = HALF_GROUP * NR * 3 / 4, SHORTEST = 32, SHORTEST_OF_HALVES = 48, ZEROS = 4, ZEROS_OF_HALVES = 7 };
 _Static_assert(FEWEST > (HALF_GROUP - 1) * NR, "half a group is no panel wider than its columns");
 _Static_assert(SHORTEST >= LANES, "a vector that begins in a row ends in the next");
-/* Whether the registers hold two rows of a group. */
+/* Whether the registers hold two rows of a group; rows of half a group side by side, as many as the registers hold. */
 #if defined(MF_ISA_AVX512) || defined(MF_ISA_NEON)
-enum { PAIRS = 1 };
+enum { PAIRS = 1, ABREAST = 4 };
 #else
-enum { PAIRS = 0 };
+enum { PAIRS = 0, ABREAST = 2 };
 #endif
 /* Measured, in half cycles: a term of one row, a term of two rows together, and what one more loop over terms costs. */
 enum { ROW_COST = 9, ROWS_COST = 16, LOOP_COST = 64 };
@@ -101,25 +101,30 @@ INLINE void add_rows(const terms *t, const uint64_t *bits, int64_t rows) {
     add_alone(&second, bits[1]);
 }
 
-/* Row r of half a group: the term of the lowest of the bits, of which there is one. */
-INLINE void add_to_half(vec acc[][2][VECTORS], const int r, const real *x, ptrdiff_t x_k, const real *b, ptrdiff_t b_panel,
-                        uint64_t bits) {
-    const int64_t k = __builtin_ctzll(bits);
+/* Row r of half a group: the term of the lowest of the bits, of which there is one. Clears it. */
+INLINE void add_to_half(vec acc[][ABREAST][VECTORS], const int r, const real *x, ptrdiff_t x_k, const real *b,
+                        ptrdiff_t b_panel, uint64_t *bits) {
+    const int64_t k = __builtin_ctzll(*bits);
     const vec left = vset(x[k * x_k]);
     UNROLL for (int p = 0; p < HALF_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++)
         acc[p][r][v] = vfma(left, vload(b + k * NR + p * b_panel + v * LANES), acc[p][r][v]);
+    *bits &= *bits - 1;
 }
 
-/* acc += x b for two rows of x (2, DEPTH) and b (DEPTH, half a group): each row's terms whose bits are set. */
-INLINE void add_halves(vec acc[][2][VECTORS], const real *x, ptrdiff_t x_row, ptrdiff_t x_k, const real *b,
-                       ptrdiff_t b_panel, uint64_t first, uint64_t second) {
-    const real *y = x + x_row;
-    for (; first != 0 && second != 0; first &= first - 1, second &= second - 1) {
-        add_to_half(acc, 0, x, x_k, b, b_panel, first);
-        add_to_half(acc, 1, y, x_k, b, b_panel, second);
+/* acc += x b for x (ABREAST, DEPTH) and b (DEPTH, half a group), each row's terms whose bits are set: side by side while
+ * all rows have some left. */
+INLINE void add_halves(vec acc[][ABREAST][VECTORS], const real *x, ptrdiff_t x_row, ptrdiff_t x_k, const real *b,
+                       ptrdiff_t b_panel, const uint64_t rows[ABREAST]) {
+    uint64_t bits[ABREAST];
+    UNROLL for (int r = 0; r < ABREAST; r++) bits[r] = rows[r];
+    for (;;) {
+        int all = 1;
+        UNROLL for (int r = 0; r < ABREAST; r++) all = all && bits[r] != 0;
+        if (!all) break;
+        UNROLL for (int r = 0; r < ABREAST; r++) add_to_half(acc, r, x + r * x_row, x_k, b, b_panel, &bits[r]);
     }
-    for (; first != 0; first &= first - 1) add_to_half(acc, 0, x, x_k, b, b_panel, first);
-    for (; second != 0; second &= second - 1) add_to_half(acc, 1, y, x_k, b, b_panel, second);
+    UNROLL for (int r = 0; r < ABREAST; r++)
+        while (bits[r] != 0) add_to_half(acc, r, x + r * x_row, x_k, b, b_panel, &bits[r]);
 }
 
 /* --- h W + b and delta Wt --- */
@@ -183,25 +188,27 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
     }
 }
 
-/* Rows r0 and r0 + 1 of the half group at column j0. */
+/* Rows [r0, r0 + ABREAST) of the half group at column j0. */
 INLINE void halves_tile(const product *p, const int kind, const int k, int64_t r0, int64_t j0) {
     const real *b = at(p->b, 0, j0);
     const ptrdiff_t b_panel = p->b.panel_stride;
-    real x[2][DEPTH];
-    uint64_t bits[2];
-    vec acc[HALF_GROUP][2][VECTORS];
-    UNROLL for (int r = 0; r < 2; r++) bits[r] = load_row(at(p->a, r0 + r, 0), p->a.panel_stride, k, x[r]);
-    UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int v = 0; v < VECTORS; v++)
-        acc[q][0][v] = acc[q][1][v] = kind == FORWARD ? vload(b + k * NR + q * b_panel + v * LANES) : vset(0);
-    add_halves(acc, x[0], DEPTH, 1, b, b_panel, bits[0], bits[1]);
-    UNROLL for (int q = 0; q < HALF_GROUP; q++) finish_tile(p, kind, 2, VECTORS, acc[q], r0, j0 + q * NR);
+    real x[ABREAST][DEPTH];
+    uint64_t bits[ABREAST];
+    vec acc[HALF_GROUP][ABREAST][VECTORS];
+    UNROLL for (int r = 0; r < ABREAST; r++) bits[r] = load_row(at(p->a, r0 + r, 0), p->a.panel_stride, k, x[r]);
+    UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int v = 0; v < VECTORS; v++) {
+        const vec start = kind == FORWARD ? vload(b + k * NR + q * b_panel + v * LANES) : vset(0);
+        UNROLL for (int r = 0; r < ABREAST; r++) acc[q][r][v] = start;
+    }
+    add_halves(acc, x[0], DEPTH, 1, b, b_panel, bits);
+    UNROLL for (int q = 0; q < HALF_GROUP; q++) finish_tile(p, kind, ABREAST, VECTORS, acc[q], r0, j0 + q * NR);
 }
 
 INLINE void product_halves(const product *p, const int kind, int64_t j0) {
     if (p->k == DEPTH) /* a constant: see product_rows */
-        for (int64_t r = 0; r < p->rows; r += 2) halves_tile(p, kind, DEPTH, r, j0);
+        for (int64_t r = 0; r < p->rows; r += ABREAST) halves_tile(p, kind, DEPTH, r, j0);
     else
-        for (int64_t r = 0; r < p->rows; r += 2) halves_tile(p, kind, (int)p->k, r, j0);
+        for (int64_t r = 0; r < p->rows; r += ABREAST) halves_tile(p, kind, (int)p->k, r, j0);
 }
 
 /* Not inlined, so that each kind finds its registers. */
@@ -282,16 +289,17 @@ INLINE void half_group_gradient(const gradient *p, int64_t j0, requests *ahead) 
         const int adds = p->accumulates || r > 0;
         uint64_t bits[NR];
         find_rows(h, p->rows - r < DEPTH ? p->rows - r : DEPTH, bits);
-        for (int64_t i = 0; i < p->ni; i += 2) {
-            const int height = p->ni - i < 2 ? 1 : 2;
+        for (int64_t i = 0; i < p->ni; i += ABREAST) {
+            const int height = p->ni - i < ABREAST ? (int)(p->ni - i) : ABREAST;
             real *g = p->g + i * p->ld + j0;
-            vec acc[HALF_GROUP][2][VECTORS];
+            vec acc[HALF_GROUP][ABREAST][VECTORS];
             for (int q = 0; q < height; q++) ask(ahead); /* ASKS would be 1 for half a group */
-            UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < 2; w++)
+            for (int w = height; w < ABREAST; w++) bits[i + w] = 0;
+            UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < ABREAST; w++)
                 UNROLL for (int v = 0; v < VECTORS; v++)
                     acc[q][w][v] = adds && w < height ? vload(g + w * p->ld + q * NR + v * LANES) : vset(0);
-            add_halves(acc, h + i, 1, NR, delta, p->panel, bits[i], height < 2 ? 0 : bits[i + 1]);
-            UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < 2; w++)
+            add_halves(acc, h + i, 1, NR, delta, p->panel, bits + i);
+            UNROLL for (int q = 0; q < HALF_GROUP; q++) UNROLL for (int w = 0; w < ABREAST; w++)
                 UNROLL for (int v = 0; v < VECTORS; v++)
                     if (w < height) vstore(g + w * p->ld + q * NR + v * LANES, acc[q][w][v] + vset(0));
         }
