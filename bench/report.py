@@ -300,10 +300,10 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         "## Threads",
         "Threads are placed by the operating system here, nothing is pinned. A call may use two threads; whether it "
         "does is the library's choice. The libraries are measured one after the other: compare speed-ups, not times. A "
-        "speed-up is the median of the rounds (in brackets: the quartiles), in which a sample with one thread and one "
-        f"with two follow each other; of mlpfast there were {thread_rounds(results, 0)} rounds, and "
-        f"{thread_rounds(results, 2)} shorter ones beside busy processes, where one sample may take twice as long as "
-        "the next. A single row, which mlpfast predicts without threads, is left out.",
+        "speed-up is the median of the rounds (in brackets: the quartiles), each with a sample of one thread and one "
+        f"of two; of mlpfast there were {thread_rounds(results, 0)} rounds, and {thread_rounds(results, 2)} shorter "
+        "ones beside busy processes, where one sample may take twice as long as the next. A single row, which mlpfast "
+        "predicts without threads, is left out.",
         picture("threads", "Speed-up of two threads over one"),
         "### On a free machine",
         thread_table(results, 0),

@@ -116,7 +116,10 @@ def copy_bandwidth(size: int = COPY_SIZE, n: int = 2) -> float:
 
 
 def handover(turns: int = 20_000, times: int = 9) -> float:
-    """Seconds that a cache line takes from one thread to another, wherever the system runs them: a median."""
+    """Seconds that a cache line takes from one thread to another, wherever the system runs them: a median.
+
+    `turns`, an even number, are shared by both.
+    """
     roof, line, seconds = load(best_isa()), aligned(64).view(np.int64), []
     line[0] = 0
     with ThreadPoolExecutor(1) as pool:

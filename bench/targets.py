@@ -43,7 +43,7 @@ class Results:
         return float(record["flops"] / record["seconds"] / peak)
 
     def speed_ups(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> list[float]:
-        """Seconds with one thread over seconds with two, in each of the rounds, in which both are neighbours."""
+        """Seconds with one thread over seconds with two, in each of the rounds."""
         wanted = {"section": "threads", "workload": workload, "peer": peer, "busy": busy}
         one, two = (self.get(threads=n, **wanted)["samples"] for n in (1, 2))
         return [a / b for a, b in zip(one, two, strict=True)]

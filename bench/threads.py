@@ -47,8 +47,8 @@ def ours(settings: Settings, busy: int) -> Settings:
 
 
 def run(settings: Settings) -> list[Record]:
-    """Not pinned: the operating system places the threads, as it does for users. One library at a time, so that each
-    round's two samples follow each other and no other library's threads are there."""
+    """Not pinned: the operating system places the threads, as it does for users. One library at a time, so that a
+    round's samples are close in time and no other library's threads are there."""
     if processors() < 2:
         print("threads: this machine has one processor only")
         return []
@@ -57,7 +57,7 @@ def run(settings: Settings) -> list[Record]:
         with busy_processes(busy):
             for peer, how in (("mlpfast", ours(settings, busy)), ("jax", settings), ("torch", settings)):
                 lanes = [Lane(peer, n, pinned=False) for n in (1, 2)]
-                if peer == "mlpfast" and not busy:
+                if peer == "mlpfast" and settings.wants(peer) and not busy and processors() == 2:  # ours are those
                     lanes.append(Lane("distance", 2, pinned=False))
                 with Crew(lanes, how) as crew:
                     for workload in THREADED:

@@ -23,6 +23,7 @@ enum { PAIRS = 1, ABREAST = 4 };
 #else
 enum { PAIRS = 0, ABREAST = 2 };
 #endif
+_Static_assert(MR % ABREAST == 0 && NR % ABREAST == 0, "rows and the columns of a panel are whole numbers of them");
 /* Measured, in half cycles: a term of one row, a term of two rows together, and what one more loop over terms costs. */
 enum { ROW_COST = 9, ROWS_COST = 16, LOOP_COST = 64 };
 
@@ -282,7 +283,7 @@ INLINE void group_gradient(const gradient *p, int64_t j0, requests *ahead) {
     }
 }
 
-/* The weights of the half group of whole panels that begins at column j0, two inputs at a time. */
+/* The weights of the half group of whole panels that begins at column j0, ABREAST inputs at a time. */
 INLINE void half_group_gradient(const gradient *p, int64_t j0, requests *ahead) {
     for (int64_t r = 0; r < p->rows; r += DEPTH) {
         const real *h = p->h + r * NR, *delta = p->delta + j0 / NR * p->panel + r * NR;
