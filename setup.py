@@ -35,7 +35,7 @@ def kernel_libraries():
     sources = {
         f"mlpfast_{isa}": ([f"csrc/isa_{isa}_f32.c", f"csrc/isa_{isa}_f64.c"], KERNEL_FLAGS[isa]) for isa in isas
     }
-    runtime = ("dispatch", "experience", "float_mode", "pool", "rng", "threads")
+    runtime = ("dispatch", "experience", "float_mode", "owner", "pool", "rng", "threads")
     sources["mlpfast_runtime"] = ([f"csrc/{name}.c" for name in runtime], [])
     return [
         (name, {"sources": files, "cflags": C_FLAGS + flags + EXTRA_FLAGS, "obj_deps": {"": HEADERS}})

@@ -137,7 +137,7 @@ INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, c
                 UNROLL for (int v = 0; v < NR; v += LANES) vstore(to + v, vset(0));
         }
     }
-    return mask_all(vequal(sum, vset(0)));
+    return mask_all(vequal(sum, vset(0))) ? MF_OK : MF_NOT_FINITE;
 }
 
 static int gather(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
@@ -150,9 +150,10 @@ static int gather(const void *source, int source_dtype, int64_t ld, const int64_
 }
 
 static int gather_csr(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
-                      const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) {
+                      int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) {
     const int64_t padded_rows = (rows + MR - 1) / MR * MR;
-    real sum = 0;
+    real not_finite = 0; /* becomes NaN */
+    int status = MF_OK;
     for (int64_t c = 0; c < cols; c += NR)
         for (int64_t r = 0; r < padded_rows; r++)
             UNROLL for (int v = 0; v < NR; v += LANES) vstore(at(out, r, c) + v, vset(0));
@@ -160,12 +161,19 @@ static int gather_csr(const void *values, int source_dtype, const void *columns,
         const int64_t row = index ? index[r] : r;
         const int64_t begin = index64 ? ((const int64_t *)offsets)[row] : ((const int32_t *)offsets)[row];
         const int64_t end = index64 ? ((const int64_t *)offsets)[row + 1] : ((const int32_t *)offsets)[row + 1];
-        for (int64_t i = begin; i < end; i++) {
+        const int inside = 0 <= begin && begin <= end && end <= stored;
+        if (!inside) status = MF_OUT_OF_RANGE;
+        for (int64_t i = begin; i < end && inside; i++) {
             const int64_t c = index64 ? ((const int64_t *)columns)[i] : ((const int32_t *)columns)[i];
             const real value = element(values, source_dtype, i);
-            *at(out, r, c) += value;
-            sum += value * 0;
+            if ((uint64_t)c >= (uint64_t)cols) {
+                status = MF_OUT_OF_RANGE;
+                break;
+            }
+            real *sum_of_duplicates = at(out, r, c);
+            *sum_of_duplicates += value;
+            not_finite += *sum_of_duplicates * 0;
         }
     }
-    return sum == 0;
+    return not_finite == 0 ? status : status | MF_NOT_FINITE;
 }

@@ -25,11 +25,11 @@ INLINE smoothing smooth_over(const mf_targets *targets, int64_t classes) {
 
 /* Columns [c, c + LANES) of row r; zeros beyond the last one. A label stands for its one-hot row. */
 INLINE vec target_columns(const mf_targets *targets, smoothing s, int64_t r, int64_t c, int64_t cols) {
-    const int64_t row = data_row(targets, r);
     const vec column = lane_numbers() + vset((real)c);
     vec t;
-    if (targets->dense) t = load_columns((mf_matrix){(void *)targets->dense, cols, NR, 0}, row, c, cols, 0);
-    else t = vselect(vequal(column, vset((real)targets->labels[row])), vset(1), vset(0));
+    if (targets->dense)
+        t = load_columns((mf_matrix){(void *)targets->dense, cols, NR, 0}, data_row(targets, r), c, cols, 0);
+    else t = vselect(vequal(column, vset((real)targets->labels[r])), vset(1), vset(0));
     return vselect(vless(column, vset((real)cols)), vfma(t, vset(s.keep), vset(s.spread)), vset(0));
 }
 
@@ -156,8 +156,9 @@ INLINE void load_target_tile(const mf_targets *targets, smoothing s, int64_t r0,
                              int64_t cols, real *tile) {
     for (int64_t i = 0; i < height; i++) {
         if (cols == 1) {
-            const int64_t row = data_row(targets, r0 + i);
-            const real t = targets->dense ? ((const real *)targets->dense)[row] : (real)targets->labels[row];
+            const int64_t r = r0 + i;
+            const real t =
+                targets->dense ? ((const real *)targets->dense)[data_row(targets, r)] : (real)targets->labels[r];
             tile[i] = s.keep * t + s.spread;
         } else {
             for (int64_t c = 0; c < n; c += LANES)
@@ -250,7 +251,7 @@ INLINE void cross_entropy_group(mf_matrix z, const mf_targets *targets, int64_t 
     row_maxima(z, r0, height, cols, maximum, 0);
     for (int64_t i = 0; i < height; i++) {
         const double m = (double)maximum[i];
-        if (hard) target[i] = (target_sums){1, *at(z, r0 + i, targets->labels[data_row(targets, r0 + i)]) - m};
+        if (hard) target[i] = (target_sums){1, *at(z, r0 + i, targets->labels[r0 + i]) - m};
         else target[i] = sum_targets(z, targets, s, r0 + i, cols, m);
     }
     row_exponentials(z, delta, r0, height, cols, maximum, sum, 0);
@@ -270,7 +271,7 @@ INLINE void cross_entropy_group(mf_matrix z, const mf_targets *targets, int64_t 
                 if (!hard) d = d - vset(factor[i]) * target_columns(targets, s, r, c, cols);
                 store_columns(delta, r, c, cols, d);
             }
-        if (hard) *at(delta, r, targets->labels[data_row(targets, r)]) -= factor[i];
+        if (hard) *at(delta, r, targets->labels[r]) -= factor[i];
     }
 }
 
@@ -282,7 +283,7 @@ INLINE void cross_entropy_side_by_side(mf_matrix z, const mf_targets *targets, i
     real label[LANES], z_label[LANES], maximum[LANES], log_sum[LANES], factor[LANES];
     load_rows(z, r0, cols, &b);
     for (int i = 0; i < LANES; i++) {
-        const int32_t class = targets->labels[data_row(targets, r0 + i)];
+        const int32_t class = targets->labels[r0 + i];
         label[i] = (real)class;
         z_label[i] = b.column[class][i];
     }

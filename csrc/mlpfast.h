@@ -13,7 +13,8 @@
 
 enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8 /* only as a source of mf_kernels.gather */ };
 
-enum mf_status { MF_OK, MF_NOT_FINITE };
+/* What a kernel found wrong with the caller's data; flags, so that they can be joined. */
+enum mf_status { MF_OK = 0, MF_NOT_FINITE = 1, MF_OUT_OF_RANGE = 2 };
 
 enum mf_activation {
     MF_IDENTITY,
@@ -65,12 +66,12 @@ typedef struct {
     int padded;
 } mf_matrix;
 
-/* What a row's output is compared with. `rows` maps a batch's row to a row of the data; NULL is the identity. */
+/* What a row's output is compared with. `rows` maps a batch's row to a row of `dense` and `weights`. */
 typedef struct {
     const void *dense;     /* (n, outputs) row-major, of the table's dtype; or NULL */
-    const int32_t *labels; /* (n,) class indices; used where dense is NULL */
+    const int32_t *labels; /* (rows of the batch,) class indices, none beyond the outputs; used where dense is NULL */
     const double *weights; /* (n,) sample weights; or NULL for ones */
-    const int64_t *rows;   /* (rows of the batch,); or NULL */
+    const int64_t *rows;   /* (rows of the batch,); or NULL for the identity */
     double smoothing;      /* label smoothing of the cross-entropies: t <- (1 - s) t + s / classes (binary: / 2) */
 } mf_targets;
 
@@ -128,14 +129,15 @@ typedef struct {
     void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
     void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
     void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
-    /* Rows `index` (or the first ones, if NULL) of a row-major source of any mf_dtype, cast. Returns 0 where a value
-     * is NaN or infinite. Rows up to the next multiple of mr are zeroed. Rows up to `known`, known >= rows, are asked for
+    /* Rows `index` (or the first ones, if NULL) of a row-major source of any mf_dtype, cast. Returns an mf_status:
+     * whether a value is NaN or infinite. Rows up to the next multiple of mr are zeroed. Rows up to `known`, known >= rows, are asked for
      * ahead of time; index[0:known] may be read. */
     int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
                   int64_t cols, mf_matrix out);
-    /* The same from CSR rows; column indices within a row may come in any order, duplicates add. */
+    /* The same from CSR rows; column indices within a row may come in any order, duplicates add. Nothing is read or
+     * written beyond the `stored` values and the columns, whatever offsets and columns say: that is MF_OUT_OF_RANGE. */
     int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
-                      const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
+                      int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
 
     /* --- elementwise.inl --- */
     void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
@@ -201,6 +203,27 @@ typedef void (*mf_task)(void *context, int64_t index);
  * has not begun. Of jobs of one shape, the same thread runs the same tasks as far as it can. work: of all tasks together,
  * in multiply-adds, by which the speeds with and without helpers are compared. */
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work);
+
+/* --- owner.c: who may use what one thread at a time may use --- */
+
+/* All zero: free. */
+typedef struct {
+    uint64_t word; /* the holder, from its first mf_own to its last mf_disown; who is at work: not even the holder twice */
+    int64_t depth; /* how often the holder owns it */
+} mf_owner;
+
+/* Each returns 1, or 0 where another thread holds it or is at work: then nothing has changed. Neither waits. In a forked
+ * child all is free. */
+int mf_own(mf_owner *owner);
+int mf_begin_work(mf_owner *owner); /* also 0 where this thread is at work: we are called from within */
+void mf_disown(mf_owner *owner);
+void mf_end_work(mf_owner *owner);
+
+/* Flags that several threads may raise, and whoever started them reads. */
+static inline void mf_raise(int32_t *flags, int32_t raised) {
+    if (raised) __atomic_fetch_or(flags, raised, __ATOMIC_RELAXED);
+}
+static inline int32_t mf_raised(const int32_t *flags) { return __atomic_load_n(flags, __ATOMIC_RELAXED); }
 
 /* --- threads.c --- */
 

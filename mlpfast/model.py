@@ -150,7 +150,7 @@ class Model:
             A 1-D X is one row. C-contiguous float32, float64 and uint8 and
             CSR rows are read where they are; anything else is converted first.
         out : ndarray (n, outputs), optional
-            C-contiguous and of the model's dtype; receives the result.
+            C-contiguous and of the model's dtype; receives the result. May share memory with X, or with `parameters`.
         n_threads : int, optional
             At most so many threads; by default as many as pay.
 
@@ -171,6 +171,9 @@ class Model:
         array([[0.],
                [0.]], dtype=float32)
         """
+        if out is not None and validation.shares_memory(out, X, self._parameters):
+            out[...] = self.predict(X, np.empty_like(out), n_threads)
+            return out
         try:
             result = self.network.predict(X, out, n_threads)
         except NotFiniteError:
@@ -210,7 +213,7 @@ class Model:
         l1, l2 : float >= 0, default 0.0
             Penalties ``l1 sum|W| + l2/2 sum W^2`` on the weights, not on the biases.
         out : ndarray (n_parameters,), optional
-            Receives the gradient; of the model's dtype.
+            Receives the gradient; of the model's dtype. May share memory with the other arrays, or `parameters`.
         n_threads : int, optional
             At most so many threads; by default as many as pay.
 
@@ -249,6 +252,9 @@ class Model:
             batch_rows=n,
             n_threads=n_threads,
         )
+        if out is not None and validation.shares_memory(out, X, y, sample_weight, self._parameters):
+            value, out[...] = engine.loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2)
+            return value, out
         return engine.loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
 
     def save(self, path: str | os.PathLike[str]) -> None:

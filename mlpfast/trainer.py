@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import Logs, call, call_all, check_callbacks
-from .core.data import SHUFFLE, all_finite, permutation
+from .core.data import SHUFFLE, permutation
 from .core.engine import Engine
-from .core.optimizers import new_state
+from .core.optimizers import new_state, state_slots
+from .core.owner import Owner
 from .core.results import EpochResult, NotFiniteError
 from .errors import DivergenceError, boolean, integer, real
 from .losses import Loss, as_loss
-from .metrics import as_metrics
+from .metrics import Metric, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .progress import Progress
+from .settings import Setting
 from .validation import CSR, Features, as_features, as_sample_weight, as_targets, check_finite, n_rows
 
 __all__ = ["History", "Trainer"]
@@ -76,6 +76,11 @@ class History(Mapping[str, list[float]]):
         self.samples_per_second.append(rows / max(seconds, 1e-9))
         for name, value in logs.items():
             self._values.setdefault(name, []).append(value)
+
+
+def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
+    """What the arrays of an optimizer's state mean."""
+    return (optimizer.name.removesuffix("w"), state_slots(optimizer))
 
 
 class _Data(NamedTuple):
@@ -163,37 +168,88 @@ class Trainer:
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
-        output_activation = model.layers[-1].activation
-        self.model = model
-        self.loss = as_loss(loss)
-        self.loss.check_output(output_activation)
-        self.optimizer = as_optimizer(optimizer)
-        self.batch_size = None if batch_size is None else integer("batch_size", batch_size)
-        self.l1 = real("l1", l1, at_least=0.0)
-        self.l2 = real("l2", l2, at_least=0.0)
-        self.shuffle = boolean("shuffle", shuffle)
-        self.metrics = as_metrics(metrics, self.loss, output_activation)
-        self.n_threads = None if n_threads is None else integer("n_threads", n_threads)
-        self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        self.callbacks = check_callbacks(callbacks)
-        self.penalty_over_weights = boolean("penalty_over_weights", penalty_over_weights)
-        self.learning_rate = self.optimizer.learning_rate
-        self.epochs = 0
-        self.steps = 0
-        self.history = History()
-        self._state = new_state(self.optimizer, model.n_parameters, model.dtype)
-        self._snapshot: NDArray[Any] | None = None  # parameters and state at the start of the epoch
+        self._model = model
+        self._owner = Owner()
         self._engine: Engine | None = None
-        self._engine_rows = 0
+        self._engine_settings: tuple[Any, ...] = ()
+        self._counts = np.zeros(3, np.int64)  # optimizer steps, epochs, steps when the state was new
+        self.loss = loss
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.l1, self.l2 = l1, l2
+        self.shuffle = shuffle
+        self.metrics = metrics
+        self.n_threads = n_threads
+        self.seed = seed
+        self.callbacks = callbacks
+        self.penalty_over_weights = penalty_over_weights
+        self.history = History()
+
+    # --- what may be assigned: checked, and in force from the next epoch, or the next call ---
+
+    batch_size = Setting[int | None](lambda value: None if value is None else integer("batch_size", value))
+    l1 = Setting[float](lambda value: real("l1", value, at_least=0.0))
+    l2 = Setting[float](lambda value: real("l2", value, at_least=0.0))
+    shuffle = Setting[bool](lambda value: boolean("shuffle", value))
+    n_threads = Setting[int | None](lambda value: None if value is None else integer("n_threads", value))
+    seed = Setting[int](lambda value: integer("seed", value, at_least=0, at_most=2**64 - 1))
+    callbacks = Setting[tuple[Any, ...]](check_callbacks)
+    penalty_over_weights = Setting[bool](lambda value: boolean("penalty_over_weights", value))
+    learning_rate = Setting[float](lambda value: real("learning_rate", value, above=0.0))
 
     @property
-    def learning_rate(self) -> float:
-        """The current learning rate."""
-        return self._learning_rate
+    def model(self) -> Model:
+        """The model that is trained; another one needs a trainer of its own."""
+        return self._model
 
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._learning_rate = real("learning_rate", value, above=0.0)
+    @property
+    def loss(self) -> Loss:
+        """The loss; assigning one, or its name, resolves the metrics anew."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: str | Loss) -> None:
+        loss, output = as_loss(value), self.model.layers[-1].activation
+        loss.check_output(output)
+        metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
+        self._loss, self._metrics = loss, metrics
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics, made ready for the loss; names and functions may be assigned."""
+        return self._metrics
+
+    @metrics.setter
+    def metrics(self, values: Iterable[str | Callable[[Any, Any], float]]) -> None:
+        given = values if isinstance(values, str) else tuple(values)
+        self._metrics = as_metrics(given, self.loss, self.model.layers[-1].activation)
+        self._given_metrics = given
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer. An assigned one brings its learning rate, if that differs; one of another kind begins anew."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: str | Optimizer) -> None:
+        optimizer, model = as_optimizer(value), self.model
+        old = getattr(self, "_optimizer", None)
+        if old is None or _kind(old) != _kind(optimizer):
+            self._state = new_state(optimizer, model.n_parameters, model.dtype)
+            self._counts[2] = self._counts[0]
+        if old is None or old.learning_rate != optimizer.learning_rate:
+            self.learning_rate = optimizer.learning_rate
+        self._optimizer = optimizer
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps taken so far."""
+        return int(self._counts[0])
+
+    @property
+    def epochs(self) -> int:
+        """Epochs begun so far."""
+        return int(self._counts[1])
 
     def fit(
         self,
@@ -237,6 +293,19 @@ class Trainer:
         KeyboardInterrupt
             On Ctrl-C; the model is as it was after the last whole step.
         """
+        with self._owner.held:
+            return self._fit(X, y, epochs, validation_data, sample_weight, verbose, max_seconds)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        epochs: int,
+        validation_data: tuple[Any, ...] | None,
+        sample_weight: Any,
+        verbose: int,
+        max_seconds: float | None,
+    ) -> History:
         started = time.monotonic()
         epochs = integer("epochs", epochs)
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
@@ -312,8 +381,9 @@ class Trainer:
             As `fit`.
         """
         n = len(y) if order is None else len(order)
-        batch_rows = min(self.batch_size or n, n)
-        return self._run(self._engine_of(batch_rows), _Data(X, y, sample_weight), order, n, deadline, epochs=1)
+        with self._owner:
+            engine = self._engine_of(min(self.batch_size or n, n))
+            return self._run(engine, _Data(X, y, sample_weight), order, deadline, epochs=1)
 
     def loss_and_gradient(
         self,
@@ -340,9 +410,10 @@ class Trainer:
         loss : float
         gradient : ndarray of shape (n_parameters,)
         """
-        return self._engine_of(len(y), exact=False).loss_and_gradient(
-            X, y, sample_weight, l1=self.l1 if l1 is None else l1, l2=self.l2 if l2 is None else l2
-        )
+        with self._owner:
+            return self._engine_of(len(y), exact=False).loss_and_gradient(
+                X, y, sample_weight, l1=self.l1 if l1 is None else l1, l2=self.l2 if l2 is None else l2
+            )
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Loss (penalties included) and metrics of the model as it is, without training.
@@ -385,12 +456,16 @@ class Trainer:
             When the loss or the parameters become infinite or NaN; the model is unchanged.
         """
         data = self._check(X, y, sample_weight, finite=False)
-        n = len(data.y)
-        return float(self._run(self._engine_of(n, exact=False), data, None, n, 0.0, epochs=0).loss)
+        with self._owner:
+            return self._run(self._engine_of(len(data.y), exact=False), data, None, 0.0, epochs=0).loss
 
     def __getstate__(self) -> dict[str, Any]:
-        # The engine's arena and the snapshot are made anew when they are needed.
-        return self.__dict__ | {"_engine": None, "_engine_rows": 0, "_snapshot": None}
+        # The engine is made anew when it is needed; nobody owns a copy.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._engine, self._owner = None, Owner()
 
     def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "", finite: bool = True) -> _Data:
         model = self.model
@@ -413,9 +488,13 @@ class Trainer:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
         if batch_rows < 1:
             raise ValueError("expected at least one row, got none")
-        fits = self._engine_rows == batch_rows if exact else self._engine_rows >= batch_rows
-        if self._engine is None or not fits:
-            self._engine = Engine(
+        settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights)
+        engine = self._engine
+        fits = engine is not None and (
+            engine.batch_rows == batch_rows or (engine.batch_rows > batch_rows and not exact)
+        )
+        if engine is None or not fits or self._engine_settings != settings:
+            self._engine = engine = Engine(
                 self.model.network,
                 self.loss.name,
                 loss_parameter=self.loss.parameter,
@@ -426,81 +505,43 @@ class Trainer:
                 seed=self.seed,
                 penalty_over_weights=self.penalty_over_weights,
             )
-            self._engine_rows = batch_rows
-        return self._engine
+            self._engine_settings = settings
+        return engine
 
     def _run(
-        self,
-        engine: Engine,
-        data: _Data,
-        order: NDArray[np.int64] | None,
-        n: int,
-        deadline: float,
-        epochs: int,
+        self, engine: Engine, data: _Data, order: NDArray[np.int64] | None, deadline: float, epochs: int
     ) -> EpochResult:
-        """Make the steps over n rows. Afterwards, the parameters are finite, and the state belongs to the same step."""
-        parameters = self.model.parameters
-        if self._snapshot is None:
-            self._snapshot = np.empty((len(self._state) + 1, parameters.size), self.model.dtype)
-        snapshot = self._snapshot
-        snapshot[0], snapshot[1:] = parameters, self._state
-        rates = np.full(math.ceil(n / min(self._engine_rows, n)), self.learning_rate)
-
-        def restore() -> None:
-            parameters[:], self._state[:] = snapshot[0], snapshot[1:]
-
-        def run(max_steps: int = -1, deadline: float = 0.0) -> EpochResult:
-            return engine.run_epoch(
-                data.X, data.y, data.sample_weight, self.optimizer, self._state, rates,
-                step=self.steps, order=order, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics,
-                max_steps=max_steps, deadline=deadline,
-            )  # fmt: skip
-
-        def breaks_within(steps: int) -> bool:
-            """Make the first steps again, deterministic as they are, and see whether the parameters stay finite."""
-            restore()
-            _raise_if_interrupted(run(max_steps=steps))
-            return not all_finite(parameters)
-
+        """Make the steps. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step."""
+        epoch = self.epochs
         try:
-            result = run(deadline=deadline)
-            steps = result.steps
-            # Where the loss is not finite, the engine leaves the parameters as they were before that step. They may
-            # have gone bad earlier, though, behind a saturated activation; from then on they stay bad.
-            broken = not all_finite(parameters)
-            if broken:
-                steps = bisect_left(range(1, steps), True, key=breaks_within)
-                restore()
-                if steps > 0:
-                    _raise_if_interrupted(run(max_steps=steps))
+            result = engine.run_epoch(
+                data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self.learning_rate,
+                order=order, epochs=epochs, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics, deadline=deadline,
+            )  # fmt: skip
         except NotFiniteError:
-            restore()
             if not isinstance(data.X, CSR):
                 check_finite(data.X, self.model.dtype, "X")  # says where
             raise
-        except BaseException:
-            restore()
-            raise
-        epoch = self.epochs
-        self.steps += steps
-        self.epochs += epochs
-        if broken or result.status == "diverged":
-            where = f"step {steps} of epoch {epoch}, optimizer step {self.steps}" if epochs else f"step {self.steps}"
+        if result.status == "diverged":
+            step = f"optimizer step {self.steps}"
+            where = f"step {result.steps} of epoch {epoch}, {step}" if epochs else step
             raise DivergenceError(
                 f"training diverged at {where} (counted from 0): the loss or the parameters are not finite, with "
                 f"learning rate {self.learning_rate:g}. The model keeps its last finite parameters. Try a smaller "
                 f"learning rate, or scale the inputs",
                 step=self.steps,
             )
-        _raise_if_interrupted(result)
+        if result.status == "interrupted":
+            raise result.error or KeyboardInterrupt
         return result
 
     def _evaluate(self, data: _Data) -> dict[str, float]:
         n = len(data.y)
-        engine = self._engine or self._engine_of(min(self.batch_size or n, n))
-        loss, values = engine.evaluate(
-            data.X, data.y, data.sample_weight, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics
-        )
+        with self._owner:
+            rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
+            loss, values = self._engine_of(rows).evaluate(
+                data.X, data.y, data.sample_weight, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics
+            )
         return {"loss": float(loss), **self._named_metrics(values, data)}
 
     @property
@@ -519,8 +560,3 @@ class Trainer:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
                 values[metric.name] = float(metric.function(data.y, predictions))
         return values
-
-
-def _raise_if_interrupted(result: EpochResult) -> None:
-    if result.status == "interrupted":
-        raise result.error or KeyboardInterrupt

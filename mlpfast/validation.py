@@ -23,6 +23,7 @@ __all__ = [
     "as_targets",
     "check_finite",
     "n_rows",
+    "shares_memory",
 ]
 
 
@@ -200,6 +201,21 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *, name
         raise ValueError(f"expected {name} of shape {shape}, {dtype.name}; got {out.shape}, {out.dtype}")
     if not out.flags.carray:
         raise ValueError(f"expected {name} to be C-contiguous, aligned and writable, got an array that is not")
+
+
+def shares_memory(out: object, *inputs: object) -> bool:
+    """Whether a result written into `out` could change what is still to be read of the inputs."""
+    if not isinstance(out, np.ndarray):
+        return False
+    arrays: list[object] = []
+    for each in inputs:
+        if isinstance(each, CSR):
+            arrays += each
+        elif _is_sparse(each):
+            arrays += [getattr(each, name) for name in ("data", "indices", "indptr") if hasattr(each, name)]
+        elif each is not None:
+            arrays.append(np.asarray(each))
+    return any(isinstance(array, np.ndarray) and np.may_share_memory(out, array) for array in arrays)
 
 
 def n_rows(X: Features) -> int:

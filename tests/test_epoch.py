@@ -248,3 +248,28 @@ def test_run_epoch_never_reads_beyond_its_arrays(change, message):
     with pytest.raises(ValueError, match=message):
         trainer.run_epoch(X, y, order=order)
     np.testing.assert_array_equal(trainer.model.parameters, before)
+
+
+def test_steps_are_counted_whatever_comes_in_between():
+    """Signals at any moment: the parameters are always those of so many steps."""
+    trainer, X, y = trainer_and_data()
+    twin, _, _ = trainer_and_data()
+
+    class Alarm(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Alarm
+
+    def raises_soon(delay):
+        with alarm_after(delay, handler):
+            for _ in range(10**6):
+                trainer.train_on_batch(X[:50], y[:50])
+
+    for i in range(60):
+        with pytest.raises(Alarm):
+            raises_soon(0.001 + 0.00013 * i)
+        while twin.steps < trainer.steps:
+            twin.train_on_batch(X[:50], y[:50])
+        np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
+        np.testing.assert_array_equal(trainer._state, twin._state)

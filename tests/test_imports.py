@@ -9,7 +9,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
-PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "schedules"}
+PURE_DATA = {
+    "activations",
+    "errors",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "settings",
+}
 ON_CORE = {"gradcheck", "kernels", "model", "trainer"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers.
 MAY_TOUCH_CORE = {*ON_CORE, "cli"}
@@ -65,7 +74,7 @@ MODULES = dict(modules())
 
 
 def test_the_rules_see_the_tree():
-    assert set(MODULES) >= PURE_DATA - {"schedules"} | {"model", "trainer", "cli", "kernels"}
+    assert set(MODULES) >= PURE_DATA | {"model", "trainer", "cli", "kernels"}
     assert "core" in imported(PACKAGE / "model.py") and "core" in imported(PACKAGE / "trainer.py")
 
 

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from .linear cimport Linear
 from .table cimport mf_kernels
 
@@ -17,11 +17,14 @@ ctypedef struct Rows:
     const void *values        # of CSR rows, in place of x
     const void *columns
     const void *offsets
+    int64_t stored
     int index64
     char *out
+    int64_t first             # row of the piece at hand; it ends before `end`
+    int64_t end
     int64_t rows, inputs, outputs, share, scratch_size
     char *scratch
-    int finite
+    int32_t bad               # flags of mf_status
 
 
 cdef class Network:

@@ -3,14 +3,15 @@
 cimport numpy as cnp
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.string cimport memcpy
 from .data cimport dtype_of, panels, panels_size, row_major
 from .data import aligned_zeros, has_slack
 from .hadamard cimport activate
 from .linear cimport forward
 from .table cimport (
-    MF_FLOAT32, MF_IDENTITY, MF_NOT_FINITE, MF_OK, MF_SOFTMAX, MF_UINT8, kernels_of, mf_matrix, parallel_for,
-    thread_limit,
+    MF_FLOAT32, MF_IDENTITY, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_SOFTMAX, MF_UINT8, kernels_of, mf_matrix,
+    mf_raise, mf_raised, parallel_for, thread_limit,
 )
 from .results import NotFiniteError
 from .table import ACTIVATIONS
@@ -24,16 +25,18 @@ cdef enum:
 
 # Work that a second thread has to have before it is asked, in multiply-adds; about 25 us.
 cdef double WORTH_A_THREAD = 2e6
+# Work between two looks at signals: a few milliseconds with vectors, less than 0.1 s without.
+cdef double PIECE = 2e8
 
 
 cdef void predict_share(void *context, int64_t i) noexcept nogil:
-    """Rows [i share, (i + 1) share), a panel at a time, through two buffers of the share's own."""
+    """Rows [i share, (i + 1) share) of the piece, a panel at a time, through two buffers of the share's own."""
     cdef Rows *job = <Rows *> context
     cdef const mf_kernels *kernels = job.kernels
     cdef char *scratch = job.scratch + i * 2 * job.scratch_size
     cdef mf_matrix buffers[2]
     cdef mf_matrix h, nowhere
-    cdef int64_t end = min((i + 1) * job.share, job.rows), row = i * job.share, n
+    cdef int64_t row = job.first + i * job.share, end = min(row + job.share, job.end), n
     cdef int l, side
     nowhere.data = NULL
     for side in range(2):
@@ -41,8 +44,7 @@ cdef void predict_share(void *context, int64_t i) noexcept nogil:
     while row < end:
         n = min(<int64_t> PANEL_ROWS, end - row)
         h = buffers[0]
-        if not take_rows(job, row, n, &h):
-            job.finite = False
+        mf_raise(&job.bad, take_rows(job, row, n, &h))
         for l in range(job.n_layers):
             side = (l + 1) & 1
             forward(kernels, &job.layers[l].linear, h, nowhere, buffers[side], n)
@@ -51,21 +53,21 @@ cdef void predict_share(void *context, int64_t i) noexcept nogil:
         row += n
 
 
-cdef bint take_rows(const Rows *job, int64_t row, int64_t n, mf_matrix *h) noexcept nogil:
-    """Rows [row, row + n): where they lie or, copied, in the panels `h`. Returns whether they are finite."""
+cdef int take_rows(const Rows *job, int64_t row, int64_t n, mf_matrix *h) noexcept nogil:
+    """Rows [row, row + n): where they lie or, copied, in the panels `h`. Returns an mf_status."""
     cdef const mf_kernels *kernels = job.kernels
     cdef const char *x
     if job.offsets != NULL:
         return kernels.gather_csr(job.values, job.x_dtype, job.columns,
-                                  <const char *> job.offsets + row * (8 if job.index64 else 4), job.index64, NULL, n,
-                                  job.inputs, h[0])
+                                  <const char *> job.offsets + row * (8 if job.index64 else 4), job.index64,
+                                  job.stored, NULL, n, job.inputs, h[0])
     x = job.x + row * job.x_ld * itemsize(job.x_dtype)
     # In place only before another row, since vectors are read beyond the last column; a layer of less than a panel
     # gains nothing.
     if (job.x_dtype == kernels.dtype and n == PANEL_ROWS and row + n < job.rows
             and job.layers[0].linear.units >= kernels.nr):
         h[0] = row_major(kernels, <void *> x, job.x_ld)
-        return kernels.all_finite(x, n * job.inputs)
+        return MF_OK if kernels.all_finite(x, n * job.inputs) else MF_NOT_FINITE
     return kernels.gather(x, job.x_dtype, job.x_ld, NULL, n, job.rows - row, job.inputs, h[0])
 
 
@@ -181,6 +183,7 @@ cdef class Network:
         job.x_dtype, job.x, job.x_ld = dtype_of(values), NULL, 0
         job.values, job.columns = cnp.PyArray_DATA(values), cnp.PyArray_DATA(columns)
         job.offsets, job.index64 = cnp.PyArray_DATA(offsets), offsets.dtype.itemsize == 8
+        job.stored = min(values.shape[0], columns.shape[0])
         self.predict_rows(&job, rows, out, n_threads)
         return out
 
@@ -204,17 +207,18 @@ cdef class Network:
         """Rows by panels; W is packed first where there are enough rows to pay for it."""
         cdef const mf_kernels *kernels = self.kernels
         cdef int threads = thread_limit(n_threads), l
-        cdef int64_t shares, panel, packed = 0
+        cdef int64_t shares, piece, panel, packed = 0
         layer_buffer = self.layer_buffer.copy()
         cdef NetworkLayer *layers = <NetworkLayer *> cnp.PyArray_DATA(layer_buffer)
         if rows * <double> self.n_parameters < 2 * WORTH_A_THREAD:
             threads = 1
-        panel = (rows + PANEL_ROWS - 1) // PANEL_ROWS
+        # A piece at a time, with a look at signals after each.
+        piece = min(rows, max(1, <int64_t> (PIECE / self.n_parameters) // PANEL_ROWS) * PANEL_ROWS)
+        panel = (piece + PANEL_ROWS - 1) // PANEL_ROWS
         shares = 1 if threads == 1 else min(panel, <int64_t> threads * SHARES)
         job.kernels, job.layers, job.n_layers = kernels, layers, self.n_layers
         job.out, job.rows, job.inputs, job.outputs = <char *> cnp.PyArray_DATA(out), rows, self.inputs, self.outputs
-        job.share = (panel + shares - 1) // shares * PANEL_ROWS
-        job.finite = True
+        job.bad = MF_OK
         job.scratch_size = panels_size(kernels, PANEL_ROWS, self.widest) * kernels.itemsize
         if rows > FEW_ROWS:
             for l in range(self.n_layers):
@@ -229,7 +233,18 @@ cdef class Network:
                     room += (panels_size(kernels, layers[l].linear.fan_in + 1, layers[l].linear.units)
                              * kernels.itemsize)
                     self.pack(&layers[l], False)
-            parallel_for((rows + job.share - 1) // job.share, threads, predict_share, job, rows * <double> self.n_parameters)
-        if not job.finite:
+        job.end = 0
+        while job.end < rows:
+            job.first, job.end = job.end, min(job.end + piece, rows)
+            panel = (job.end - job.first + PANEL_ROWS - 1) // PANEL_ROWS
+            job.share = (panel + shares - 1) // shares * PANEL_ROWS
+            with nogil:
+                parallel_for((job.end - job.first + job.share - 1) // job.share, threads, predict_share, job,
+                             (job.end - job.first) * <double> self.n_parameters)
+            if job.end < rows:
+                PyErr_CheckSignals()
+        if mf_raised(&job.bad) & MF_OUT_OF_RANGE:
+            raise ValueError(f"X: expected a CSR matrix of {self.inputs} columns that nobody changes while it is read")
+        if mf_raised(&job.bad):
             raise NotFiniteError
         return 0

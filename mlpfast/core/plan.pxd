@@ -1,12 +1,14 @@
-# The plan of a training step: plain structs, so that a whole epoch runs without a Python object.
+# What a step works on: its layers, its tiles and the places of its matrices. Made once, constant from then on.
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from .linear cimport Linear
-from .table cimport mf_kernels, mf_matrix, mf_targets, mf_update
+from .network cimport Network
+from .table cimport mf_kernels, mf_matrix
 
 cdef enum:
     MAX_METRICS = 4
-    MOST_SOON = 8            # blocks of memory that a tile asks for ahead of their use
+    AHEAD = 16               # rows beyond a block that the gathering of it may ask for
+    WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay: some microseconds
     TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
 
 # One layer in training. Matrices are (capacity, units), panelled.
@@ -26,61 +28,45 @@ ctypedef struct Tile:
     bint bias
     int64_t i0, ni, j0, nj
 
-# Where rows come from.
-ctypedef struct Source:
-    int dtype
-    const char *dense        # (n, ld) row-major; or NULL for CSR:
-    int64_t ld
-    const void *values
-    const void *columns
-    const void *offsets
-    int index64
-
-# What the two phases of a step read and write.
 ctypedef struct Plan:
     const mf_kernels *kernels
     int n_layers
     Layer *layers
     int64_t n_tiles
     Tile *tiles
-    mf_matrix x              # (capacity, inputs), the gathered rows
-    mf_matrix outputs        # (capacity, outputs) for metrics, where the loss reads logits
+    int64_t inputs, outputs
+    int64_t batch_rows
     int64_t capacity         # rows of a chunk: a batch is one chunk, unless it is large
-    int64_t panel_rows
-    # loss and metrics
+    int64_t block_rows       # that go through all layers together
+    double flops             # multiply-adds of a row in one product of each layer
+    int threads              # at most
+    bint looks_ahead         # what a step touches is more than the core's caches keep, or other threads' caches have it
+    uint64_t seed            # of dropout
+    # the loss
     int loss
     double loss_parameter
+    double label_smoothing
     bint fused               # the loss reads logits: see losses.reads_logits
     int output_activation
     double output_alpha
-    int n_metrics
-    int metrics[MAX_METRICS]
+    # the arena
+    mf_matrix x              # (capacity, inputs), the gathered rows
+    mf_matrix predictions    # (capacity, outputs) for metrics, where the loss reads logits
     double *row_loss         # (capacity,)
-    double *row_metric       # (n_metrics, capacity)
-    # the chunk at hand
-    Source source
-    mf_targets targets
-    const int64_t *rows      # (chunk_rows,) indices into the source; or NULL for first_row + i
-    int64_t known_rows       # that may be read of `rows`: those of later chunks follow
-    int64_t first_row        # of the chunk in its batch
-    int64_t chunk_rows
-    bint finite              # as far as the rows have been read
-    bint finite_deltas       # of the layers that skip zeros, in this chunk
-    double scale             # 1 / sum of the batch's sample weights
-    # the way back
-    bint backward
-    bint accumulate          # onto the gradient of the batch's earlier chunks
-    bint updates             # the optimizer steps while the gradient's tile is hot
-    bint drops               # dropout is active
-    bint looks_ahead         # what a step touches is more than the core's caches keep, or other threads' caches have it
-    uint64_t seed
-    uint64_t step
-    char *parameters
-    char *gradient           # flat; or NULL where the gradient never leaves its tile
-    char *slots[3]           # optimizer state; an unused one points at the parameters
-    mf_update weight_rule
-    mf_update bias_rule
+    double *row_metric       # (MAX_METRICS, capacity)
+    int32_t *labels          # (capacity,): of the chunk's rows
+    int64_t *rows            # (blocks, block_rows + AHEAD): of each block's rows, in the caller's data
 
 
-cdef void forward_backward(void *plan, int64_t panel) noexcept nogil
-cdef void weight_tile(void *plan, int64_t tile) noexcept nogil
+# A plan and the memory that it points into.
+cdef class Planned:
+    cdef Plan plan
+    cdef object layers, tiles, arena
+
+
+cdef Planned plan_training(Network network, int loss, double loss_parameter, double label_smoothing, dropout,
+                           int64_t batch_rows, int threads, uint64_t seed)
+
+
+cdef inline int threads_for(const Plan *plan, int64_t rows) noexcept nogil:
+    return plan.threads if rows * plan.flops > WORTH_A_THREAD else 1

@@ -13,6 +13,7 @@ cdef extern from "mlpfast.h" nogil:
     cdef enum:
         MF_OK
         MF_NOT_FINITE
+        MF_OUT_OF_RANGE
 
     cdef enum:
         MF_IDENTITY
@@ -119,7 +120,7 @@ cdef extern from "mlpfast.h" nogil:
         int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                       int64_t known, int64_t cols, mf_matrix out) noexcept nogil
         int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
-                          const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
+                          int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
         void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
                          int64_t cols) noexcept nogil
@@ -139,6 +140,13 @@ cdef extern from "mlpfast.h" nogil:
         double (*penalty)(double l1, double l2, const void *p, int64_t n) noexcept nogil
         int (*all_finite)(const void *p, int64_t n) noexcept nogil
 
+    ctypedef struct mf_owner:
+        uint64_t word
+        int64_t depth
+
+    void mf_raise(int32_t *flags, int32_t raised)       # inline
+    int32_t mf_raised(const int32_t *flags)             # inline
+
     ctypedef void (*mf_task)(void *context, int64_t index) noexcept nogil
 
 
@@ -147,6 +155,10 @@ cdef uint64_t flush_denormals() noexcept nogil
 cdef void set_float_mode(uint64_t mode) noexcept nogil
 cdef bint saves_z(int activation) noexcept nogil
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil
+cdef bint own(mf_owner *owner) noexcept nogil
+cdef bint begin_work(mf_owner *owner) noexcept nogil
+cdef void disown(mf_owner *owner) noexcept nogil
+cdef void end_work(mf_owner *owner) noexcept nogil
 cdef int thread_limit(object n_threads) except -1
 cdef void permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out) noexcept nogil
 cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil

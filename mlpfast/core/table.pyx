@@ -10,6 +10,10 @@ cdef extern from "mlpfast.h" nogil:
     uint64_t mf_flush_denormals()
     void mf_set_float_mode(uint64_t mode)
     void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work)
+    int mf_own(mf_owner *owner)
+    int mf_begin_work(mf_owner *owner)
+    void mf_disown(mf_owner *owner)
+    void mf_end_work(mf_owner *owner)
     int mf_max_threads()
     void mf_set_max_threads(int n)
     void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out)
@@ -74,6 +78,22 @@ cdef bint saves_z(int activation) noexcept nogil:
 
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil:
     mf_parallel_for(n_tasks, n_threads, task, context, work)
+
+
+cdef bint own(mf_owner *owner) noexcept nogil:
+    return mf_own(owner)
+
+
+cdef bint begin_work(mf_owner *owner) noexcept nogil:
+    return mf_begin_work(owner)
+
+
+cdef void disown(mf_owner *owner) noexcept nogil:
+    mf_disown(owner)
+
+
+cdef void end_work(mf_owner *owner) noexcept nogil:
+    mf_end_work(owner)
 
 
 cdef int thread_limit(object n_threads) except -1:

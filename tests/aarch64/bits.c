@@ -178,8 +178,8 @@ static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     for (int64_t i = 0; i < rows * n; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
     const void *source = source_dtype == MF_UINT8 ? (void *)bytes : source_dtype == MF_FLOAT32 ? (void *)single : numbers;
     mf_matrix out = panelled(rows, n);
-    int finite = table->gather(source, source_dtype, n, index, rows, rows, n, out);
-    hash_bytes(&finite, sizeof finite);
+    int status = table->gather(source, source_dtype, n, index, rows, rows, n, out);
+    hash_bytes(&status, sizeof status);
     hash_matrix(out, rows, n);
 }
 
@@ -192,8 +192,9 @@ static void gather_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
         offsets[r + 1] = (int32_t)at;
     }
     mf_matrix out = panelled(rows, n);
-    int finite = table->gather_csr(reals(15, rows * n, -1, 1), table->dtype, columns, offsets, 0, NULL, rows, n, out);
-    hash_bytes(&finite, sizeof finite);
+    int status = table->gather_csr(reals(15, rows * n, -1, 1), table->dtype, columns, offsets, 0, offsets[rows], NULL, rows,
+                                   n, out);
+    hash_bytes(&status, sizeof status);
     hash_matrix(out, rows, n);
 }
 

@@ -1,0 +1,81 @@
+# One call's way through the data: what it is given, what it is asked for, and the rows at hand.
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from .optimizers cimport Rule
+from .plan cimport MAX_METRICS, Plan
+from .table cimport mf_targets, mf_update
+
+cdef enum Status:
+    DONE
+    INTERRUPTED
+    DIVERGED
+    DEADLINE
+    BAD_DATA
+
+# Where rows come from. All of it is the caller's, who may change it: nothing that it says is trusted.
+ctypedef struct Source:
+    int64_t rows
+    int dtype
+    const char *dense        # (rows, inputs) row-major; or NULL for CSR:
+    const void *values
+    const void *columns
+    const void *offsets
+    int64_t stored
+    int index64
+    const int64_t *order     # rows to take, in this order; or NULL for all as they come
+    const int32_t *labels    # (rows,), or NULL for dense targets
+    int64_t classes          # labels are less
+
+# Totals of an epoch, or of an evaluation.
+ctypedef struct Totals:
+    int64_t steps
+    int64_t rows
+    double weight            # sum of sample weights
+    double loss              # sum of weighted row losses
+    double batch_losses      # sum of rows * the batch's own mean loss
+    double penalty           # sum of rows * the step's penalty
+    double metrics[MAX_METRICS]
+
+ctypedef struct Step:
+    const Plan *plan
+    Source source
+    mf_targets targets
+    int n_metrics
+    int metrics[MAX_METRICS]
+    char *parameters
+    char *gradient           # flat; or NULL where the gradient never leaves its tile
+    char *slots[3]           # optimizer state; an unused one points at the parameters
+    bint backward
+    bint drops               # dropout is active
+    # training
+    Rule rule
+    double learning_rate, l1, l2
+    bint penalty_over_weights   # divide the penalties by the batch's sum of sample weights
+    uint64_t number          # of the step, from 0
+    uint64_t state_from      # the step that the optimizer's state began with
+    double deadline
+    # the batch
+    double weight            # sum of its sample weights
+    double scale             # 1 / weight
+    mf_update weight_rule
+    mf_update bias_rule
+    # the chunk of it at hand
+    int64_t first            # row of the order that it begins with
+    int64_t first_row        # row of the batch that it begins with
+    int64_t rows
+    int64_t known            # rows of the order from the chunk's first on
+    bint accumulate          # onto the gradient of the batch's earlier chunks
+    bint updates             # the optimizer steps while the gradient's tile is hot
+    # what threads report: flags
+    int32_t bad              # mf_status
+    int32_t infinite_deltas  # of the layers that skip zeros, in this chunk
+    # signals
+    uint64_t float_mode      # the caller's
+    double next_signal_check
+    PyObject *error          # what a signal's handler raised; owned
+
+
+cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil
+cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil
+cdef int look_up(Step *step) noexcept nogil
