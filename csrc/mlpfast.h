@@ -234,7 +234,8 @@ void mf_set_max_threads(int n);      /* 0: back to the default */
 
 enum mf_purpose { MF_RNG_SHUFFLE = 1, MF_RNG_INITIALIZE = 2, MF_RNG_DROPOUT = 3, MF_RNG_SPLIT = 4 };
 void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out);
-void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out); /* [0, 1), 53 bits */
-void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out);
+/* Elements [start, start + n) of the sequence; start is even. Uniform: [0, 1), 53 bits. */
+void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out);
+void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out);
 
 #endif

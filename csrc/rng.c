@@ -7,7 +7,7 @@
 
 enum { BATCH = 2 * PHILOX_BATCH }; /* 64-bit words of a batch of blocks */
 
-/* Words [first, first + BATCH) of the sequence; first is a multiple of BATCH. */
+/* Words [first, first + BATCH) of the sequence; first is even, as a block has two. */
 static void draw(uint64_t seed, uint32_t purpose, uint64_t step, int64_t first, uint64_t out[BATCH]) {
     uint32_t x[4][PHILOX_BATCH];
     for (int b = 0; b < PHILOX_BATCH; b++) {
@@ -45,10 +45,10 @@ void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, i
     }
 }
 
-void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) {
+void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out) {
     uint64_t words[BATCH];
     for (int64_t first = 0; first < n; first += BATCH) {
-        draw(seed, purpose, step, first, words);
+        draw(seed, purpose, step, start + first, words);
         for (int64_t i = first; i < smaller(first + BATCH, n); i++) out[i] = unit(words[i - first]);
     }
 }
@@ -80,10 +80,10 @@ static void cosine_sine(double turns, double *cosine, double *sine) {
 }
 
 /* Box and Muller (1958): elements 2i and 2i + 1 are made of words 2i and 2i + 1. */
-void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) {
+void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out) {
     uint64_t words[BATCH];
     for (int64_t first = 0; first < n; first += BATCH) {
-        draw(seed, purpose, step, first, words);
+        draw(seed, purpose, step, start + first, words);
         for (int64_t i = first; i < smaller(first + BATCH, n); i += 2) {
             double radius = sqrt(-2 * logarithm(1 - unit(words[i - first]))); /* 1 - u is exact, and never zero */
             double cosine, sine;

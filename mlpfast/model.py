@@ -25,6 +25,9 @@ __all__ = ["Model", "mlp"]
 
 _Self = TypeVar("_Self", bound="Model")
 
+#: Initial values are drawn in float64, so many at a time: the draws take no more memory than that. Even.
+_DRAWN_AT_ONCE = 1 << 16
+
 
 class Model:
     """A multilayer perceptron.
@@ -114,8 +117,11 @@ class Model:
                     tensor.fill(scale)
                     continue
                 draw = normal if kind == "normal" else uniform
-                values = draw(self.seed, INITIALIZE, step, tensor.size).reshape(tensor.shape)
-                tensor[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+                flat = tensor.reshape(-1)  # a view
+                for start in range(0, flat.size, _DRAWN_AT_ONCE):
+                    part = flat[start : start + _DRAWN_AT_ONCE]
+                    values = draw(self.seed, INITIALIZE, step, part.size, start)
+                    part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
 
     @property
     def parameters(self) -> NDArray[Any]:

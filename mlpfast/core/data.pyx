@@ -103,19 +103,19 @@ def permutation(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
     return out
 
 
-def uniform(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
-    """Uniform numbers in [0, 1): float64 (n,)."""
+def uniform(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n, Py_ssize_t start=0):
+    """Numbers [start, start + n) of a sequence of uniform ones in [0, 1), start even: float64 (n,)."""
     cdef cnp.ndarray[cnp.float64_t] out = np.empty(n, dtype=np.float64)
     with nogil:
-        table.uniform(seed, purpose, step, n, <double *> cnp.PyArray_DATA(out))
+        table.uniform(seed, purpose, step, start, n, <double *> cnp.PyArray_DATA(out))
     return out
 
 
-def normal(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
-    """Standard normal numbers: float64 (n,)."""
+def normal(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n, Py_ssize_t start=0):
+    """Numbers [start, start + n) of a sequence of standard normal ones, start even: float64 (n,)."""
     cdef cnp.ndarray[cnp.float64_t] out = np.empty(n, dtype=np.float64)
     with nogil:
-        table.normal(seed, purpose, step, n, <double *> cnp.PyArray_DATA(out))
+        table.normal(seed, purpose, step, start, n, <double *> cnp.PyArray_DATA(out))
     return out
 
 

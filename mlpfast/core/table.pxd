@@ -161,5 +161,7 @@ cdef void disown(mf_owner *owner) noexcept nogil
 cdef void end_work(mf_owner *owner) noexcept nogil
 cdef int thread_limit(object n_threads) except -1
 cdef void permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out) noexcept nogil
-cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil
-cdef void normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil
+cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n,
+                  double *out) noexcept nogil
+cdef void normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n,
+                 double *out) noexcept nogil

@@ -17,8 +17,8 @@ cdef extern from "mlpfast.h" nogil:
     int mf_max_threads()
     void mf_set_max_threads(int n)
     void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out)
-    void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out)
-    void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out)
+    void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out)
+    void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out)
 
 # Names as the public API has them; a new activation, loss or metric is one row here.
 ACTIVATIONS = {
@@ -109,12 +109,14 @@ cdef void permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n,
     mf_permutation(seed, purpose, step, n, out)
 
 
-cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil:
-    mf_uniform(seed, purpose, step, n, out)
+cdef void uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n,
+                  double *out) noexcept nogil:
+    mf_uniform(seed, purpose, step, start, n, out)
 
 
-cdef void normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, double *out) noexcept nogil:
-    mf_normal(seed, purpose, step, n, out)
+cdef void normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n,
+                 double *out) noexcept nogil:
+    mf_normal(seed, purpose, step, start, n, out)
 
 
 def isa():

@@ -43,7 +43,7 @@ static void *allocate(int64_t bytes) {
 
 static double *doubles(uint64_t stream, int64_t n, double low, double high) {
     double *x = allocate(n * 8);
-    mf_uniform(2024, MF_RNG_INITIALIZE, stream, n, x);
+    mf_uniform(2024, MF_RNG_INITIALIZE, stream, 0, n, x);
     for (int64_t i = 0; i < n; i++) x[i] = low + (high - low) * x[i];
     return x;
 }
@@ -267,9 +267,9 @@ static void generator(int id, int64_t rows, int64_t k, int64_t n) {
     double *numbers = allocate(rows * n * 8);
     mf_permutation(3, MF_RNG_SHUFFLE, (uint64_t)n, rows * k, order);
     hash_bytes(order, (size_t)(rows * k) * 8);
-    mf_uniform(3, MF_RNG_SPLIT, 1, rows * n, numbers);
+    mf_uniform(3, MF_RNG_SPLIT, 1, 0, rows * n, numbers);
     hash_bytes(numbers, (size_t)(rows * n) * 8);
-    mf_normal(3, MF_RNG_INITIALIZE, 1, rows * n, numbers);
+    mf_normal(3, MF_RNG_INITIALIZE, 1, 0, rows * n, numbers);
     hash_bytes(numbers, (size_t)(rows * n) * 8);
 }
 

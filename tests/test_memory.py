@@ -1,0 +1,47 @@
+"""Memory beside the parameters, as tracemalloc sees it (NumPy reports to it): a model never needs a second one."""
+
+import hashlib
+import tracemalloc
+
+import pytest
+
+import mlpfast as mf
+
+
+def peak(function):
+    """The most bytes that a call had at once."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def large(initializer, dtype):
+    """32 MB of parameters, or 64 MB in float64."""
+    return mf.Model(2000, [mf.Dense(4000, kernel_initializer=initializer), mf.Dense(10)], dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("initializer", ["uniform", "normal", "constant"])
+def test_drawing_initial_weights(initializer, dtype):
+    size = 8_044_010 * int(dtype[-2:]) // 8
+    assert size <= peak(lambda: large(initializer, dtype)) <= 1.2 * size
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits"),
+    [
+        ("float32", "184c048fdb99d9a95d5c8667ac670e12baa0851eb7176b77e2e75bb89de31363"),
+        ("float64", "ba3e3995f66a8ec93d1b634cff333df1d4e50bb453d6aeee79a76bd403c90d6b"),
+    ],
+)
+def test_weights_drawn_in_parts_are_those_that_were_drawn_at_once(dtype, bits):
+    """Tensors of odd sizes, larger than a part; the bits are those of mlpfast before it drew in parts."""
+    layers = [
+        mf.Dense(333, kernel_initializer="normal", bias_initializer="uniform"),
+        mf.Dense(401, kernel_initializer="uniform", bias_initializer="normal"),
+    ]
+    model = mf.Model(401, layers, dtype=dtype, seed=5)
+    assert hashlib.sha256(model.parameters.tobytes()).hexdigest() == bits
