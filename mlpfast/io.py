@@ -9,12 +9,10 @@ shape and dtype of every array with the header's layers.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import os
-import secrets
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._files import as_path, replacing
 from ._version import __version__
 from .activations import Activation
 from .errors import ModelFileError, integer, unknown_name
@@ -44,18 +43,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that equal models give equal 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model to a file; see `Model.save`."""
-    path = os.path.realpath(os.fspath(path))
-    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            _write(model, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with replacing(as_path(path)) as file:
+        _write(model, file)
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -82,7 +71,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     --------
     >>> model = load("digits.npz")  # doctest: +SKIP
     """
-    path = os.fspath(path)
+    path = as_path(path)
     with open(path, "rb") as file:
         try:
             return _read(file)

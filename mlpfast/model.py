@@ -269,12 +269,17 @@ class Model:
         Parameters
         ----------
         path : str or path-like
-            Replaced as a whole if it exists: a failure leaves the old file as it was.
+            A regular file, or a link to one, is replaced as a whole: a failure leaves the old file as it was. The new
+            one has its mode and owner. It is written beside the old one under a name that begins with ``.mlpfast-``,
+            and what a killed process left under such names in the folder is removed.
 
         Raises
         ------
         OSError
-            If the file can't be written.
+            If the file can't be written, its owner can't be kept, or there is something else than a regular file: a
+            folder, a device, a FIFO, a socket.
+        TypeError
+            If `path` is not a path, or the model has initializers that mlpfast does not know.
         """
         from .io import save
 
