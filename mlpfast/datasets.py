@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import excerpt
+
 __all__ = ["load_digits", "read_idx"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -82,8 +84,8 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     >>> mf.datasets.read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    name = os.fspath(path)
-    with open(name, "rb") as file:
+    name = excerpt(os.fsdecode(path), 150)
+    with open(path, "rb") as file:
         compressed = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         if not compressed:
@@ -115,7 +117,7 @@ def _parse_idx(stream: _Stream, name: str) -> NDArray[Any]:
         raise ValueError(f"{name}: cut short: expected {4 * ndim} bytes of dimensions, got {len(header)}")
     shape = tuple(int.from_bytes(header[4 * i : 4 * i + 4], "big") for i in range(ndim))
     if math.prod(max(size, 1) for size in shape) * dtype.itemsize > np.iinfo(np.intp).max:
-        raise ValueError(f"{name}: the header claims shape {shape}, more than any memory holds")
+        raise ValueError(f"{name}: the header claims shape {excerpt(str(shape), 100)}, more than any memory holds")
 
     expected = math.prod(shape) * dtype.itemsize
     data = bytearray()
@@ -123,5 +125,6 @@ def _parse_idx(stream: _Stream, name: str) -> NDArray[Any]:
         data += chunk
     if len(data) != expected:
         found = f"{len(data)}" if len(data) < expected else "more"
-        raise ValueError(f"{name}: expected {expected} bytes of data for shape {shape} of {dtype.name}, got {found}")
+        claimed = f"shape {excerpt(str(shape), 100)} of {dtype.name}"
+        raise ValueError(f"{name}: expected {expected} bytes of data for {claimed}, got {found}")
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

@@ -35,6 +35,15 @@ class ModelFileError(ValueError):
     """A model file is damaged, is not a model file, or comes from a newer version."""
 
 
+def excerpt(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters, all printable: others are escaped, and the middle is left out."""
+    if len(text) > 2 * limit:  # most of it is left out anyway
+        text = text[:limit] + text[-limit:]
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    end = limit // 3
+    return text if len(text) <= limit else f"{text[: limit - end - 5]} ... {text[-end:]}"
+
+
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> Exception:
     """The error for a name that is not in `valid`: it offers the nearest one."""
     valid = sorted(valid)

@@ -82,6 +82,15 @@ def test_read_idx_says_what_is_wrong(tmp_path, content, message):
     assert str(path) in str(raised.value)
 
 
+@pytest.mark.parametrize("content", [b"hello", idx_header(0x08, *[2**32 - 1] * 32), idx_header(0x08, *[1] * 31, 10**6)])
+def test_read_idx_says_it_in_few_printable_characters(tmp_path, content):
+    path = tmp_path / ("\n\x1b[31m" * 40)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="read_idx_says") as raised:
+        mf.datasets.read_idx(path)
+    assert str(raised.value).isprintable() and len(str(raised.value)) <= 400
+
+
 def test_read_idx_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         mf.datasets.read_idx(tmp_path / "nowhere")
