@@ -280,6 +280,12 @@ class Model:
             folder, a device, a FIFO, a socket.
         TypeError
             If `path` is not a path, or the model has initializers that mlpfast does not know.
+        ValueError
+            If the model has so many layers, thousands, that `mlpfast.load` would refuse the file.
+
+        Notes
+        -----
+        Parameters are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for these.
         """
         from .io import save
 

@@ -200,7 +200,7 @@ def test_any_damage_is_an_error_or_harmless(tmp_path_factory, model, content, da
         (lambda h: h.update(version=0), "version"),
         (lambda h: h.update(format="pickle"), "format"),
         (lambda h: h.update(layers=[]), "members do not fit"),
-        (lambda h: h.update(layers=None), "NoneType"),
+        (lambda h: h.update(layers=None), "layers in header.json to be of type list, got None"),
         (lambda h: h["layers"].pop(), "members do not fit"),
         (lambda h: h["layers"].append(h["layers"][0]), "members do not fit"),
         (lambda h: h["layers"][0]["activation"].update(name="rleu"), "relu"),
@@ -210,7 +210,14 @@ def test_any_damage_is_an_error_or_harmless(tmp_path_factory, model, content, da
         (lambda h: h["layers"][0]["kernel_initializer"].update(limit=float("nan")), "limit"),
         (lambda h: h["layers"][0].update(dropout=1.0), "dropout"),
         (lambda h: h["layers"][2].update(dropout=0.5), "dropout"),
-        (lambda h: h.pop("inputs"), "inputs"),
+        (lambda h: h.pop("inputs"), "'inputs'"),
+        (lambda h: h["layers"][1].pop("units"), "layer 1.*'units'"),
+        (lambda h: h["layers"][1].update(dropout=2), "layer 1.*dropout"),
+        (lambda h: h["layers"][1].update(bias_initializer=[["name", "zeros"]]), "bias_initializer"),
+        (lambda h: h["layers"][0]["kernel_initializer"].pop("name"), "name"),
+        (lambda h: h["layers"].__setitem__(0, 5), "layer 0"),
+        (lambda h: h.update(inputs=10**3000, layers=[{**h["layers"][0], "units": 10**3000}]), "members do not fit"),
+        (lambda h: [layer.update(units=10**3000) for layer in h["layers"]], "W0"),
     ],
 )
 def test_lies_in_the_header(tmp_path, content, change, message):
@@ -226,12 +233,12 @@ def test_lies_in_the_header(tmp_path, content, change, message):
         (lambda m: m.update({"header.json": b"[1, 2]"}), "not a model file"),
         (lambda m: m.update({"header.json": b" " * (1 << 21)}), "too large"),
         (lambda m: m.update({"W0.npy": npy(np.zeros((5, 6)))}), "W0"),
-        (lambda m: m.update({"W0.npy": npy(np.zeros((6, 5), order="F"))}), "C order"),
+        (lambda m: m.update({"W0.npy": npy(np.zeros((6, 5), order="F"))}), "order': False.*got .*order': True"),
         (lambda m: m.update({"W0.npy": npy(np.zeros((6, 5), dtype="i8"))}), "W0"),
         (lambda m: m.update({"W0.npy": npy(np.zeros((6, 5), dtype=">f8"))}), "W0"),
         (lambda m: m.update({"W0.npy": m["W0.npy"][:-8]}), "W0"),
         (lambda m: m.update({"W0.npy": m["W0.npy"] + bytes(8)}), "reshape|W0"),
-        (lambda m: m.update({"W0.npy": bytes(len(m["W0.npy"]))}), "magic"),
+        (lambda m: m.update({"W0.npy": bytes(len(m["W0.npy"]))}), "npy format 1.0"),
         (lambda m: m.pop("b2.npy"), "b2"),
         (lambda m: m.update({"evil.npy": b""}), "evil"),
     ],
@@ -260,3 +267,10 @@ def test_the_directory_claims_more_than_the_file_holds(tmp_path, content):
         claimed[size_at : size_at + 4] = (2**31).to_bytes(4, "little")
     with pytest.raises(mf.ModelFileError, match="claim"):
         load_bytes(tmp_path, bytes(claimed))
+
+
+def test_too_many_layers_for_a_file_are_refused_when_saving(tmp_path):
+    model = mf.Model(1, [mf.Dense(1)] * 5000)
+    with pytest.raises(ValueError, match="expected layers that fit .* got 5,000 layers"):
+        model.save(tmp_path / "model.npz")
+    assert not os.listdir(tmp_path)

@@ -45,3 +45,11 @@ def test_weights_drawn_in_parts_are_those_that_were_drawn_at_once(dtype, bits):
     ]
     model = mf.Model(401, layers, dtype=dtype, seed=5)
     assert hashlib.sha256(model.parameters.tobytes()).hexdigest() == bits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_saving_and_loading(tmp_path, dtype):
+    path = tmp_path / "model.npz"
+    model = large("he_uniform", dtype)
+    assert peak(lambda: model.save(path)) <= 0.6 * model.parameters.nbytes
+    assert model.parameters.nbytes <= peak(lambda: mf.load(path)) <= 1.2 * model.parameters.nbytes
