@@ -10,21 +10,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import boolean, integer, real, unknown_name
+from .history import History
+from .model import Model
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
-
-__all__ = ["Callback", "EarlyStopping"]
+__all__ = ["Callback", "EarlyStopping", "Training"]
 
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 
 Logs = dict[str, float]
+
+
+class Training(Protocol):
+    """What the callbacks of this package know of a `Trainer`, where its attributes are documented."""
+
+    model: Model
+    learning_rate: float
+    epochs: int
+    steps: int
+    history: History
 
 
 class Callback:
@@ -40,19 +49,19 @@ class Callback:
     ...         trainer.learning_rate /= 2
     """
 
-    def on_train_begin(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_train_begin(self, trainer: Training, logs: Logs) -> bool | None:
         """Before the first epoch of a call of `fit`."""
         return None
 
-    def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_epoch_begin(self, trainer: Training, logs: Logs) -> bool | None:
         """Before each epoch."""
         return None
 
-    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_epoch_end(self, trainer: Training, logs: Logs) -> bool | None:
         """After each epoch, with its logs."""
         return None
 
-    def on_train_end(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_train_end(self, trainer: Training, logs: Logs) -> bool | None:
         """After training, however it ended."""
         return None
 
@@ -114,10 +123,10 @@ class EarlyStopping(Callback):
         self._epochs_without_improvement = 0
         self._best_parameters: NDArray[Any] | None = None
 
-    def on_train_begin(self, trainer: Trainer, logs: Logs) -> None:
+    def on_train_begin(self, trainer: Training, logs: Logs) -> None:
         self._forget()
 
-    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> bool:
+    def on_epoch_end(self, trainer: Training, logs: Logs) -> bool:
         if self.monitor not in logs:
             hint = "; give fit() validation_data" if self.monitor.startswith("val_") else ""
             raise ValueError(f"EarlyStopping monitors {self.monitor!r}, but the logs have only {sorted(logs)}{hint}")
@@ -134,7 +143,7 @@ class EarlyStopping(Callback):
             self._epochs_without_improvement += 1
         return self._epochs_without_improvement >= self.patience
 
-    def on_train_end(self, trainer: Trainer, logs: Logs) -> None:
+    def on_train_end(self, trainer: Training, logs: Logs) -> None:
         if self._best_parameters is not None:
             np.copyto(trainer.model.parameters, self._best_parameters)
             self._best_parameters = None
@@ -149,7 +158,7 @@ def check_callbacks(callbacks: Iterable[Any]) -> tuple[Any, ...]:
     return callbacks
 
 
-def call(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> Any | None:
+def call(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> Any | None:
     """Call one hook of every callback; returns the first callback that asks to stop, or None."""
     stopper = None
     for callback in callbacks:
@@ -159,7 +168,7 @@ def call(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> A
     return stopper
 
 
-def call_all(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> None:
+def call_all(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> None:
     """Call one hook of every callback, also after one that fails; then raise the first error."""
     first: BaseException | None = None
     for callback in callbacks:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .callbacks import Callback, Logs
-
-if TYPE_CHECKING:
-    from .trainer import Trainer
+from .callbacks import Callback, Logs, Training
 
 
 class Progress(Callback):
@@ -23,18 +20,18 @@ class Progress(Callback):
         self.epochs = epochs
         self._bar: Any = None
 
-    def on_train_begin(self, trainer: Trainer, logs: Logs) -> None:
+    def on_train_begin(self, trainer: Training, logs: Logs) -> None:
         from tqdm.auto import tqdm  # here: a silent fit need not pay for the import
 
         self._bar = tqdm(total=self.epochs, desc="epochs", unit="epoch", dynamic_ncols=True)
 
-    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
+    def on_epoch_end(self, trainer: Training, logs: Logs) -> None:
         rate = trainer.history.samples_per_second[-1]
         shown = {name: f"{value:.4g}" for name, value in logs.items()} | {"samples/s": with_si_prefix(rate)}
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
-    def on_train_end(self, trainer: Trainer, logs: Logs) -> None:
+    def on_train_end(self, trainer: Training, logs: Logs) -> None:
         self._bar.close()
 
 

@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..callbacks import Logs, call, check_callbacks
+from ..history import History
 from ..progress import Progress
-from ..trainer import History, Trainer
+from ..trainer import Trainer
 
 if TYPE_CHECKING:
     from .base import BaseMLP
