@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .directions import larger_is_better
 from .errors import boolean, integer, real, unknown_name
 from .history import History
 from .model import Model
@@ -80,7 +81,9 @@ class EarlyStopping(Callback):
     restore_best_weights : bool, default True
         When training ends, for whatever reason, the parameters of the best epoch are put back into the model.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether smaller or larger is better. "auto": larger for names that end in "accuracy", "score" or "r2".
+        Whether smaller or larger is better. "auto" knows the usual metrics, errors and losses by name, with or without
+        "val_" and words of your own: larger for "accuracy", "roc_auc", "f1", "R2", "neg_log_loss"; smaller for "loss",
+        "rmse", "error_rate".
 
     Attributes
     ----------
@@ -88,6 +91,12 @@ class EarlyStopping(Callback):
         The best value so far.
     best_epoch : int
         The trainer's epoch (counted from 0) that reached it; -1 before the first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range or of another type; if `mode` is "auto" and the name does not tell which way is
+        better; while training, if the logs have no such key.
 
     Examples
     --------
@@ -106,15 +115,21 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = True,
         mode: Literal["auto", "min", "max"] = "auto",
     ) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"expected monitor to be a key of the logs, got {monitor!r} ({type(monitor).__name__})")
         if mode not in ("auto", "min", "max"):
             raise unknown_name("mode", mode, ("auto", "min", "max"))
+        larger = larger_is_better(monitor) if mode == "auto" else mode == "max"
+        if larger is None:
+            raise ValueError(
+                f"the name {monitor!r} does not tell whether larger or smaller is better; give mode='max' or mode='min'"
+            )
         self.monitor = monitor
         self.patience = integer("patience", patience)
         self.min_delta = real("min_delta", min_delta, at_least=0.0)
         self.restore_best_weights = boolean("restore_best_weights", restore_best_weights)
         self.mode = mode
-        larger_is_better = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "score", "r2")))
-        self._sign = 1.0 if larger_is_better else -1.0
+        self._sign = 1.0 if larger else -1.0
         self._forget()
 
     def _forget(self) -> None:

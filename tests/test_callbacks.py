@@ -187,11 +187,6 @@ def test_mode(mode):
     assert stopping.best == {"max": 2, "min": 1}[mode]
 
 
-def test_accuracy_is_better_when_larger():
-    assert EarlyStopping("val_accuracy").best == -math.inf
-    assert EarlyStopping("val_loss").best == math.inf
-
-
 def test_nan_is_no_improvement():
     trainer, X, y = make([Scripted([math.nan, 2, math.nan, math.nan, 0]), EarlyStopping(patience=2)])
     trainer.fit(X, y, epochs=5, validation_data=(X, y), verbose=0)
@@ -205,6 +200,62 @@ def test_each_fit_starts_anew():
     trainer.fit(X, y, epochs=2, verbose=0)
     assert stopping.best_epoch == 3
     assert pickle.loads(pickle.dumps(stopping)).best == stopping.best
+
+
+# --- which way is better ---
+
+LARGER = """
+    accuracy val_accuracy val_auc roc_auc val_roc_auc average_precision f1 val_f1 F1Score macro_f1 f1_macro
+    fbeta_score f0.5 recall recall@5 precision val_precision_at_recall mcc matthews_corrcoef r2 R2 val_R2
+    adjusted_r2 kappa cohen_kappa jaccard balanced_accuracy top_5_accuracy top1 TopKCategoricalAccuracy ndcg@10 mAP
+    val_map explained_variance d2_absolute_error_score d2_pinball deviance_explained score my_score my_auc
+    val_my_auc AUC ROC-AUC binaryaccuracy neg_mean_squared_error val_neg_log_loss neg_brier_score brier_skill_score
+    log_likelihood true_negative_rate negative_predictive_value CosineSimilarity
+"""
+SMALLER = """
+    loss val_loss error mse val_mse RMSE mae mape MSELoss log_loss logloss brier brier_score brier_score_loss
+    deviance hinge ece perplexity error_rate accuracy_loss top1_error f1_loss negative_log_likelihood nll
+    binary_cross_entropy myloss CategoricalCrossentropy false_positive_rate FalseNegatives misclassification_rate
+    mean_absolute_percentage_error
+"""
+UNTOLD = """
+    speed learning_rate layer2 entropy rmse_score loss_auc error_score neg_f1 mse_neg accuracy_gap one_minus_auc 1-auc
+    accuracy_std log_score x
+"""
+
+
+@pytest.mark.parametrize(("names", "best"), [(LARGER, -math.inf), (SMALLER, math.inf)], ids=["larger", "smaller"])
+def test_auto_knows_which_way_is_better(names, best):
+    assert {name: EarlyStopping(name).best for name in names.split()} == dict.fromkeys(names.split(), best)
+
+
+@pytest.mark.parametrize("name", UNTOLD.split())
+def test_a_name_that_does_not_tell_asks_for_the_mode(name):
+    with pytest.raises(ValueError, match=r"does not tell whether.*give mode='max' or mode='min'"):
+        EarlyStopping(name)
+    assert EarlyStopping(name, mode="max").best == -math.inf
+
+
+def test_scikit_learns_names_go_its_way():
+    """Its scorers are larger-is-better, and so are its functions that end in _score, not _loss, _error, _deviance."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    for name in metrics.get_scorer_names():
+        assert EarlyStopping(name).best == -math.inf, name
+    for name in set(metrics.__all__) - {"davies_bouldin_score"}:
+        if name.endswith("_score") or name.startswith("d2_"):
+            assert EarlyStopping(f"val_{name}").best == -math.inf, name
+        elif name.endswith(("_loss", "_error", "_deviance")):
+            assert EarlyStopping(f"val_{name}").best == math.inf, name
+
+
+def test_a_metric_of_the_users_own_is_maximised():
+    def my_auc(y, p):
+        return [0.5, 0.9, 0.6, 0.7][trainer.epochs - 1]
+
+    stopping = EarlyStopping("my_auc", patience=2)
+    trainer, X, y = make([stopping], metrics=[my_auc])
+    assert trainer.fit(X, y, epochs=4, verbose=0).epochs == 4
+    assert (stopping.best, stopping.best_epoch) == (0.9, 1)
 
 
 def test_a_missing_quantity_is_a_clear_error():
@@ -222,3 +273,5 @@ def test_a_missing_quantity_is_a_clear_error():
 def test_bad_arguments(keywords, message):
     with pytest.raises(ValueError, match=message):
         EarlyStopping(**keywords)
+    with pytest.raises(TypeError, match="expected monitor to be a key of the logs, got 3"):
+        EarlyStopping(3)
