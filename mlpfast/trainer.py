@@ -219,13 +219,10 @@ class Trainer:
                 stopper = call(callbacks, "on_epoch_end", self, logs)
                 if out_of_time:
                     break
-            if stopper is not None:
-                history.stopped_by = type(stopper).__name__
-            else:
-                history.stopped_by = "max_seconds" if out_of_time else "epochs"
+            history.end(stopper if stopper is not None else "max_seconds" if out_of_time else "epochs")
         except BaseException as error:
             reasons = {DivergenceError: "divergence", KeyboardInterrupt: "interrupt"}
-            history.stopped_by = reasons.get(type(error), "error")
+            history.end(reasons.get(type(error), "error"))
             raise
         finally:
             call_all(callbacks, "on_train_end", self, logs)
@@ -337,6 +334,14 @@ class Trainer:
         data = self._check(X, y, sample_weight, finite=False)
         n = len(data.y)
         return float(self._run(self._engine_of(n, exact=False), data, None, n, 0.0, epochs=0).loss)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.model.sizes))
+        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items())
+        return (
+            f"<Trainer of a {sizes} model: loss {self.loss.name}, {self.optimizer.name} at {self.learning_rate:.4g}, "
+            f"batch_size={self.batch_size}; {self.epochs} epochs, {self.steps} steps{last}>"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine's arena and the snapshot are made anew when they are needed.

@@ -1,9 +1,13 @@
 """Training: the steps against their formulas in NumPy, and what the trainer promises around them."""
 
+import copy
 import io
+import json
 import math
 import pickle
+import sys
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -292,10 +296,69 @@ def test_history():
     assert history.stopped_by == "epochs"
     assert history["loss"][-1] < history["loss"][0]
     assert history["val_loss"][-1] == pytest.approx(trainer.evaluate(X, y)["loss"])
-    assert "4 epochs" in repr(history)
-    assert "val_accuracy" in repr(history)
     with pytest.raises(KeyError):
         history["lsos"]
+
+
+def test_a_history_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    X, y = classification()
+    history = classifier(metrics=["accuracy"]).fit(X, y, epochs=4, validation_data=(X, y), verbose=0)
+    frame = history.to_frame()
+    assert frame.index.tolist() == [0, 1, 2, 3]
+    assert frame.index.name == "epoch"
+    for table in (frame, pandas.DataFrame(history), pandas.read_json(io.StringIO(json.dumps(history)))):
+        assert table.columns.tolist() == ["loss", "accuracy", "val_loss", "val_accuracy"]
+        np.testing.assert_allclose(table.to_numpy(), np.array(list(history.values())).T)
+    assert History().to_frame().empty
+
+
+def test_a_frame_without_pandas_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"to_frame needs pandas; install it with: python -m pip install pandas"):
+        History().to_frame()
+
+
+def test_a_history_may_be_copied():
+    X, y = classification()
+    history = classifier().fit(X, y, epochs=2, verbose=0)
+    for twin in (pickle.loads(pickle.dumps(history)), copy.deepcopy(history)):
+        assert (twin, vars(twin)) == (history, vars(history))
+        assert twin["loss"] is not history["loss"]
+
+
+def test_reprs():
+    X, y = classification()
+    trainer = classifier(metrics=["accuracy"])
+    assert repr(trainer) == (
+        "<Trainer of a 4-8-3 model: loss cross_entropy, adam at 0.001, batch_size=16; 0 epochs, 0 steps>"
+    )
+    history = trainer.fit(X, y, epochs=12, verbose=0)
+    last = f"loss={history['loss'][-1]:.4g}, accuracy={history['accuracy'][-1]:.4g}"
+    assert repr(history) == f"<History of 12 epochs, {last}; all epochs done>"
+    assert repr(trainer).endswith(f"; 12 epochs, 48 steps, {last}>")
+    assert repr(History()) == "<History of 0 epochs>"
+
+
+def cells(page):
+    """The text of the cells of an HTML table, row by row; the parser checks that it is well-formed."""
+    return [[cell.text for cell in row] for row in ElementTree.fromstring(page).iter("tr")]
+
+
+def test_a_history_in_a_notebook():
+    def one(y, p):
+        return 1.0
+
+    one.__name__ = "<one> & only"
+    X, y = classification()
+    history = classifier(metrics=[one]).fit(X, y, epochs=12, verbose=0)
+    rows = cells(history._repr_html_())
+    assert rows[0] == ["epoch", "loss", "<one> & only"]
+    assert [row[0] for row in rows[1:]] == ["0", "1", "2", "3", "4", "...", "7", "8", "9", "10", "11"]
+    assert rows[-1] == ["11", f"{history['loss'][-1]:.4g}", "1"]
+    short = classifier().fit(X, y, epochs=2, verbose=0)
+    assert [row[0] for row in cells(short._repr_html_())] == ["epoch", "0", "1"]
+    assert cells(History()._repr_html_()) == [["epoch"]]
 
 
 def test_training_metrics_are_averages_over_the_epoch():
