@@ -8,7 +8,9 @@ Callbacks run between epochs, with the model whole: they may read and write ``tr
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
@@ -35,12 +37,26 @@ class Training(Protocol):
     epochs: int
     steps: int
     history: History
+    #: What to do to find "val_..." in the logs.
+    validation_hint: str
+
+    @property
+    def run_id(self) -> str:
+        """By this a callback knows its trainer again, also after pickling."""
+
+    def show(self, parameters: NDArray[Any]) -> None:
+        """Put other parameters into the model until training goes on from those that it has."""
 
 
 class Callback:
     """The protocol; every hook does nothing. A subclass overrides what it needs.
 
     ``on_train_end`` is called whenever training ends, also by an error or by Ctrl-C; what it returns has no meaning.
+
+    Attributes
+    ----------
+    stop_reason : str or None
+        Why it asked to stop, in a few words; shown under the progress bar. A subclass may set it.
 
     Examples
     --------
@@ -49,6 +65,8 @@ class Callback:
     ...     def on_epoch_end(self, trainer, logs):
     ...         trainer.learning_rate /= 2
     """
+
+    stop_reason: str | None = None
 
     def on_train_begin(self, trainer: Training, logs: Logs) -> bool | None:
         """Before the first epoch of a call of `fit`."""
@@ -66,9 +84,16 @@ class Callback:
         """After training, however it ended."""
         return None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} callback>"
+
 
 class EarlyStopping(Callback):
     """Stop when a monitored quantity has not improved for some epochs, and put the best parameters back.
+
+    Over several calls of `fit` of one trainer, pickled in between or not, it goes on with its best value and its count,
+    and the trainer with the last parameters (see `Trainer.show`): n calls of ``fit(epochs=1)`` are one of
+    ``fit(epochs=n)``. After a stop of its own the count starts anew; with another trainer, everything does.
 
     Parameters
     ----------
@@ -132,19 +157,33 @@ class EarlyStopping(Callback):
         self._sign = 1.0 if larger else -1.0
         self._forget()
 
-    def _forget(self) -> None:
+    def _forget(self, trainer: Training | None = None) -> None:
+        """Start anew, with this trainer."""
         self.best = -self._sign * math.inf
         self.best_epoch = -1
+        self.stop_reason = None
         self._epochs_without_improvement = 0
         self._best_parameters: NDArray[Any] | None = None
+        self._run_id = None if trainer is None else trainer.run_id
+        self._epochs_seen = 0
+
+    def _knows(self, trainer: Training) -> bool:
+        """Whether it is the trainer of before, and not a copy of it from an earlier epoch."""
+        return trainer.run_id == self._run_id and trainer.epochs >= self._epochs_seen
 
     def on_train_begin(self, trainer: Training, logs: Logs) -> None:
-        self._forget()
+        if not self._knows(trainer):
+            self._forget(trainer)
+        elif self.stop_reason is not None:
+            self.stop_reason, self._epochs_without_improvement = None, 0
 
     def on_epoch_end(self, trainer: Training, logs: Logs) -> bool:
         if self.monitor not in logs:
-            hint = "; give fit() validation_data" if self.monitor.startswith("val_") else ""
-            raise ValueError(f"EarlyStopping monitors {self.monitor!r}, but the logs have only {sorted(logs)}{hint}")
+            raise ValueError(
+                f"EarlyStopping monitors {self.monitor!r}, but the logs have only {sorted(logs)}"
+                + self._hint(trainer, logs)
+            )
+        self._epochs_seen = trainer.epochs
         value = logs[self.monitor]
         if self._sign * (value - self.best) > self.min_delta:  # never for NaN
             self.best = value
@@ -156,21 +195,70 @@ class EarlyStopping(Callback):
                 np.copyto(self._best_parameters, trainer.model.parameters)
         else:
             self._epochs_without_improvement += 1
-        return self._epochs_without_improvement >= self.patience
+        if self._epochs_without_improvement < self.patience:
+            return False
+        self.stop_reason = f"early stopping at epoch {trainer.epochs}, best {self.best_epoch + 1}"
+        return True
+
+    def _hint(self, trainer: Training, logs: Logs) -> str:
+        if not self.monitor.startswith("val_"):
+            return ""
+        validated = [name for name in logs if name.startswith("val_")]
+        return f"; monitor {validated[-1]!r}" if validated else f"; {trainer.validation_hint}"
 
     def on_train_end(self, trainer: Training, logs: Logs) -> None:
-        if self._best_parameters is not None:
-            np.copyto(trainer.model.parameters, self._best_parameters)
-            self._best_parameters = None
+        if self._best_parameters is not None and self._knows(trainer):
+            trainer.show(self._best_parameters)
+
+    def __repr__(self) -> str:
+        names = ("monitor", "patience", "min_delta", "restore_best_weights", "mode")
+        return f"EarlyStopping({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What older versions wrote knows no trainer.
+        self.__dict__.update({"stop_reason": None, "_run_id": None, "_epochs_seen": 0} | state)
 
 
-def check_callbacks(callbacks: Iterable[Any]) -> tuple[Any, ...]:
-    """The callbacks as a tuple; TypeError for an object that has none of the hooks."""
+def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
+    """The callbacks as a tuple; TypeError for what is none, or has a hook that would never be called."""
+    if callbacks is None:
+        return ()
+    if isinstance(callbacks, (str, type, Callback)) or not isinstance(callbacks, Iterable):
+        hint = f"; write [{_instance(callbacks)}]" if _hooks(callbacks) else ""
+        raise TypeError(f"expected callbacks to be a list, got {callbacks!r}{hint}")
     callbacks = tuple(callbacks)
     for callback in callbacks:
-        if isinstance(callback, type) or not any(callable(getattr(callback, hook, None)) for hook in HOOKS):
+        if not _hooks(callback):
             raise TypeError(f"expected a callback with one of the methods {', '.join(HOOKS)}; got {callback!r}")
+        if isinstance(callback, type):
+            raise TypeError(f"expected a callback, got the class {callback.__name__}; write {_instance(callback)}")
+        for name in _strange_hooks(callback):
+            near = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.0)[0]
+            raise TypeError(
+                f"{type(callback).__name__} has a method {name!r}, which would never be called; did you mean {near!r}? "
+                f"The hooks are {', '.join(HOOKS)}"
+            )
     return callbacks
+
+
+def _instance(callback: Any) -> str:
+    return f"{callback.__name__}()" if isinstance(callback, type) else repr(callback)
+
+
+def _hooks(callback: Any) -> list[str]:
+    return [hook for hook in HOOKS if callable(getattr(callback, hook, None))]
+
+
+def _strange_hooks(callback: Any) -> list[str]:
+    """Methods that look like hooks, misspelt or of another library, but are none."""
+    return [
+        name
+        for name in dir(callback)
+        if re.match(r"on(_|[A-Z])|On_", name)
+        and name not in HOOKS
+        and (re.search(r"epoch|train|batch|fit", name, re.I) or difflib.get_close_matches(name, HOOKS, cutoff=0.8))
+        and callable(getattr(callback, name))
+    ]
 
 
 def call(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> Any | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
@@ -78,6 +79,8 @@ class Trainer:
         Epochs begun and optimizer steps taken so far.
     history : History
         Of the latest call of `fit`, also while it runs and after it raised an exception.
+    run_id : str
+        A random name of this training, which its copies and pickles keep: by it a callback knows its trainer again.
 
     Raises
     ------
@@ -94,6 +97,9 @@ class Trainer:
     >>> history.epochs, history["accuracy"][-1] > 0.9
     (30, True)
     """
+
+    #: What a callback that misses "val_..." in the logs advises; estimators have another way.
+    validation_hint = "give fit() validation_data"
 
     def __init__(
         self,
@@ -131,6 +137,8 @@ class Trainer:
         self.epochs = 0
         self.steps = 0
         self.history = History()
+        self._run_id = secrets.token_hex(8)
+        self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last parameters, the shown
         self._state = new_state(self.optimizer, model.n_parameters, model.dtype)
         self._snapshot: NDArray[Any] | None = None  # parameters and state at the start of the epoch
         self._engine: Engine | None = None
@@ -144,6 +152,54 @@ class Trainer:
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self._learning_rate = real("learning_rate", value, above=0.0)
+
+    @property
+    def run_id(self) -> str:
+        """A random name of this training, which its copies and pickles keep."""
+        return self._run_id
+
+    def show(self, parameters: NDArray[Any]) -> None:
+        """Put other parameters into the model, such as the best ones, until training goes on.
+
+        The next `fit` starts from those that the model has now, unless somebody writes others by then: n calls of
+        ``fit(epochs=1)`` are one of ``fit(epochs=n)``. This is for callbacks, in ``on_train_end``.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (n_parameters,)
+            They are copied.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they do not fit the model.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> trainer = mf.Trainer(mf.mlp([2, 1], seed=1), "mse")
+        >>> trainer.show(np.zeros(3))
+        >>> history = trainer.fit([[1, 2]], [1], verbose=0)  # goes on from the parameters drawn by the seed
+        >>> bool((abs(trainer.model.parameters[:2]) > 0.01).all())
+        True
+        """
+        last = self._last_parameters().copy()
+        self.model.parameters = parameters
+        self._set_aside = last, self.model.parameters.copy()
+
+    def take_up(self) -> None:
+        """Put back the parameters that `show` has set aside, unless others were written since; `fit` begins with it."""
+        if self._set_aside is not None:
+            self.model.parameters[:] = self._last_parameters()
+            self._set_aside = None
+
+    def _last_parameters(self) -> NDArray[Any]:
+        """Those that training goes on from."""
+        if self._set_aside is not None:
+            last, shown = self._set_aside
+            if np.array_equal(shown, self.model.parameters):
+                return last
+        return self.model.parameters
 
     def fit(
         self,
@@ -193,12 +249,14 @@ class Trainer:
         deadline = 0.0 if budget is None else started + budget
         data = self._check(X, y, sample_weight, finite=False)
         validation = None if validation_data is None else self._check_validation(validation_data)
-        # The bar comes last, so that it shows what the other callbacks did.
-        callbacks = (*self.callbacks, Progress(epochs)) if verbose else self.callbacks
+        callbacks = check_callbacks(self.callbacks)
+        if verbose:  # the bar comes last, so that it shows what the other callbacks did
+            callbacks = (*callbacks, Progress(epochs))
         history = self.history = History()
         logs: Logs = {}
         out_of_time = False
         try:
+            self.take_up()
             stopper = call(callbacks, "on_train_begin", self, logs)
             for _ in range(epochs):
                 stopper = stopper or call(callbacks, "on_epoch_begin", self, logs)
@@ -346,6 +404,10 @@ class Trainer:
     def __getstate__(self) -> dict[str, Any]:
         # The engine's arena and the snapshot are made anew when they are needed.
         return self.__dict__ | {"_engine": None, "_engine_rows": 0, "_snapshot": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Older trainers had no name, and nothing set aside.
+        self.__dict__.update({"_run_id": secrets.token_hex(8), "_set_aside": None} | state)
 
     def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "", finite: bool = True) -> _Data:
         model = self.model

@@ -361,6 +361,41 @@ def test_a_history_in_a_notebook():
     assert cells(History()._repr_html_()) == [["epoch"]]
 
 
+# --- parameters that are shown ---
+
+
+def test_shown_parameters_are_put_back_by_fit():
+    X, y = regression()
+    results = []
+    for shows in (0, 1, 2):
+        trainer = mf.Trainer(mf.mlp([3, 4, 2]), "mse")
+        trainer.fit(X, y, verbose=0)
+        for i in range(shows):
+            trainer.show(np.full(trainer.model.n_parameters, i))
+            np.testing.assert_array_equal(trainer.model.parameters, i)
+        trainer.fit(X, y, verbose=0)
+        results.append(trainer.model.parameters)
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_array_equal(results[2], results[0])
+
+
+def test_a_fit_that_is_refused_leaves_them():
+    X, y = regression()
+    trainer = mf.Trainer(mf.mlp([3, 4, 2]), "mse")
+    last = trainer.model.parameters.copy()
+    trainer.show(np.zeros(trainer.model.n_parameters))
+    with pytest.raises(ValueError, match="expected 3 features"):
+        trainer.fit(X[:, :2], y)
+    with pytest.raises(ValueError, match="shape"):
+        trainer.show(np.zeros(3))
+    np.testing.assert_array_equal(trainer.model.parameters, 0)
+    trainer.take_up()
+    np.testing.assert_array_equal(trainer.model.parameters, last)
+    trainer.model.parameters[:] = 3
+    trainer.take_up()  # once
+    np.testing.assert_array_equal(trainer.model.parameters, 3)
+
+
 def test_training_metrics_are_averages_over_the_epoch():
     X, y = classification()
     trainer = classifier(metrics=["accuracy"], optimizer=mf.SGD(1e-12))  # so that the model stays as it is
