@@ -516,6 +516,49 @@ def test_the_hint_in_an_estimator(keywords, hint):
     assert "validation_data" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "why"),
+    [
+        ({"max_iter": 3}, None),
+        ({"tol": 1e9}, "no further improvement"),
+        ({"solver": "lbfgs", "tol": 1e9}, "no further improvement"),
+        ({"solver": "lbfgs", "max_iter": 3}, None),
+        ({"max_seconds": 1e-9}, "out of time (max_seconds)"),
+        ({"solver": "lbfgs", "max_seconds": 1e-9}, "out of time (max_seconds)"),
+        ({"learning_rate_init": 1e300, "early_stopping": True}, "diverged"),
+        ({"callbacks": [Recorder(("epoch_end", 2))]}, "stopped by Recorder"),
+        ({"callbacks": [EarlyStopping("loss", min_delta=1e9, patience=3)]}, "early stopping at epoch 4, best 1"),
+    ],
+)
+def test_an_estimators_bar_says_why_training_ended(keywords, why, capsys):
+    pytest.importorskip("sklearn")
+    _, X, y = make([])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ConvergenceWarning
+        mf.MLPRegressor(hidden_layer_sizes=(4,), verbose=1, random_state=0, **keywords).fit(X, y.ravel())
+    last = capsys.readouterr().err.splitlines()[-1]
+    if why is None:
+        assert last.split("\r")[-1].startswith("epoch 3/3 ")
+    else:
+        assert last == f"Training ended: {why}"
+
+
+def test_an_interrupted_estimators_bar_says_so(capsys):
+    pytest.importorskip("sklearn")
+
+    class Interrupts(Callback):
+        def on_epoch_end(self, trainer, logs):
+            raise KeyboardInterrupt
+
+    _, X, y = make([])
+    for solver in ("adam", "lbfgs"):
+        with pytest.warns(UserWarning, match="interrupted"):
+            mf.MLPRegressor(hidden_layer_sizes=(4,), solver=solver, verbose=1, callbacks=[Interrupts()]).fit(
+                X, y.ravel()
+            )
+        assert capsys.readouterr().err.endswith("Training ended: Ctrl-C\n")
+
+
 def test_the_end_of_an_estimators_training_is_never_missed():
     pytest.importorskip("sklearn")
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..callbacks import Logs, call, call_all, check_callbacks
+from ..errors import DivergenceError
 from ..history import History
 from ..progress import Progress
 from ..trainer import Trainer
@@ -19,6 +20,11 @@ class Reporter:
     """Calls the callbacks around and in a fit; as a context manager, so that ``on_train_end`` is never missed.
 
     ``verbose=1`` shows a progress bar; True and larger numbers print a line for each iteration, as scikit-learn does.
+
+    Attributes
+    ----------
+    ended : str or None
+        Why training ended, as a word of `History.stopped_by`, where the solver knows more than the callbacks.
     """
 
     def __init__(self, mlp: BaseMLP, trainer: Trainer, epochs: int) -> None:
@@ -29,6 +35,7 @@ class Reporter:
         self._trainer = trainer
         self._logs: Logs = {}
         self._stopper: Any = None
+        self.ended: str | None = None
         trainer.history = History()
         trainer.validation_hint = (
             "solver='lbfgs' has no validation; monitor 'loss'"
@@ -53,6 +60,10 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        reasons: dict[type[BaseException] | None, str]
+        reasons = {None: "epochs", KeyboardInterrupt: "interrupt", DivergenceError: "divergence"}
+        by_callback = self.ended is None and self._stopper is not None
+        self._trainer.history.end(self._stopper if by_callback else self.ended or reasons.get(kind, "error"))
         call_all(self._callbacks, "on_train_end", self._trainer, self._logs)
 
     def begin_epoch(self) -> bool:
