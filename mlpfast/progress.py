@@ -46,6 +46,8 @@ class Progress(Callback):
         self._bar.update()
 
     def on_train_end(self, trainer: Training, logs: Logs) -> None:
+        if self._bar is None:  # another callback failed before there was one
+            return
         history = trainer.history
         says_why = history.stopped_by not in _NO_WORD
         if history.stopped_by == "error" and history.epochs == 0:

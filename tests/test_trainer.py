@@ -801,6 +801,16 @@ def test_the_bar_says_why_training_ended():
     assert last_line(epochs=3).startswith("epoch 3/3")
 
 
+def test_no_bar_hides_an_error_before_it():
+    class Fails(mf.callbacks.Callback):
+        def on_train_begin(self, trainer, logs):
+            raise RuntimeError("here")
+
+    trainer = classifier(callbacks=[Fails()])
+    with pytest.raises(RuntimeError, match="here"):
+        trainer.fit(*classification(), verbose=1)
+
+
 def test_no_empty_bar_above_an_error():
     X, y = classification()
     X[3, 1] = np.nan
