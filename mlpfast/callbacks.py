@@ -8,29 +8,58 @@ Callbacks run between epochs, with the model whole: they may read and write ``tr
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .directions import larger_is_better
 from .errors import boolean, integer, real, unknown_name
+from .history import History
+from .model import Model
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
-
-__all__ = ["Callback", "EarlyStopping"]
+__all__ = ["Callback", "EarlyStopping", "Training"]
 
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 
 Logs = dict[str, float]
 
 
+class Training(Protocol):
+    """What the callbacks of this package know of a `Trainer`, where its attributes are documented."""
+
+    learning_rate: float
+    epochs: int
+    steps: int
+    history: History
+    #: What to do to find "val_..." in the logs.
+    validation_hint: str
+
+    @property
+    def model(self) -> Model:
+        """The model, whose parameters callbacks may read and write."""
+
+    @property
+    def run_id(self) -> str:
+        """By this a callback knows its trainer again, also after pickling."""
+
+    def show(self, parameters: NDArray[Any]) -> None:
+        """Put other parameters into the model until training goes on from those that it has."""
+
+
 class Callback:
     """The protocol; every hook does nothing. A subclass overrides what it needs.
 
     ``on_train_end`` is called whenever training ends, also by an error or by Ctrl-C; what it returns has no meaning.
+
+    Attributes
+    ----------
+    stop_reason : str or None
+        Why it asked to stop, in a few words; shown under the progress bar. A subclass may set it.
 
     Examples
     --------
@@ -40,25 +69,34 @@ class Callback:
     ...         trainer.learning_rate /= 2
     """
 
-    def on_train_begin(self, trainer: Trainer, logs: Logs) -> bool | None:
+    stop_reason: str | None = None
+
+    def on_train_begin(self, trainer: Training, logs: Logs) -> bool | None:
         """Before the first epoch of a call of `fit`."""
         return None
 
-    def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_epoch_begin(self, trainer: Training, logs: Logs) -> bool | None:
         """Before each epoch."""
         return None
 
-    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_epoch_end(self, trainer: Training, logs: Logs) -> bool | None:
         """After each epoch, with its logs."""
         return None
 
-    def on_train_end(self, trainer: Trainer, logs: Logs) -> bool | None:
+    def on_train_end(self, trainer: Training, logs: Logs) -> bool | None:
         """After training, however it ended."""
         return None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} callback>"
 
 
 class EarlyStopping(Callback):
     """Stop when a monitored quantity has not improved for some epochs, and put the best parameters back.
+
+    Over several calls of `fit` of one trainer, pickled in between or not, it goes on with its best value and its count,
+    and the trainer with the last parameters (see `Trainer.show`): n calls of ``fit(epochs=1)`` are one of
+    ``fit(epochs=n)``. After a stop of its own the count starts anew; with another trainer, everything does.
 
     Parameters
     ----------
@@ -71,7 +109,9 @@ class EarlyStopping(Callback):
     restore_best_weights : bool, default True
         When training ends, for whatever reason, the parameters of the best epoch are put back into the model.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether smaller or larger is better. "auto": larger for names that end in "accuracy", "score" or "r2".
+        Whether smaller or larger is better. "auto" knows the usual metrics, errors and losses by name, with or without
+        "val_" and words of your own: larger for "accuracy", "roc_auc", "f1", "R2", "neg_log_loss"; smaller for "loss",
+        "rmse", "error_rate".
 
     Attributes
     ----------
@@ -79,6 +119,12 @@ class EarlyStopping(Callback):
         The best value so far.
     best_epoch : int
         The trainer's epoch (counted from 0) that reached it; -1 before the first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range or of another type; if `mode` is "auto" and the name does not tell which way is
+        better; while training, if the logs have no such key.
 
     Examples
     --------
@@ -97,30 +143,50 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = True,
         mode: Literal["auto", "min", "max"] = "auto",
     ) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"expected monitor to be a key of the logs, got {monitor!r} ({type(monitor).__name__})")
         if mode not in ("auto", "min", "max"):
             raise unknown_name("mode", mode, ("auto", "min", "max"))
+        larger = larger_is_better(monitor) if mode == "auto" else mode == "max"
+        if larger is None:
+            raise ValueError(
+                f"the name {monitor!r} does not tell whether larger or smaller is better; give mode='max' or mode='min'"
+            )
         self.monitor = monitor
         self.patience = integer("patience", patience)
         self.min_delta = real("min_delta", min_delta, at_least=0.0)
         self.restore_best_weights = boolean("restore_best_weights", restore_best_weights)
         self.mode = mode
-        larger_is_better = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "score", "r2")))
-        self._sign = 1.0 if larger_is_better else -1.0
+        self._sign = 1.0 if larger else -1.0
         self._forget()
 
-    def _forget(self) -> None:
+    def _forget(self, trainer: Training | None = None) -> None:
+        """Start anew, with this trainer."""
         self.best = -self._sign * math.inf
         self.best_epoch = -1
+        self.stop_reason = None
         self._epochs_without_improvement = 0
         self._best_parameters: NDArray[Any] | None = None
+        self._run_id = None if trainer is None else trainer.run_id
+        self._epochs_seen = 0
 
-    def on_train_begin(self, trainer: Trainer, logs: Logs) -> None:
-        self._forget()
+    def _knows(self, trainer: Training) -> bool:
+        """Whether it is the trainer of before, and not a copy of it from an earlier epoch."""
+        return trainer.run_id == self._run_id and trainer.epochs >= self._epochs_seen
 
-    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> bool:
+    def on_train_begin(self, trainer: Training, logs: Logs) -> None:
+        if not self._knows(trainer):
+            self._forget(trainer)
+        elif self.stop_reason is not None:
+            self.stop_reason, self._epochs_without_improvement = None, 0
+
+    def on_epoch_end(self, trainer: Training, logs: Logs) -> bool:
         if self.monitor not in logs:
-            hint = "; give fit() validation_data" if self.monitor.startswith("val_") else ""
-            raise ValueError(f"EarlyStopping monitors {self.monitor!r}, but the logs have only {sorted(logs)}{hint}")
+            raise ValueError(
+                f"EarlyStopping monitors {self.monitor!r}, but the logs have only {sorted(logs)}"
+                + self._hint(trainer, logs)
+            )
+        self._epochs_seen = trainer.epochs
         value = logs[self.monitor]
         if self._sign * (value - self.best) > self.min_delta:  # never for NaN
             self.best = value
@@ -132,24 +198,73 @@ class EarlyStopping(Callback):
                 np.copyto(self._best_parameters, trainer.model.parameters)
         else:
             self._epochs_without_improvement += 1
-        return self._epochs_without_improvement >= self.patience
+        if self._epochs_without_improvement < self.patience:
+            return False
+        self.stop_reason = f"early stopping at epoch {trainer.epochs}, best {self.best_epoch + 1}"
+        return True
 
-    def on_train_end(self, trainer: Trainer, logs: Logs) -> None:
-        if self._best_parameters is not None:
-            np.copyto(trainer.model.parameters, self._best_parameters)
-            self._best_parameters = None
+    def _hint(self, trainer: Training, logs: Logs) -> str:
+        if not self.monitor.startswith("val_"):
+            return ""
+        validated = [name for name in logs if name.startswith("val_")]
+        return f"; monitor {validated[-1]!r}" if validated else f"; {trainer.validation_hint}"
+
+    def on_train_end(self, trainer: Training, logs: Logs) -> None:
+        if self._best_parameters is not None and self._knows(trainer):
+            trainer.show(self._best_parameters)
+
+    def __repr__(self) -> str:
+        names = ("monitor", "patience", "min_delta", "restore_best_weights", "mode")
+        return f"EarlyStopping({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What older versions wrote knows no trainer.
+        self.__dict__.update({"stop_reason": None, "_run_id": None, "_epochs_seen": 0} | state)
 
 
-def check_callbacks(callbacks: Iterable[Any]) -> tuple[Any, ...]:
-    """The callbacks as a tuple; TypeError for an object that has none of the hooks."""
+def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
+    """The callbacks as a tuple; TypeError for what is none, or has a hook that would never be called."""
+    if callbacks is None:
+        return ()
+    if isinstance(callbacks, (str, type, Callback)) or not isinstance(callbacks, Iterable):
+        hint = f"; write [{_instance(callbacks)}]" if _hooks(callbacks) else ""
+        raise TypeError(f"expected callbacks to be a list, got {callbacks!r}{hint}")
     callbacks = tuple(callbacks)
     for callback in callbacks:
-        if isinstance(callback, type) or not any(callable(getattr(callback, hook, None)) for hook in HOOKS):
+        if not _hooks(callback):
             raise TypeError(f"expected a callback with one of the methods {', '.join(HOOKS)}; got {callback!r}")
+        if isinstance(callback, type):
+            raise TypeError(f"expected a callback, got the class {callback.__name__}; write {_instance(callback)}")
+        for name in _strange_hooks(callback):
+            near = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.0)[0]
+            raise TypeError(
+                f"{type(callback).__name__} has a method {name!r}, which would never be called; did you mean {near!r}? "
+                f"The hooks are {', '.join(HOOKS)}"
+            )
     return callbacks
 
 
-def call(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> Any | None:
+def _instance(callback: Any) -> str:
+    return f"{callback.__name__}()" if isinstance(callback, type) else repr(callback)
+
+
+def _hooks(callback: Any) -> list[str]:
+    return [hook for hook in HOOKS if callable(getattr(callback, hook, None))]
+
+
+def _strange_hooks(callback: Any) -> list[str]:
+    """Methods that look like hooks, misspelt or of another library, but are none."""
+    return [
+        name
+        for name in dir(callback)
+        if re.match(r"on(_|[A-Z])|On_", name)
+        and name not in HOOKS
+        and (re.search(r"epoch|train|batch|fit", name, re.I) or difflib.get_close_matches(name, HOOKS, cutoff=0.8))
+        and callable(getattr(callback, name))
+    ]
+
+
+def call(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> Any | None:
     """Call one hook of every callback; returns the first callback that asks to stop, or None."""
     stopper = None
     for callback in callbacks:
@@ -159,7 +274,7 @@ def call(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> A
     return stopper
 
 
-def call_all(callbacks: Iterable[Any], hook: str, trainer: Trainer, logs: Logs) -> None:
+def call_all(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> None:
     """Call one hook of every callback, also after one that fails; then raise the first error."""
     first: BaseException | None = None
     for callback in callbacks:

@@ -45,9 +45,9 @@ class TensorReport:
     ok: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport:
-    """The outcome of `gradcheck`; printed, a table with a row for each parameter tensor.
+    """The outcome of `gradcheck`; printed or looked at, a table with a row for each parameter tensor.
 
     Attributes
     ----------
@@ -83,6 +83,8 @@ class GradientReport:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         verdict = "ok" if self.ok else "WRONG"
         return "\n".join([*lines, f"{verdict}: {self.max_relative_error:.2e}, tolerance {self.tolerance:g}"])
+
+    __repr__ = __str__
 
 
 def gradcheck(

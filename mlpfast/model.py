@@ -20,6 +20,7 @@ from .errors import integer, real
 from .initializers import Initializer
 from .layers import Dense
 from .losses import Loss, as_loss
+from .tables import html_table
 
 __all__ = ["Model", "mlp"]
 
@@ -314,22 +315,31 @@ class Model:
         return f"Model({self.inputs}, [{layers}], dtype={self.dtype.name!r}, seed={self.seed})"
 
     def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("layer", "activation", "weights", "biases", "dropout", "parameters")]
-        for i, (layer, W, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
-            dropout = f"{layer.dropout:g}" if layer.dropout else "-"
-            rows.append((str(i), str(layer.activation), str(W.shape), str(b.shape), dropout, f"{W.size + b.size:,}"))
-        if not any(layer.dropout for layer in self.layers):
-            rows = [row[:4] + row[5:] for row in rows]
+        title, rows, total = self._table()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = []
         for *cells, count in rows:
             left = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
             lines.append("  ".join([*left, count.rjust(widths[-1])]))
         rule = "-" * len(lines[0])
+        return "\n".join([title, lines[0], rule, *lines[1:], rule, total.rjust(len(rule))])
+
+    def _repr_html_(self) -> str:
+        """The same table for notebooks."""
+        title, rows, total = self._table()
+        return html_table(f"{title}; {total}", rows)
+
+    def _table(self) -> tuple[str, list[tuple[str, ...]], str]:
+        """Title, rows with their head, and total."""
+        rows: list[tuple[str, ...]] = [("layer", "activation", "weights", "biases", "dropout", "parameters")]
+        for i, (layer, W, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
+            dropout = f"{layer.dropout:g}" if layer.dropout else "-"
+            rows.append((str(i), str(layer.activation), str(W.shape), str(b.shape), dropout, f"{W.size + b.size:,}"))
+        if not any(layer.dropout for layer in self.layers):
+            rows = [row[:4] + row[5:] for row in rows]
         size = self.n_parameters * self.dtype.itemsize / 1024
         title = f"Model: {self.inputs:,} inputs, {self.outputs:,} outputs, {self.dtype.name}"
-        total = f"{self.n_parameters:,} parameters, {size:,.1f} KiB"
-        return "\n".join([title, lines[0], rule, *lines[1:], rule, total.rjust(len(rule))])
+        return title, rows, f"{self.n_parameters:,} parameters, {size:,.1f} KiB"
 
 
 def mlp(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
 from .core.results import EpochResult, NotFiniteError
 from .errors import DivergenceError, boolean, integer, real
+from .history import History
 from .losses import Loss, as_loss
 from .metrics import Metric, as_metrics
 from .model import Model
@@ -27,60 +29,22 @@ from .validation import CSR, Features, as_features, as_sample_weight, as_targets
 __all__ = ["History", "Trainer"]
 
 
-class History(Mapping[str, list[float]]):
-    """What one call of `Trainer.fit` recorded.
-
-    A read-only mapping from "loss", each metric, "val_loss" and each "val_<metric>" to a list of one value an epoch.
-
-    Attributes
-    ----------
-    epochs : int
-        Number of epochs recorded. A last epoch that `max_seconds` cut short counts; one cut short by Ctrl-C or by a
-        diverging loss does not.
-    seconds : list of float
-        Training time of each epoch, without validation, Python metrics and callbacks.
-    samples_per_second : list of float
-        Training speed of each epoch.
-    stopped_by : str or None
-        Why training ended: "epochs" (all were done), "max_seconds", the class name of the callback that asked for it,
-        "interrupt" (Ctrl-C), "divergence" or "error"; None while it runs.
-    """
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self.samples_per_second: list[float] = []
-        self.stopped_by: str | None = None
-        self._values: dict[str, list[float]] = {}
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs recorded."""
-        return len(self.seconds)
-
-    def __getitem__(self, name: str) -> list[float]:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self._values.items())
-        return f"<History of {self.epochs} epochs{last}>"
-
-    def record(self, logs: Mapping[str, float], seconds: float, rows: int) -> None:
-        """Append an epoch: its values, its training time, and the rows that it saw."""
-        self.seconds.append(seconds)
-        self.samples_per_second.append(rows / max(seconds, 1e-9))
-        for name, value in logs.items():
-            self._values.setdefault(name, []).append(value)
-
-
 def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
     """What the arrays of an optimizer's state mean."""
     return (optimizer.name.removesuffix("w"), state_slots(optimizer))
+
+
+def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:
+    """What a trainer pickled before it had a name, an owner and settings kept."""
+    state = dict(state)
+    counts = np.array([state.pop("steps"), state.pop("epochs"), 0])
+    for name in ("_engine_rows", "_snapshot"):
+        state.pop(name)
+    for name in ("model", "loss", "optimizer", "metrics"):
+        state[f"_{name}"] = state.pop(name)
+    state["learning_rate"] = state.pop("_learning_rate")
+    given = tuple(metric.function or metric.name for metric in state["_metrics"])
+    return state | {"_counts": counts, "_given_metrics": given, "_run_id": secrets.token_hex(8), "_set_aside": None}
 
 
 class _Data(NamedTuple):
@@ -133,6 +97,8 @@ class Trainer:
         Epochs begun and optimizer steps taken so far.
     history : History
         Of the latest call of `fit`, also while it runs and after it raised an exception.
+    run_id : str
+        A random name of this training, which its copies and pickles keep: by it a callback knows its trainer again.
 
     Raises
     ------
@@ -149,6 +115,9 @@ class Trainer:
     >>> history.epochs, history["accuracy"][-1] > 0.9
     (30, True)
     """
+
+    #: What a callback that misses "val_..." in the logs advises; estimators have another way.
+    validation_hint = "give fit() validation_data"
 
     def __init__(
         self,
@@ -184,6 +153,8 @@ class Trainer:
         self.callbacks = callbacks
         self.penalty_over_weights = penalty_over_weights
         self.history = History()
+        self._run_id = secrets.token_hex(8)
+        self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last parameters, the shown
 
     # --- what may be assigned: checked, and in force from the next epoch, or the next call ---
 
@@ -243,13 +214,71 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps taken so far."""
+        """Optimizer steps taken so far; they number the masks of dropout and Adam's corrections."""
         return int(self._counts[0])
+
+    @steps.setter
+    def steps(self, value: int) -> None:
+        self._counts[0] = integer("steps", value, at_least=0)
 
     @property
     def epochs(self) -> int:
-        """Epochs begun so far."""
+        """Epochs begun so far; they number the orders of the rows."""
         return int(self._counts[1])
+
+    @epochs.setter
+    def epochs(self, value: int) -> None:
+        self._counts[1] = integer("epochs", value, at_least=0)
+
+    @property
+    def run_id(self) -> str:
+        """A random name of this training, which its copies and pickles keep."""
+        return self._run_id
+
+    def show(self, parameters: NDArray[Any]) -> None:
+        """Put other parameters into the model, such as the best ones, until training goes on.
+
+        The next `fit` starts from those that the model has now, unless somebody writes others by then: n calls of
+        ``fit(epochs=1)`` are one of ``fit(epochs=n)``. This is for callbacks, in ``on_train_end``.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (n_parameters,)
+            They are copied.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they do not fit the model.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> trainer = mf.Trainer(mf.mlp([2, 1], seed=1), "mse")
+        >>> trainer.show(np.zeros(3))
+        >>> history = trainer.fit([[1, 2]], [1], verbose=0)  # goes on from the parameters drawn by the seed
+        >>> bool((abs(trainer.model.parameters[:2]) > 0.01).all())
+        True
+        """
+        with self._owner:
+            last = self._last_parameters().copy()
+            self.model.parameters = parameters
+            self._set_aside = last, self.model.parameters.copy()
+
+    def take_up(self) -> None:
+        """Put back the parameters that `show` has set aside, unless others were written since; `fit` begins with it."""
+        with self._owner:
+            if self._set_aside is not None:
+                self.model.parameters[:] = self._last_parameters()
+                self._set_aside = None
+
+    def _last_parameters(self) -> NDArray[Any]:
+        """Those that training goes on from."""
+        if self._set_aside is not None:
+            last, shown = self._set_aside
+            if np.array_equal(shown, self.model.parameters):
+                return last
+        return self.model.parameters
 
     def fit(
         self,
@@ -318,6 +347,7 @@ class Trainer:
         logs: Logs = {}
         out_of_time = False
         try:
+            self.take_up()
             stopper = call(callbacks, "on_train_begin", self, logs)
             for _ in range(epochs):
                 stopper = stopper or call(callbacks, "on_epoch_begin", self, logs)
@@ -338,13 +368,10 @@ class Trainer:
                 stopper = call(callbacks, "on_epoch_end", self, logs)
                 if out_of_time:
                     break
-            if stopper is not None:
-                history.stopped_by = type(stopper).__name__
-            else:
-                history.stopped_by = "max_seconds" if out_of_time else "epochs"
+            history.end(stopper if stopper is not None else "max_seconds" if out_of_time else "epochs")
         except BaseException as error:
             reasons = {DivergenceError: "divergence", KeyboardInterrupt: "interrupt"}
-            history.stopped_by = reasons.get(type(error), "error")
+            history.end(reasons.get(type(error), "error"))
             raise
         finally:
             call_all(callbacks, "on_train_end", self, logs)
@@ -459,13 +486,21 @@ class Trainer:
         with self._owner:
             return self._run(self._engine_of(len(data.y), exact=False), data, None, 0.0, epochs=0).loss
 
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.model.sizes))
+        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items())
+        return (
+            f"<Trainer of a {sizes} model: loss {self.loss.name}, {self.optimizer.name} at {self.learning_rate:.4g}, "
+            f"batch_size={self.batch_size}; {self.epochs} epochs, {self.steps} steps{last}>"
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         # The engine is made anew when it is needed; nobody owns a copy.
         return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._engine, self._owner = None, Owner()
+        self.__dict__.update(state if "_counts" in state else _of_older_version(state))
+        self._engine, self._owner, self._engine_settings = None, Owner(), ()
 
     def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "", finite: bool = True) -> _Data:
         model = self.model

@@ -194,6 +194,7 @@ def test_the_report():
     assert report.ok
     assert report.max_relative_error == max(tensor.max_relative_error for tensor in report.tensors) < 1e-6
     lines = str(report).splitlines()
+    assert repr(report) == str(report)
     assert [line.split()[0] for line in lines] == ["tensor", "W0", "b0", "W1", "b1", "ok:"]
     assert "50 of 1200" in lines[1]
     assert report == mf.gradcheck(model, X, y, "mse", max_parameters=50)  # the sample is the same each time

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -313,6 +314,18 @@ def test_the_table():
     assert "dropout" not in text
     assert "dropout" in str(mf.mlp([4, 3, 2], dropout=0.5))
     assert len({len(line) for line in text.splitlines()[1:]}) == 1
+
+
+def test_its_table_in_a_notebook():
+    model = mf.mlp([784, 128, 10], output_activation="softmax", dropout=0.5)
+    table = ElementTree.fromstring(model._repr_html_())  # which checks that it is well-formed
+    rows = [[cell.text for cell in row] for row in table.iter("tr")]
+    assert rows == [
+        ["layer", "activation", "weights", "biases", "dropout", "parameters"],
+        ["0", "relu", "(784, 128)", "(128,)", "0.5", "100,480"],
+        ["1", "softmax", "(128, 10)", "(10,)", "-", "1,290"],
+    ]
+    assert table.findtext("caption") == ("Model: 784 inputs, 10 outputs, float32; 101,770 parameters, 397.5 KiB")
 
 
 def test_repr_makes_the_model_again():

@@ -1,15 +1,26 @@
 """Training: the steps against their formulas in NumPy, and what the trainer promises around them."""
 
+import contextlib
+import copy
+import fcntl
 import io
+import json
 import math
+import os
 import pickle
+import re
+import struct
+import sys
+import termios
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import mlpfast as mf
 from mlpfast.core.data import permutation
+from mlpfast.progress import with_si_prefix
 from mlpfast.trainer import History
 
 OPTIMIZERS = [
@@ -292,10 +303,104 @@ def test_history():
     assert history.stopped_by == "epochs"
     assert history["loss"][-1] < history["loss"][0]
     assert history["val_loss"][-1] == pytest.approx(trainer.evaluate(X, y)["loss"])
-    assert "4 epochs" in repr(history)
-    assert "val_accuracy" in repr(history)
     with pytest.raises(KeyError):
         history["lsos"]
+
+
+def test_a_history_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    X, y = classification()
+    history = classifier(metrics=["accuracy"]).fit(X, y, epochs=4, validation_data=(X, y), verbose=0)
+    frame = history.to_frame()
+    assert frame.index.tolist() == [0, 1, 2, 3]
+    assert frame.index.name == "epoch"
+    for table in (frame, pandas.DataFrame(history), pandas.read_json(io.StringIO(json.dumps(history)))):
+        assert table.columns.tolist() == ["loss", "accuracy", "val_loss", "val_accuracy"]
+        np.testing.assert_allclose(table.to_numpy(), np.array(list(history.values())).T)
+    assert History().to_frame().empty
+
+
+def test_a_frame_without_pandas_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"to_frame needs pandas; install it with: python -m pip install pandas"):
+        History().to_frame()
+
+
+def test_a_history_may_be_copied():
+    X, y = classification()
+    history = classifier().fit(X, y, epochs=2, verbose=0)
+    for twin in (pickle.loads(pickle.dumps(history)), copy.deepcopy(history)):
+        assert (twin, vars(twin)) == (history, vars(history))
+        assert twin["loss"] is not history["loss"]
+
+
+def test_reprs():
+    X, y = classification()
+    trainer = classifier(metrics=["accuracy"])
+    assert repr(trainer) == (
+        "<Trainer of a 4-8-3 model: loss cross_entropy, adam at 0.001, batch_size=16; 0 epochs, 0 steps>"
+    )
+    history = trainer.fit(X, y, epochs=12, verbose=0)
+    last = f"loss={history['loss'][-1]:.4g}, accuracy={history['accuracy'][-1]:.4g}"
+    assert repr(history) == f"<History of 12 epochs, {last}; all epochs done>"
+    assert repr(trainer).endswith(f"; 12 epochs, 48 steps, {last}>")
+    assert repr(History()) == "<History of 0 epochs>"
+
+
+def cells(page):
+    """The text of the cells of an HTML table, row by row; the parser checks that it is well-formed."""
+    return [[cell.text for cell in row] for row in ElementTree.fromstring(page).iter("tr")]
+
+
+def test_a_history_in_a_notebook():
+    def one(y, p):
+        return 1.0
+
+    one.__name__ = "<one> & only"
+    X, y = classification()
+    history = classifier(metrics=[one]).fit(X, y, epochs=12, verbose=0)
+    rows = cells(history._repr_html_())
+    assert rows[0] == ["epoch", "loss", "<one> & only"]
+    assert [row[0] for row in rows[1:]] == ["0", "1", "2", "3", "4", "...", "7", "8", "9", "10", "11"]
+    assert rows[-1] == ["11", f"{history['loss'][-1]:.4g}", "1"]
+    short = classifier().fit(X, y, epochs=2, verbose=0)
+    assert [row[0] for row in cells(short._repr_html_())] == ["epoch", "0", "1"]
+    assert cells(History()._repr_html_()) == [["epoch"]]
+
+
+# --- parameters that are shown ---
+
+
+def test_shown_parameters_are_put_back_by_fit():
+    X, y = regression()
+    results = []
+    for shows in (0, 1, 2):
+        trainer = mf.Trainer(mf.mlp([3, 4, 2]), "mse")
+        trainer.fit(X, y, verbose=0)
+        for i in range(shows):
+            trainer.show(np.full(trainer.model.n_parameters, i))
+            np.testing.assert_array_equal(trainer.model.parameters, i)
+        trainer.fit(X, y, verbose=0)
+        results.append(trainer.model.parameters)
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_array_equal(results[2], results[0])
+
+
+def test_a_fit_that_is_refused_leaves_them():
+    X, y = regression()
+    trainer = mf.Trainer(mf.mlp([3, 4, 2]), "mse")
+    last = trainer.model.parameters.copy()
+    trainer.show(np.zeros(trainer.model.n_parameters))
+    with pytest.raises(ValueError, match="expected 3 features"):
+        trainer.fit(X[:, :2], y)
+    with pytest.raises(ValueError, match="shape"):
+        trainer.show(np.zeros(3))
+    np.testing.assert_array_equal(trainer.model.parameters, 0)
+    trainer.take_up()
+    np.testing.assert_array_equal(trainer.model.parameters, last)
+    trainer.model.parameters[:] = 3
+    trainer.take_up()  # once
+    np.testing.assert_array_equal(trainer.model.parameters, 3)
 
 
 def test_training_metrics_are_averages_over_the_epoch():
@@ -571,14 +676,147 @@ def test_earlier_epochs_stay_in_the_history():
 # --- what one sees ---
 
 
-def test_the_progress_bar(capsys):
+class Terminal:
+    """A terminal of so many columns, in the place of stderr; `lines` are all that were shown, one over another too."""
+
+    def __init__(self, columns):
+        self._master, self._slave = os.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def __enter__(self):
+        self._stderr, sys.stderr = sys.stderr, os.fdopen(self._slave, "w", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_):
+        sys.stderr.flush()
+        os.set_blocking(self._master, False)
+        written = b""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                written += os.read(self._master, 1 << 16)
+        sys.stderr.close()
+        os.close(self._master)
+        sys.stderr = self._stderr
+        self.lines = [line.rstrip() for line in re.split(r"[\r\n]+", written.decode()) if line.strip()]
+
+
+def shown_at(columns, epochs=3, callbacks=(), trainer=None, **keywords):
+    X, y = classification()
+    trainer = trainer or classifier(metrics=["accuracy"], callbacks=callbacks)
+    with Terminal(columns) as terminal:
+        trainer.fit(X, y, epochs=epochs, verbose=1, **{"validation_data": (X, y), **keywords})
+    assert max(map(len, terminal.lines)) <= columns
+    return terminal.lines
+
+
+def test_the_bar_takes_the_room_that_the_numbers_leave():
+    wide, narrow, at_80 = shown_at(140)[-1], shown_at(104)[-1], shown_at(80)[-1]
+    number = r"\d+\.\d+"
+    numbers = f"loss={number} val_loss={number} accuracy={number} val_accuracy={number}"
+    assert re.fullmatch(rf"epoch 3/3 \|█+\| [\d:]+<[\d:?]+ {numbers} samples/s=\S+", wide)
+    assert re.fullmatch(rf"epoch 3/3 [\d:]+<[\d:?]+ {numbers} samples/s=\S+", narrow)
+    assert re.fullmatch(rf"epoch 3/3 {numbers}", at_80)
+
+
+@pytest.mark.parametrize("epochs", [40, 100, 2000])
+@pytest.mark.parametrize("metric", ["accuracy", "mae", "mean_absolute_error"])
+def test_at_80_columns_nothing_is_cut(epochs, metric):
+    X, _ = classification()
+    y = np.zeros((60, 3))
+    y[:, 0] = 1
+    trainer = mf.Trainer(mf.mlp([4, 3], output_activation="softmax"), "mse", metrics=[metric, "mse"])
+    trainer.callbacks = [Until(epochs // 2)]
+    X, y = X[:1], y[:1]
+    with Terminal(80) as terminal:
+        trainer.fit(X, y, epochs=epochs, validation_data=(X, y), verbose=1)
+    *_, line, why = terminal.lines
+    assert len(line) <= 80
+    assert why == "Training ended: stopped by Until"
+    history = trainer.history
+    assert f"{epochs // 2}/{epochs} " in line
+    for name in ("loss", metric):
+        value, validation = (re.escape(f"{history[key][-1]:#.4g}") for key in (name, f"val_{name}"))
+        assert re.search(rf"\b{name}={value} (val_{name}={validation}|\(val {validation}\))", line)
+
+
+class Until(mf.callbacks.Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, trainer, logs):
+        return trainer.epochs == self.epochs
+
+
+def test_more_metrics_than_fit():
+    def braces(y, p):
+        return 0.25
+
+    braces.__name__ = "{n} {"
+    trainer = classifier(metrics=["accuracy", "mse", braces])
+    for columns, names in ((80, ["loss", "accuracy"]), (110, ["loss", "accuracy", "mse"])):
+        line = shown_at(columns, trainer=trainer)[-1]
+        assert re.findall(r"(\w+)=", line) == [key for name in names for key in (name, f"val_{name}")]
+    assert re.fullmatch(r"epoch 3/3 loss=\S+ \(val \S+\)", shown_at(40, trainer=trainer)[-1])
+    assert re.fullmatch(r"3/3 loss=0\.\d+", shown_at(13, trainer=trainer)[-1])  # cut
+    assert "{n} {=0.2500 val_{n} {=0.2500" in shown_at(300, trainer=trainer)[-1]
+
+
+def test_the_progress_bar_outside_a_terminal(capsys):
     X, y = classification()
     trainer = classifier(metrics=["accuracy"])
     trainer.fit(X, y, epochs=3, validation_data=(X, y), verbose=1)
     captured = capsys.readouterr()
     assert captured.out == ""
-    for piece in ("epochs", "3/3", "loss=", "accuracy=", "val_loss=", "samples/s="):
+    for piece in ("epoch 3/3 |█", "loss=", "accuracy=", "val_loss=", "val_accuracy=", "samples/s="):
         assert piece in captured.err
+    assert "ended" not in captured.err
+
+
+def test_the_bar_says_why_training_ended():
+    def last_line(*callbacks, error=None, **keywords):
+        optimizer = keywords.pop("optimizer", "adam")
+        trainer = mf.Trainer(mf.mlp([3, 8, 2]), "mse", optimizer, callbacks=callbacks)
+        with Terminal(80) as terminal, pytest.raises(error) if error else contextlib.nullcontext():
+            trainer.fit(*regression(), **{"epochs": 50, **keywords})
+        return terminal.lines[-1]
+
+    class Values(mf.callbacks.Callback):
+        def on_epoch_end(self, trainer, logs):
+            logs["loss"] = abs(trainer.epochs - 5)
+
+    class Fails(mf.callbacks.Callback):
+        def __init__(self, error):
+            self.error = error
+
+        def on_epoch_end(self, trainer, logs):
+            if trainer.epochs == 2:
+                raise self.error
+
+    stopping = mf.callbacks.EarlyStopping("loss", patience=2)
+    assert last_line(Values(), stopping) == "Training ended: early stopping at epoch 7, best 5"
+    assert last_line(epochs=10**6, max_seconds=0.05) == "Training ended: out of time (max_seconds)"
+    assert last_line(Fails(KeyboardInterrupt), error=KeyboardInterrupt) == "Training ended: Ctrl-C"
+    assert last_line(optimizer=mf.SGD(1e20), error=mf.DivergenceError) == "Training ended: diverged"
+    assert last_line(Fails(RuntimeError), error=RuntimeError).startswith("epoch 1/50")  # the error speaks for itself
+    assert last_line(epochs=3).startswith("epoch 3/3")
+
+
+def test_no_bar_hides_an_error_before_it():
+    class Fails(mf.callbacks.Callback):
+        def on_train_begin(self, trainer, logs):
+            raise RuntimeError("here")
+
+    trainer = classifier(callbacks=[Fails()])
+    with pytest.raises(RuntimeError, match="here"):
+        trainer.fit(*classification(), verbose=1)
+
+
+def test_no_empty_bar_above_an_error():
+    X, y = classification()
+    X[3, 1] = np.nan
+    with Terminal(80) as terminal, pytest.raises(ValueError, match="row 3"):
+        classifier().fit(X, y, epochs=5)
+    assert terminal.lines[1:] == []  # the one with which it began has been wiped out
 
 
 def test_silence(capsys):
@@ -592,8 +830,6 @@ def test_silence(capsys):
     ("value", "text"), [(0.5, "0.5"), (999.4, "999"), (999.6, "1k"), (1234567, "1.23M"), (5e12, "5e+03G")]
 )
 def test_speeds_have_prefixes(value, text):
-    from mlpfast.progress import with_si_prefix
-
     assert with_si_prefix(value) == text
 
 
@@ -607,9 +843,16 @@ def test_in_a_notebook_the_bar_is_the_notebooks(monkeypatch):
     class Notebook(standard):
         def __init__(self, *arguments, **keywords):
             made.append(self)
-            super().__init__(*arguments, file=io.StringIO(), **keywords)
+            super().__init__(*arguments, file=io.StringIO(), gui=True, **keywords)
+
+        def display(self, *arguments, **keywords):
+            pass
 
     monkeypatch.setattr(tqdm.auto, "tqdm", Notebook)
     X, y = classification()
-    classifier().fit(X, y, epochs=2, verbose=1)
+    history = classifier(callbacks=[Until(2)]).fit(X, y, epochs=3, verbose=1)
     assert [bar.n for bar in made] == [2]
+    assert made[0].desc == "epochs"
+    assert made[0].bar_format is None  # its layout is the notebook's
+    speed = with_si_prefix(history.samples_per_second[-1])
+    assert made[0].postfix == f"loss={history['loss'][-1]:.4g}, samples/s={speed}, ended=stopped by Until"

@@ -69,8 +69,8 @@ def test_assigned_after_an_epoch_is_as_made_with(name, value):
         ("callbacks", [print], TypeError),
         ("learning_rate", 0, ValueError),
         ("model", mf.mlp([4, 3]), AttributeError),
-        ("steps", 3, AttributeError),
-        ("epochs", 3, AttributeError),
+        ("steps", -1, ValueError),
+        ("epochs", 1.5, TypeError),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(name, value, error):

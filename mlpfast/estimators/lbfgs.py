@@ -74,6 +74,7 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         nonlocal best_loss
         if time.monotonic() > deadline and np.isfinite(best_loss):
+            reporter.ended = "max_seconds"
             raise _Stop
         model.parameters[:] = parameters
         loss, gradient = trainer.loss_and_gradient(X, targets, train.weights, l2=l2)
@@ -109,6 +110,7 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
                 callback=end_iteration,
                 options={"maxfun": mlp.max_fun, "maxiter": mlp.max_iter, "gtol": mlp.tol},
             )
+            reporter.ended = "convergence" if result.status == 0 else None
         best, best_loss = result.x, result.fun
         mlp.n_iter_ = min(result.nit, mlp.max_iter)
         if result.status != 0:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..callbacks import Logs, call, check_callbacks
+from ..callbacks import Logs, call, call_all, check_callbacks
+from ..errors import DivergenceError
+from ..history import History
 from ..progress import Progress
-from ..trainer import History, Trainer
+from ..trainer import Trainer
 
 if TYPE_CHECKING:
     from .base import BaseMLP
@@ -17,6 +20,11 @@ class Reporter:
     """Calls the callbacks around and in a fit; as a context manager, so that ``on_train_end`` is never missed.
 
     ``verbose=1`` shows a progress bar; True and larger numbers print a line for each iteration, as scikit-learn does.
+
+    Attributes
+    ----------
+    ended : str or None
+        Why training ended, as a word of `History.stopped_by`, where the solver knows more than the callbacks.
     """
 
     def __init__(self, mlp: BaseMLP, trainer: Trainer, epochs: int) -> None:
@@ -26,8 +34,14 @@ class Reporter:
         self._score_name = f"val_{mlp._score_name}"
         self._trainer = trainer
         self._logs: Logs = {}
-        self._stop = False
+        self._stopper: Any = None
+        self.ended: str | None = None
         trainer.history = History()
+        trainer.validation_hint = (
+            "solver='lbfgs' has no validation; monitor 'loss'"
+            if mlp.solver == "lbfgs"
+            else f"give fit() X_val and y_val, or set early_stopping=True, and monitor {self._score_name!r}"
+        )
 
     @property
     def silent(self) -> bool:
@@ -35,17 +49,26 @@ class Reporter:
         return not (self._callbacks or self._prints)
 
     def __enter__(self) -> Reporter:
-        self._call("on_train_begin")
+        try:
+            self._trainer.take_up()
+            self._call("on_train_begin")
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._call("on_train_end")
+        reasons: dict[type[BaseException] | None, str]
+        reasons = {None: "epochs", KeyboardInterrupt: "interrupt", DivergenceError: "divergence"}
+        by_callback = self.ended is None and self._stopper is not None
+        self._trainer.history.end(self._stopper if by_callback else self.ended or reasons.get(kind, "error"))
+        call_all(self._callbacks, "on_train_end", self._trainer, self._logs)
 
     def begin_epoch(self) -> bool:
         """Returns True where a callback asks to stop."""
-        return self._stop or self._call("on_epoch_begin")
+        return self._stopper is not None or self._call("on_epoch_begin")
 
     def end_epoch(self, loss: float, score: float | None, seconds: float, rows: int) -> bool:
         """Record and show an epoch. Returns True where a callback asks to stop."""
@@ -62,5 +85,5 @@ class Reporter:
             print(message)
 
     def _call(self, hook: str) -> bool:
-        self._stop = call(self._callbacks, hook, self._trainer, self._logs) is not None
-        return self._stop
+        self._stopper = call(self._callbacks, hook, self._trainer, self._logs)
+        return self._stopper is not None

@@ -78,15 +78,19 @@ def fit_stochastic(
                         break
                 if mlp._no_improvement_count > mlp.n_iter_no_change and _stops(mlp, trainer, reporter):
                     mlp.stopped_early_ = mlp.early_stopping
+                    reporter.ended = "convergence"
                     break
                 if deadline and time.monotonic() >= deadline:
+                    reporter.ended = "max_seconds"
                     _warn_not_converged(f"the time budget of {mlp.max_seconds:g} seconds was used up")
                     break
                 if not incremental and mlp.n_iter_ == mlp.max_iter:
                     _warn_not_converged(f"the maximum number of iterations ({mlp.max_iter}) was reached")
         except KeyboardInterrupt:
+            reporter.ended = "interrupt"
             warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
         except DivergenceError as error:
+            reporter.ended = "divergence"
             _diverged(mlp, error)
         # Before on_train_end, so that callbacks find the weights that stay.
         if mlp.early_stopping and mlp._best_parameters is not None and (mlp.stopped_early_ or not incremental):
