@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..model import Model
 from ..trainer import Trainer
 from ..validation import as_features
+from .blas import OneBlasThread
 from .data import Data
 from .reporting import Reporter
 
@@ -27,30 +26,9 @@ class _Stop(Exception):
     """Ends the minimisation from within: the time budget, or a callback."""
 
 
-class _OneBlasThread:
-    """Limits BLAS to one thread while any fit runs.
-
-    The limit is the whole process's: of fits in several threads, the first sets it and the last lifts it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._fits = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._fits == 0:
-                self._limits = threadpool_limits(1, user_api="blas")
-            self._fits += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._fits -= 1
-            if self._fits == 0:
-                self._limits.restore_original_limits()
-
-
-_one_blas_thread = _OneBlasThread()
+#: SciPy's part of an iteration is a few dot products. Sharing them among BLAS threads costs more than it saves, and
+#: many times more on a busy machine.
+_one_blas_thread = OneBlasThread()
 
 
 def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
@@ -95,9 +73,7 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
 
     mlp.n_iter_ = 0
     try:
-        # SciPy's part of an iteration is a few dot products. Sharing them among BLAS threads costs more than it saves,
-        # and many times more on a busy machine.
-        with reporter, _one_blas_thread:
+        with reporter, _one_blas_thread():
             if reporter.begin_epoch():
                 objective(model.parameters)  # for `loss_`
                 raise _Stop
