@@ -92,8 +92,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_threads : int, optional
         At most so many threads; by default as many as the process may use and as pay. The results do not depend on it.
     callbacks : sequence of Callback, optional
-        Called at the start and end of training and of each epoch; see `mlpfast.callbacks`. The logs have "loss" and,
-        with validation, "val_r2".
+        Called at the start and end of training and of each epoch (each iteration of "lbfgs"); see `mlpfast.callbacks`.
+        The logs have "loss" and, with validation, "val_r2". ``trainer.model`` is `model_`: training goes on from
+        what a callback writes into its parameters. "lbfgs" then forgets the curvature that it has learnt, and begins
+        anew with the iterations that are left.
     max_seconds : float > 0, optional
         Stop training after so much time, with a ConvergenceWarning.
 
