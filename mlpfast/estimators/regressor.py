@@ -33,7 +33,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "elu", "selu", "softplus", "gelu", "gelu_tanh", "silu", "mish", "exponential", "softmax" (see
         `mlpfast.activations`).
     solver : {"adam", "sgd", "lbfgs"}, default "adam"
-        "adam" and "sgd" go by mini-batches, "lbfgs" by all rows at once.
+        "adam" and "sgd" go by mini-batches, "lbfgs" by all rows at once. "lbfgs" is SciPy's, whose dot products are
+        summed by a BLAS: see `random_state`.
     alpha : float >= 0, default 0.0001
         L2 penalty: ``alpha / 2 * sum(W**2)``, divided by the number of rows of the batch (by the sum of their weights,
         if there are sample weights). Weights are penalised, biases are not.
@@ -52,7 +53,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Take the rows in a new random order in each epoch.
     random_state : int, RandomState instance or None, default None
         Source of the initial weights, the validation rows and the order of rows, drawn as scikit-learn draws them: the
-        same `random_state` trains the same network here and there, up to rounding.
+        same `random_state` trains the same network here and there, up to rounding. With "adam" and "sgd", an integer
+        gives the same bits on every machine and for every number of threads; with "lbfgs", for every number of
+        threads, but another processor or BLAS library may give another network of about the same loss.
     tol : float >= 0, default 1e-4
         Smallest change of the loss, or of the validation score, that counts as an improvement; for "lbfgs" the largest
         component of the gradient at which it stops.
