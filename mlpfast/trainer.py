@@ -239,6 +239,7 @@ class Trainer:
         """
         started = time.monotonic()
         epochs = integer("epochs", epochs)
+        verbose = verbose if isinstance(verbose, (bool, np.bool_)) else integer("verbose", verbose, at_least=0)
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
         deadline = 0.0 if budget is None else started + budget
         data = self._check(X, y, sample_weight, finite=False)

@@ -263,7 +263,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _check_classes(self, classes: NDArray[Any], incremental: bool) -> None:
         if not incremental and not self.warm_start:
             return
-        if self.warm_start and set(classes) != set(self.classes_):
+        if self.warm_start and not incremental and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit: expected "
                 f"{self.classes_}, got {classes}"
@@ -303,7 +303,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return weights if sample_weight is None else weights * sample_weight
 
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
-        return targets.astype(bool) if self.n_outputs_ == 1 else None  # scikit-learn stratifies binary targets only
+        if self.n_outputs_ != 1:  # scikit-learn stratifies binary targets only
+            return None
+        return self.classes_[targets.ravel().astype(np.intp)]  # the labels themselves, for its error about rare ones
 
     def _make_loss(self) -> Loss:
         smoothing = float(self.label_smoothing)

@@ -253,6 +253,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _as_targets(self, y: Any, name: str) -> Any:
         """One column becomes 1-D, with scikit-learn's DataConversionWarning; counts and rates are checked."""
+        if y.dtype.kind in "SU":  # numbers that are written out
+            y = y.astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and y.min() < 0:
