@@ -42,7 +42,7 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
     Callbacks are given the estimator's own model, with the best parameters so far. Where they write others, the
     minimisation begins anew from there, with the iterations and evaluations that are left.
     """
-    search = _Search(mlp, train)
+    search = _Search(mlp, train.blanked())
     trainer = Trainer(
         mlp.model_,
         loss=mlp._make_loss(),
