@@ -25,6 +25,7 @@ from ..validation import as_features, check_finite
 from .cells import explain
 from .data import Data
 from .lbfgs import fit_lbfgs
+from .scales import warn_of_scale
 from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
 from .views import ParameterViews
 
@@ -288,6 +289,10 @@ class BaseMLP(BaseEstimator):
             if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
                 # After the weights: the order in which scikit-learn draws.
                 rows, validation = hold_out(self, train, sample_weight, random_state)
+        if first_pass:
+            scaled = self._numeric_targets and self.out_activation_ == "identity"
+            steps = self.solver in STOCHASTIC_SOLVERS
+            warn_of_scale(type(self).__name__, X, y if scaled else None, train.weights, steps=steps)
         if self.solver == "lbfgs":
             if validation is not None:
                 warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
