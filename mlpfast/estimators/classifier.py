@@ -353,6 +353,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -----
         ConvergenceWarning
             If `max_iter` or `max_seconds` ended the training.
+        UserWarning
+            If the scale of X is so far from 1 that the fit may come to nothing; it says what to do.
         """
         self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self
