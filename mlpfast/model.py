@@ -248,6 +248,7 @@ class Model:
         n = validation.n_rows(X)
         y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
         sample_weight = validation.as_sample_weight(sample_weight, n)
+        X, y = validation.blank_weightless(X, y, sample_weight)
         if out is not None:
             validation.check_out(out, (self.n_parameters,), self.dtype)
         l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)

@@ -24,7 +24,16 @@ from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .progress import Progress
 from .settings import Setting
-from .validation import CSR, Features, as_features, as_sample_weight, as_targets, check_finite, n_rows
+from .validation import (
+    CSR,
+    Features,
+    as_features,
+    as_sample_weight,
+    as_targets,
+    blank_weightless,
+    check_finite,
+    n_rows,
+)
 
 __all__ = ["History", "Trainer"]
 
@@ -48,12 +57,13 @@ def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Data(NamedTuple):
-    """Checked input, as the engine takes it; `given_X` is the user's own, for `Model.predict`."""
+    """Checked input, as the engine takes it; `given_X` and `given_y` have all rows, for the user's metrics."""
 
     X: Features
     y: NDArray[Any]
     sample_weight: NDArray[np.float64] | None
     given_X: Any = None
+    given_y: Any = None
 
 
 class Trainer:
@@ -303,6 +313,7 @@ class Trainer:
             Evaluated after each epoch; the results are recorded as "val_loss" and "val_<metric>".
         sample_weight : array_like of shape (n,), optional
             Weights >= 0 of the rows in the loss, which is a weighted mean over each batch, and in the named metrics.
+            Rows of weight zero have to be finite but count for nothing; a copy of X and y has zeros in their place.
         verbose : int, default 1
             1: a progress bar; 0: nothing.
         max_seconds : float, optional
@@ -337,6 +348,7 @@ class Trainer:
     ) -> History:
         started = time.monotonic()
         epochs = integer("epochs", epochs)
+        verbose = verbose if isinstance(verbose, (bool, np.bool_)) else integer("verbose", verbose, at_least=0)
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
         deadline = 0.0 if budget is None else started + budget
         data = self._check(X, y, sample_weight, finite=False)
@@ -508,7 +520,9 @@ class Trainer:
         n = n_rows(features)
         targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
         weights = as_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
-        return _Data(features, targets, weights, X)
+        if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
+            check_finite(features, model.dtype, f"X{of}")  # the loop would not see the rows of weight zero
+        return _Data(*blank_weightless(features, targets, weights), weights, X, targets)
 
     def _check_validation(self, validation_data: Any) -> _Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -593,5 +607,5 @@ class Trainer:
             else:
                 if predictions is None:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
-                values[metric.name] = float(metric.function(data.y, predictions))
+                values[metric.name] = float(metric.function(data.given_y, predictions))
         return values

@@ -218,6 +218,33 @@ def shares_memory(out: object, *inputs: object) -> bool:
     return any(isinstance(array, np.ndarray) and np.may_share_memory(out, array) for array in arrays)
 
 
+def blank_weightless(
+    X: Features, y: NDArray[Any], weights: NDArray[np.float64] | None
+) -> tuple[Features, NDArray[Any]]:
+    """X and y with zeros in the rows of weight zero: copies, if there is anything else in them.
+
+    The loops multiply what comes of a row by its weight, and zero times an infinity on the way is NaN. Class indices
+    stay: they can't be large.
+    """
+    if weights is None or weights.all():
+        return X, y
+    out = weights == 0.0
+    if isinstance(X, CSR):
+        X = X._replace(values=zeroed(X.values, np.repeat(out, np.diff(X.offsets))))
+    else:
+        X = zeroed(X, out)
+    return X, zeroed(y, out) if y.dtype.kind == "f" else y
+
+
+def zeroed(array: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[Any]:
+    """The array with zeros in these rows: a copy, if there is anything else in them."""
+    if not array[rows].any():
+        return array
+    array = array.copy()
+    array[rows] = 0
+    return array
+
+
 def n_rows(X: Features) -> int:
     """The number of rows of what `as_features` returned."""
     return len(X.offsets) - 1 if isinstance(X, CSR) else int(X.shape[0])

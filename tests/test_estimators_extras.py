@@ -25,7 +25,7 @@ from threadpoolctl import ThreadpoolController
 import mlpfast
 from mlpfast import MLPClassifier, MLPRegressor
 from mlpfast.core.table import max_threads
-from mlpfast.estimators.lbfgs import _OneBlasThread
+from mlpfast.estimators.blas import OneBlasThread
 from mlpfast.estimators.scores import accuracy, r2
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -285,12 +285,13 @@ def test_overlapping_lbfgs_fits_give_blas_its_threads_back() -> None:
     blas = ThreadpoolController().select(user_api="blas")
     with blas.limit(limits=2):
         threads = [library["num_threads"] for library in blas.info()]
-        limit = _OneBlasThread()
-        limit.__enter__()
-        limit.__enter__()
-        limit.__exit__()
+        limit = OneBlasThread()
+        first, second = limit(), limit()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
         assert {library["num_threads"] for library in blas.info()} <= {1}
-        limit.__exit__()
+        second.__exit__(None, None, None)
         assert [library["num_threads"] for library in blas.info()] == threads
 
 

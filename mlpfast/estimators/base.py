@@ -21,8 +21,11 @@ from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
 from ..trainer import Trainer
+from ..validation import as_features, check_finite
+from .cells import explain
 from .data import Data
 from .lbfgs import fit_lbfgs
+from .scales import warn_of_scale
 from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
 from .views import ParameterViews
 
@@ -165,6 +168,11 @@ class BaseMLP(BaseEstimator):
 
     def _hidden_layers(self) -> list[Dense]:
         sizes = self.hidden_layer_sizes
+        if isinstance(sizes, np.ndarray) and sizes.ndim == 0:
+            raise ValueError(
+                "expected hidden_layer_sizes to be an int, or a sequence of ints, one for each hidden layer, got the "
+                f"0-dimensional {sizes!r}; write {sizes.item()!r} or ({sizes.item()!r},)"
+            )
         sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
         if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
             raise ValueError(f"expected hidden_layer_sizes to be whole numbers > 0, got {sizes}")
@@ -260,14 +268,20 @@ class BaseMLP(BaseEstimator):
             X, y = self._validate_input(X, y, reset=first_pass)
             n_features = X.shape[1]
             sample_weight = _as_weights(sample_weight, X, "sample_weight")
-            y = self._learn_targets(y, incremental, classes)
+            try:
+                y = self._learn_targets(y, incremental, classes)
+            except (TypeError, ValueError) as error:
+                explain(error, y=(y, self._target_dtype))
+                raise
             random_state = check_random_state(self.random_state)
             dtype = X.dtype if first_pass else self.model_.dtype
             self._prepare_model(n_features, dtype, random_state, first_pass)
 
+            if X.dtype != self.model_.dtype:  # in a warm start, X may have a wider one
+                as_features(X, n_features, self.model_.dtype)
             train = Data(
                 X,
-                self._encode_targets(y, self.model_.dtype),
+                self._native_targets(y, "y"),
                 self._row_weights(y, sample_weight, incremental),
             )
             validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
@@ -275,6 +289,10 @@ class BaseMLP(BaseEstimator):
             if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
                 # After the weights: the order in which scikit-learn draws.
                 rows, validation = hold_out(self, train, sample_weight, random_state)
+        if first_pass:
+            scaled = self._numeric_targets and self.out_activation_ == "identity"
+            steps = self.solver in STOCHASTIC_SOLVERS
+            warn_of_scale(type(self).__name__, X, y if scaled else None, train.weights, steps=steps)
         if self.solver == "lbfgs":
             if validation is not None:
                 warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
@@ -295,31 +313,59 @@ class BaseMLP(BaseEstimator):
     def _validate_input(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """X as a C-contiguous array or CSR matrix of float32 or float64, y as an array."""
         dtype = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
-        return validate_data(  # type: ignore[no-any-return]
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            order="C",
-            dtype=dtype,
-            multi_output=True,
-            y_numeric=self._numeric_targets,
-        )
+        try:
+            return validate_data(  # type: ignore[no-any-return]
+                self,
+                X,
+                y,
+                reset=reset,
+                accept_sparse="csr",
+                order="C",
+                dtype=dtype,
+                multi_output=True,
+                y_numeric=self._numeric_targets,
+            )
+        except (TypeError, ValueError) as error:
+            explain(error, X=(X, np.float64 if self.dtype == "auto" else self.dtype), y=(y, self._target_dtype))
+            raise
+
+    @property
+    def _target_dtype(self) -> type[np.float64] | None:
+        """What numeric targets have to fit at first; None for labels."""
+        return np.float64 if self._numeric_targets else None
+
+    def _native_targets(self, y: Any, name: str) -> NDArray[Any]:
+        """Targets for the native loops; a ValueError that says where, if the network's dtype cannot hold a number."""
+        if self._numeric_targets:
+            try:
+                check_finite(y, self.model_.dtype, name)
+            except ValueError as error:
+                raise ValueError(f"{error}; scale the targets, or use dtype='float64'") from None
+        return self._encode_targets(y, self.model_.dtype)
 
     def _validation_data(self, X: Any, y: Any, sample_weight: Any) -> Data:
-        X = self._validate_features(X)
-        y = self._validation_targets(y)
+        X = self._validate_features(X, "X_val")
+        if X.dtype != self.model_.dtype:
+            as_features(X, self.model_.inputs, self.model_.dtype, name="X_val")
+        try:
+            y = self._validation_targets(y)
+        except (TypeError, ValueError) as error:
+            explain(error, y_val=(y, self._target_dtype))
+            raise
         check_consistent_length(X, y)
         if self._numeric_targets and len(y) < 2:
             raise ValueError(f"expected at least 2 rows in X_val, for their R^2, got {len(y)}")
         sample_weight = _as_weights(sample_weight, X, "sample_weight_val")
-        return Data(X, self._encode_targets(y, self.model_.dtype), sample_weight)
+        return Data(X, self._native_targets(y, "y_val"), sample_weight)
 
     # --- predict ---
 
-    def _validate_features(self, X: Any) -> Any:
-        return validate_data(self, X, reset=False, accept_sparse="csr", order="C", dtype=(np.float64, np.float32))
+    def _validate_features(self, X: Any, name: str = "X") -> Any:
+        try:
+            return validate_data(self, X, reset=False, accept_sparse="csr", order="C", dtype=(np.float64, np.float32))
+        except (TypeError, ValueError) as error:
+            explain(error, **{name: (X, np.float64)})
+            raise
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """The network's outputs (n, n_outputs_) for X (n, n_features_in_), in the network's dtype."""

@@ -34,7 +34,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "elu", "selu", "softplus", "gelu", "gelu_tanh", "silu", "mish", "exponential", "softmax" (see
         `mlpfast.activations`).
     solver : {"adam", "sgd", "lbfgs"}, default "adam"
-        "adam" and "sgd" go by mini-batches, "lbfgs" by all rows at once.
+        "adam" and "sgd" go by mini-batches, "lbfgs" by all rows at once. "lbfgs" is SciPy's, whose dot products are
+        summed by a BLAS: see `random_state`.
     alpha : float >= 0, default 0.0001
         L2 penalty: ``alpha / 2 * sum(W**2)``, divided by the number of rows of the batch (by the sum of their weights,
         if there are sample weights). Weights are penalised, biases are not.
@@ -53,7 +54,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Take the rows in a new random order in each epoch.
     random_state : int, RandomState instance or None, default None
         Source of the initial weights, the validation rows and the order of rows, drawn as scikit-learn draws them: the
-        same `random_state` trains the same network here and there, up to rounding.
+        same `random_state` trains the same network here and there, up to rounding. With "adam" and "sgd", an integer
+        gives the same bits on every machine and for every number of threads; with "lbfgs", for every number of
+        threads, but another processor or BLAS library may give another network of about the same loss.
     tol : float >= 0, default 1e-4
         Smallest change of the loss, or of the validation score, that counts as an improvement; for "lbfgs" the largest
         component of the gradient at which it stops.
@@ -94,8 +97,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_threads : int, optional
         At most so many threads; by default as many as the process may use and as pay. The results do not depend on it.
     callbacks : sequence of Callback, optional
-        Called at the start and end of training and of each epoch; see `mlpfast.callbacks`. The logs have "loss" and,
-        with validation, "val_accuracy".
+        Called at the start and end of training and of each epoch (each iteration of "lbfgs"); see `mlpfast.callbacks`.
+        The logs have "loss" and, with validation, "val_accuracy". ``trainer.model`` is `model_`: training goes on from
+        what a callback writes into its parameters. "lbfgs" then forgets the curvature that it has learnt, and begins
+        anew with the iterations that are left.
     max_seconds : float > 0, optional
         Stop training after so much time, with a ConvergenceWarning.
 
@@ -258,7 +263,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _check_classes(self, classes: NDArray[Any], incremental: bool) -> None:
         if not incremental and not self.warm_start:
             return
-        if self.warm_start and set(classes) != set(self.classes_):
+        if self.warm_start and not incremental and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit: expected "
                 f"{self.classes_}, got {classes}"
@@ -298,7 +303,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return weights if sample_weight is None else weights * sample_weight
 
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
-        return targets.astype(bool) if self.n_outputs_ == 1 else None  # scikit-learn stratifies binary targets only
+        if self.n_outputs_ != 1:  # scikit-learn stratifies binary targets only
+            return None
+        return self.classes_[targets.ravel().astype(np.intp)]  # the labels themselves, for its error about rare ones
 
     def _make_loss(self) -> Loss:
         smoothing = float(self.label_smoothing)
@@ -346,6 +353,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -----
         ConvergenceWarning
             If `max_iter` or `max_seconds` ended the training.
+        UserWarning
+            If the scale of X is so far from 1 that the fit may come to nothing; it says what to do.
         """
         self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self

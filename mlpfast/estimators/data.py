@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import zeroed
+
 
 @dataclass(frozen=True)
 class Data:
@@ -19,3 +21,14 @@ class Data:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def blanked(self) -> Data:
+        """The same with zeros in the rows of weight zero, so that no number in them can reach the loss or the score."""
+        if self.weights is None or self.weights.all():
+            return self
+        X, out = self.X, self.weights == 0.0
+        if hasattr(X, "indptr"):
+            X = type(X)((zeroed(X.data, np.repeat(out, np.diff(X.indptr))), X.indices, X.indptr), shape=X.shape)
+        else:
+            X = zeroed(X, out)
+        return Data(X, zeroed(self.y, out) if self.y.ndim == 2 else self.y, self.weights)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..model import Model
 from ..trainer import Trainer
 from ..validation import as_features
+from .blas import OneBlasThread
 from .data import Data
 from .reporting import Reporter
 
@@ -23,123 +23,170 @@ if TYPE_CHECKING:
     from .base import BaseMLP
 
 
+#: SciPy's part of an iteration is a few dot products. Sharing them among BLAS threads costs more than it saves, and
+#: many times more on a busy machine.
+_one_blas_thread = OneBlasThread()
+
+
 class _Stop(Exception):
     """Ends the minimisation from within: the time budget, or a callback."""
 
 
-class _OneBlasThread:
-    """Limits BLAS to one thread while any fit runs.
-
-    The limit is the whole process's: of fits in several threads, the first sets it and the last lifts it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._fits = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._fits == 0:
-                self._limits = threadpool_limits(1, user_api="blas")
-            self._fits += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._fits -= 1
-            if self._fits == 0:
-                self._limits.restore_original_limits()
-
-
-_one_blas_thread = _OneBlasThread()
+class _Rewritten(Exception):
+    """Ends one minimisation so that another begins: SciPy can't be told of parameters that a callback has written."""
 
 
 def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
     """Minimise the mean loss and the penalty.
 
-    The line search needs more digits than a float32 loss has, so a float32 network is trained as a float64 one and
-    rounded at the end.
+    Callbacks are given the estimator's own model, with the best parameters so far. Where they write others, the
+    minimisation begins anew from there, with the iterations and evaluations that are left.
     """
-    deadline = np.inf if mlp.max_seconds is None else time.monotonic() + mlp.max_seconds
-    model = Model(mlp.model_.inputs, mlp.model_.layers, dtype="float64")
-    model.parameters[:] = mlp.model_.parameters
-    trainer = Trainer(model, loss=mlp._make_loss(), n_threads=mlp.n_threads)
-    X = as_features(train.X, model.inputs, model.dtype)
-    targets = train.y if train.y.ndim == 1 else train.y.astype(np.float64, copy=False)
-    total_weight = len(train) if train.weights is None else train.weights.sum()
-    l2 = mlp.alpha / total_weight
-    best_loss, best = np.inf, model.parameters.copy()
+    search = _Search(mlp, train.blanked())
+    trainer = Trainer(
+        mlp.model_,
+        loss=mlp._make_loss(),
+        batch_size=None,
+        l2=float(mlp.alpha),
+        penalty_over_weights=True,
+        n_threads=mlp.n_threads,
+    )
     reporter = Reporter(mlp, trainer, epochs=mlp.max_iter)
     started = time.perf_counter()
-
-    def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        nonlocal best_loss
-        if time.monotonic() > deadline and np.isfinite(best_loss):
-            reporter.ended = "max_seconds"
-            raise _Stop
-        model.parameters[:] = parameters
-        loss, gradient = trainer.loss_and_gradient(X, targets, train.weights, l2=l2)
-        if loss < best_loss:
-            best_loss = loss
-            best[:] = parameters
-        return loss, gradient
 
     def end_iteration(_: NDArray[np.float64]) -> None:
         nonlocal started
         mlp.n_iter_ += 1
         if reporter.silent:
             return
-        now = time.perf_counter()
-        loss = _reported(mlp, best_loss, best, model, l2)
-        if reporter.end_epoch(loss, None, now - started, len(train)) or reporter.begin_epoch():
+        seconds = time.perf_counter() - started
+        search.show()
+        trainer.epochs += 1
+        if reporter.end_epoch(mlp.loss_, None, seconds, len(train)) or reporter.begin_epoch():
             raise _Stop
-        started = now
+        # At its limits SciPy stops by itself.
+        if search.take_over() and mlp.n_iter_ < mlp.max_iter and search.evaluations <= mlp.max_fun:
+            raise _Rewritten
+        started = time.perf_counter()
 
     mlp.n_iter_ = 0
-    try:
-        # SciPy's part of an iteration is a few dot products. Sharing them among BLAS threads costs more than it saves,
-        # and many times more on a busy machine.
-        with reporter, _one_blas_thread:
+    with reporter, _one_blas_thread():
+        try:
             if reporter.begin_epoch():
-                objective(model.parameters)  # for `loss_`
                 raise _Stop
+            search.take_over()
+            result = _minimise(mlp, search, end_iteration)
+            if search.is_evaluated:
+                search.best, search.best_loss = result.x, result.fun
+            if result.status == 0:
+                reporter.ended = "convergence"
+            else:
+                _warn_not_converged(mlp, result)
+        except KeyboardInterrupt:
+            if not search.is_evaluated and mlp.n_iter_ == 0:  # nothing has been learnt yet
+                raise
+            reporter.ended = "interrupt"
+            warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
+        except _Stop:
+            if time.monotonic() > search.deadline:
+                reporter.ended = "max_seconds"
+                why = f"lbfgs: the time budget of {mlp.max_seconds:g} seconds was used up before it converged."
+                warnings.warn(why, ConvergenceWarning, stacklevel=4)
+        # Before on_train_end, so that callbacks find the weights that stay.
+        search.take_over()
+        search.show()
+
+
+def _minimise(mlp: BaseMLP, search: _Search, end_iteration: Callable[[NDArray[np.float64]], None]) -> Any:
+    """SciPy's result, from as many minimisations as callbacks make of it."""
+    while True:
+        iterations = mlp.n_iter_
+        try:
             result = scipy.optimize.minimize(
-                objective,
-                model.parameters.copy(),
+                search.objective,
+                search.best.copy(),
                 method="L-BFGS-B",
                 jac=True,
                 callback=end_iteration,
-                options={"maxfun": mlp.max_fun, "maxiter": mlp.max_iter, "gtol": mlp.tol},
+                options={
+                    "maxfun": mlp.max_fun - search.evaluations,
+                    "maxiter": mlp.max_iter - iterations,
+                    "gtol": mlp.tol,
+                },
             )
-            reporter.ended = "convergence" if result.status == 0 else None
-        best, best_loss = result.x, result.fun
-        mlp.n_iter_ = min(result.nit, mlp.max_iter)
-        if result.status != 0:
-            _warn_not_converged(mlp, result)
-    except KeyboardInterrupt:
-        if not np.isfinite(best_loss):  # nothing has been learnt yet
-            raise
-        warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
-    except _Stop:
-        if time.monotonic() > deadline:
-            why = f"lbfgs: the time budget of {mlp.max_seconds:g} seconds was used up before it converged."
-            warnings.warn(why, ConvergenceWarning, stacklevel=4)
-    if not np.isfinite(best).all() or not np.isfinite(best_loss):
-        raise ValueError(
-            "The solver produced a non-finite loss or non-finite parameter weights. The input data may contain large "
-            "values and need to be preprocessed"
-        )
-    mlp.loss_ = _reported(mlp, best_loss, best, model, l2)
-    mlp.model_.parameters[:] = best
+        except _Rewritten:
+            continue
+        mlp.n_iter_ = min(iterations + result.nit, mlp.max_iter)
+        return result
 
 
-def _reported(mlp: BaseMLP, loss: float, parameters: NDArray[np.float64], model: Model, l2: float) -> float:
-    model.parameters[:] = parameters
-    penalty = 0.5 * l2 * sum(float(np.vdot(weights, weights)) for weights in model.weights)
-    return mlp._reported_loss(loss - penalty, penalty)
+class _Search:
+    """The objective and the best parameters that it has met, beside the model that the estimator and callbacks see.
+
+    The line search needs more digits than a float32 loss has, so a float32 network is trained as a float64 one and
+    rounded where it is shown.
+    """
+
+    def __init__(self, mlp: BaseMLP, train: Data) -> None:
+        self.deadline = np.inf if mlp.max_seconds is None else time.monotonic() + mlp.max_seconds
+        self.evaluations = 0
+        self._mlp = mlp
+        self._model = Model(mlp.model_.inputs, mlp.model_.layers, dtype="float64")
+        self._trainer = Trainer(self._model, loss=mlp._make_loss(), n_threads=mlp.n_threads)
+        self._X = as_features(train.X, self._model.inputs, self._model.dtype)
+        self._y = train.y if train.y.ndim == 1 else train.y.astype(np.float64, copy=False)
+        self._weights = train.weights
+        self._l2 = mlp.alpha / (len(train) if train.weights is None else train.weights.sum())
+        self._shown = mlp.model_.parameters.copy()
+        self.best: NDArray[np.float64] = self._shown.astype(np.float64)
+        self.best_loss = np.inf
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether a finite loss belongs to the best parameters."""
+        return bool(np.isfinite(self.best_loss))
+
+    def objective(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The loss with its penalty, and its gradient."""
+        if time.monotonic() > self.deadline and self.is_evaluated:
+            raise _Stop
+        self.evaluations += 1
+        self._model.parameters[:] = parameters
+        loss, gradient = self._trainer.loss_and_gradient(self._X, self._y, self._weights, l2=self._l2)
+        if loss < self.best_loss:
+            self.best_loss = loss
+            self.best[:] = parameters
+        return loss, gradient
+
+    def show(self) -> None:
+        """Give the estimator the best parameters and their loss; a ValueError, and nothing given, if not finite."""
+        if not self.is_evaluated:
+            self.objective(self.best)
+        with np.errstate(over="ignore"):
+            shown = self.best.astype(self._shown.dtype)
+        if not np.isfinite(shown).all() or not self.is_evaluated:
+            raise ValueError(
+                "The solver produced a non-finite loss or non-finite parameter weights. The input data may contain "
+                "large values and need to be preprocessed"
+            )
+        self._model.parameters[:] = self.best
+        penalty = 0.5 * self._l2 * sum(float(np.vdot(weights, weights)) for weights in self._model.weights)
+        self._mlp.loss_ = self._mlp._reported_loss(self.best_loss - penalty, penalty)
+        self._mlp.model_.parameters[:] = self._shown = shown
+
+    def take_over(self) -> bool:
+        """Make the best parameters what callbacks have written since they were shown; False if they have not."""
+        given = self._mlp.model_.parameters
+        written = given != self._shown
+        if not written.any():
+            return False
+        self.best[written] = given[written]  # what was not written keeps the digits that a float32 model has not
+        self.best_loss = np.inf
+        return True
 
 
 def _warn_not_converged(mlp: BaseMLP, result: Any) -> None:
-    hint = "; a larger max_iter may help" if result.nit >= mlp.max_iter else ""
+    hint = "; a larger max_iter may help" if mlp.n_iter_ >= mlp.max_iter else ""
     warnings.warn(
         f"lbfgs failed to converge after {mlp.n_iter_} iterations (status {result.status}: {result.message}){hint}. "
         "Scaling the features to a common range often helps as well",

@@ -33,7 +33,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "elu", "selu", "softplus", "gelu", "gelu_tanh", "silu", "mish", "exponential", "softmax" (see
         `mlpfast.activations`).
     solver : {"adam", "sgd", "lbfgs"}, default "adam"
-        "adam" and "sgd" go by mini-batches, "lbfgs" by all rows at once.
+        "adam" and "sgd" go by mini-batches, "lbfgs" by all rows at once. "lbfgs" is SciPy's, whose dot products are
+        summed by a BLAS: see `random_state`.
     alpha : float >= 0, default 0.0001
         L2 penalty: ``alpha / 2 * sum(W**2)``, divided by the number of rows of the batch (by the sum of their weights,
         if there are sample weights). Weights are penalised, biases are not.
@@ -52,7 +53,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Take the rows in a new random order in each epoch.
     random_state : int, RandomState instance or None, default None
         Source of the initial weights, the validation rows and the order of rows, drawn as scikit-learn draws them: the
-        same `random_state` trains the same network here and there, up to rounding.
+        same `random_state` trains the same network here and there, up to rounding. With "adam" and "sgd", an integer
+        gives the same bits on every machine and for every number of threads; with "lbfgs", for every number of
+        threads, but another processor or BLAS library may give another network of about the same loss.
     tol : float >= 0, default 1e-4
         Smallest change of the loss, or of the validation score, that counts as an improvement; for "lbfgs" the largest
         component of the gradient at which it stops.
@@ -92,8 +95,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_threads : int, optional
         At most so many threads; by default as many as the process may use and as pay. The results do not depend on it.
     callbacks : sequence of Callback, optional
-        Called at the start and end of training and of each epoch; see `mlpfast.callbacks`. The logs have "loss" and,
-        with validation, "val_r2".
+        Called at the start and end of training and of each epoch (each iteration of "lbfgs"); see `mlpfast.callbacks`.
+        The logs have "loss" and, with validation, "val_r2". ``trainer.model`` is `model_`: training goes on from
+        what a callback writes into its parameters. "lbfgs" then forgets the curvature that it has learnt, and begins
+        anew with the iterations that are left.
     max_seconds : float > 0, optional
         Stop training after so much time, with a ConvergenceWarning.
 
@@ -248,6 +253,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _as_targets(self, y: Any, name: str) -> Any:
         """One column becomes 1-D, with scikit-learn's DataConversionWarning; counts and rates are checked."""
+        if y.dtype.kind in "SU":  # numbers that are written out
+            y = y.astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and y.min() < 0:
@@ -313,6 +320,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -----
         ConvergenceWarning
             If `max_iter` or `max_seconds` ended the training.
+        UserWarning
+            If the scale of X or y is so far from 1 that the fit may come to nothing; it says what to do.
         """
         self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self

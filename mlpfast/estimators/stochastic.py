@@ -52,6 +52,7 @@ def fit_stochastic(
     if mlp.early_stopping and mlp._best_parameters is None:
         mlp.best_validation_score_ = -np.inf  # there are no weights to go back to for an earlier score
 
+    train, validation = train.blanked(), None if validation is None else validation.blanked()
     X = as_features(train.X, mlp.model_.inputs, mlp.model_.dtype)
     reporter = Reporter(mlp, trainer, epochs=1 if incremental else mlp.max_iter)
     mlp.n_iter_ = 0
