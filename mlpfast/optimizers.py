@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from .errors import boolean, real, unknown_name
+from .errors import boolean, known_name, real
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "as_optimizer"]
 
@@ -143,9 +143,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop
 
 
 def as_optimizer(optimizer: str | Optimizer) -> Optimizer:
-    """An `Optimizer` from itself or from its name (with its default hyper-parameters)."""
+    """An `Optimizer` from itself or from its name, or another library's (with its default hyper-parameters)."""
     if isinstance(optimizer, Optimizer):
         return optimizer
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise unknown_name("optimizer", optimizer, OPTIMIZERS)
-    return OPTIMIZERS[optimizer]()
+    return OPTIMIZERS[known_name("optimizer", optimizer, OPTIMIZERS)]()

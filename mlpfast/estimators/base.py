@@ -20,14 +20,12 @@ from ..callbacks import check_callbacks
 from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
+from ..names import ALIASES
 from ..trainer import Trainer
 from .data import Data
 from .lbfgs import fit_lbfgs
 from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
 from .views import ParameterViews
-
-#: scikit-learn's names for activations where ours differ.
-SKLEARN_NAMES = {"logistic": "sigmoid", "exp": "exponential"}
 
 #: Attributes of the stochastic solvers alone.
 _PROGRESS = (
@@ -46,7 +44,7 @@ class BaseMLP(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({*ACTIVATIONS, "logistic"}), Activation, list, tuple],
+        "activation": [StrOptions({*ACTIVATIONS, *ALIASES["activation"]}), Activation, list, tuple],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -171,7 +169,7 @@ class BaseMLP(BaseEstimator):
         activations = self._one_for_each("activation", self.activation, (str, Activation), len(sizes))
         rates = self._one_for_each("dropout", self.dropout, Real, len(sizes))
         return [
-            Dense(int(size), SKLEARN_NAMES.get(activation, activation), dropout=float(rate))
+            Dense(int(size), activation, dropout=float(rate))
             for size, activation, rate in zip(sizes, activations, rates, strict=True)
         ]
 
@@ -199,7 +197,7 @@ class BaseMLP(BaseEstimator):
 
     def _prepare_model(self, n_features: int, dtype: np.dtype[Any], random_state: Any, first_pass: bool) -> None:
         """A new network, or the old one with what `set_params` may have changed in it."""
-        output = Dense(self.n_outputs_, SKLEARN_NAMES.get(self.out_activation_, self.out_activation_))
+        output = Dense(self.n_outputs_, self.out_activation_)
         layers = (*self._hidden_layers(), output)
         if first_pass:
             self.model_ = Model(n_features, layers, dtype=dtype)
