@@ -79,7 +79,8 @@ class Model:
 
     def __init__(self, inputs: int, layers: Sequence[Dense], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
         self._build(inputs, layers, dtype, seed)
-        self._initialize()
+        with np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
+            self._initialize()
 
     def _build(self, inputs: int, layers: Sequence[Dense], dtype: DTypeLike, seed: int) -> None:
         """Everything but the values: the parameters, all zero, and the views into them."""
@@ -173,9 +174,8 @@ class Model:
         """
         try:
             result = self.network.predict(X, out, n_threads)
-        except NotFiniteError:
-            validation.check_finite(X, self.dtype, "X")  # says where
-            raise
+        except NotFiniteError as error:
+            raise validation.finite_error(X, self.dtype, "X", given=X) or error from None  # says where
         if result is None:  # X is not an array that it reads as it is
             X = validation.as_features(X, self.inputs, self.dtype, one_row=True)
             if isinstance(X, tuple):
