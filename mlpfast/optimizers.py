@@ -8,9 +8,10 @@ step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The othe
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from .errors import boolean, known_name, real
+from .hints import OPTIMIZER_ARGUMENTS, explain_arguments
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "as_optimizer"]
 
@@ -32,6 +33,15 @@ class Optimizer:
         object.__setattr__(self, field, real(field, getattr(self, field), **bounds))
 
 
+_T = TypeVar("_T", bound=Optimizer)
+
+
+def _explained(cls: type[_T]) -> type[_T]:
+    cls.__init__ = explain_arguments(OPTIMIZER_ARGUMENTS)(cls.__init__)  # type: ignore[method-assign]
+    return cls
+
+
+@_explained
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Gradient descent with momentum, by velocity ``v``.
@@ -60,6 +70,7 @@ class SGD(Optimizer):
         object.__setattr__(self, "nesterov", boolean("nesterov", self.nesterov))
 
 
+@_explained
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """Gradient descent scaled by a running root mean square of the gradient (Tieleman and Hinton, 2012).
@@ -91,6 +102,7 @@ class RMSprop(Optimizer):
         self._check("epsilon", above=0.0)
 
 
+@_explained
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015): steps by the ratio of two running means, of the gradient and of its square.
@@ -129,6 +141,7 @@ class Adam(Optimizer):
         object.__setattr__(self, "amsgrad", boolean("amsgrad", self.amsgrad))
 
 
+@_explained
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay on by default (Loshchilov and Hutter, 2019); parameters as `Adam`'s."""

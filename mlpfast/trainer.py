@@ -6,7 +6,7 @@ import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from .core.engine import Engine
 from .core.optimizers import new_state
 from .core.results import EpochResult, NotFiniteError
 from .errors import DivergenceError, boolean, integer, real
+from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, missing_attribute
 from .losses import Loss, as_loss
 from .metrics import as_metrics
 from .model import Model
@@ -145,6 +146,7 @@ class Trainer:
     (30, True)
     """
 
+    @explain_arguments(TRAINER_ARGUMENTS)
     def __init__(
         self,
         model: Model,
@@ -195,6 +197,7 @@ class Trainer:
     def learning_rate(self, value: float) -> None:
         self._learning_rate = real("learning_rate", value, above=0.0)
 
+    @explain_arguments(FIT_ARGUMENTS)
     def fit(
         self,
         X: Any,
@@ -387,6 +390,11 @@ class Trainer:
         data = self._check(X, y, sample_weight, finite=False)
         n = len(data.y)
         return float(self._run(self._engine_of(n, exact=False), data, None, n, 0.0, epochs=0).loss)
+
+    if not TYPE_CHECKING:  # a type checker goes on reporting what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(f"{type(self).__name__!r} object", name, TRAINER_ATTRIBUTES)
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine's arena and the snapshot are made anew when they are needed.

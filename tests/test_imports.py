@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
-PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "names", "optimizers", "schedules"}
+PURE_DATA = {
+    "activations",
+    "errors",
+    "hints",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "names",
+    "optimizers",
+    "schedules",
+}
 ON_CORE = {"gradcheck", "kernels", "model", "trainer"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers.
 MAY_TOUCH_CORE = {*ON_CORE, "cli"}

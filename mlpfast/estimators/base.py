@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ..activations import ACTIVATIONS, Activation
 from ..callbacks import check_callbacks
-from ..layers import Dense
+from ..layers import Dense, one_for_each
 from ..losses import Loss
 from ..model import Model
 from ..names import ALIASES
@@ -166,20 +166,12 @@ class BaseMLP(BaseEstimator):
         sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
         if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
             raise ValueError(f"expected hidden_layer_sizes to be whole numbers > 0, got {sizes}")
-        activations = self._one_for_each("activation", self.activation, (str, Activation), len(sizes))
-        rates = self._one_for_each("dropout", self.dropout, Real, len(sizes))
+        activations = one_for_each("activation", self.activation, (str, Activation), len(sizes))
+        rates = one_for_each("dropout", self.dropout, Real, len(sizes))
         return [
             Dense(int(size), activation, dropout=float(rate))
             for size, activation, rate in zip(sizes, activations, rates, strict=True)
         ]
-
-    @staticmethod
-    def _one_for_each(name: str, value: Any, kind: type | tuple[type, ...], n: int) -> Sequence[Any]:
-        if isinstance(value, kind):
-            return [value] * n
-        if len(value) != n:
-            raise ValueError(f"expected one {name} for each of the {n} hidden layers, got {len(value)}: {value!r}")
-        return value  # type: ignore[no-any-return]
 
     def _draw_parameters(self, random_state: np.random.RandomState) -> None:
         """Draw Glorot and Bengio's uniform weights, and biases, in scikit-learn's order.
