@@ -117,6 +117,15 @@ def integer(name: str, value: object, *, at_least: int = 1, at_most: int | None 
 
 def boolean(name: str, value: object) -> bool:
     """`value` as a bool, if it is one (Python's or NumPy's); an error that names it otherwise."""
-    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+    if _is_boolean(value):
         return bool(value)
     raise TypeError(f"expected {name} to be True or False, got {value!r} ({type(value).__name__})")
+
+
+def verbosity(value: object) -> bool:
+    """Whether to show progress: a bool, or a whole number from 0; an error otherwise."""
+    return bool(value) if _is_boolean(value) else integer("verbose", value, at_least=0) > 0
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # of NumPy, not imported here

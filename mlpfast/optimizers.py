@@ -7,6 +7,7 @@ step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The othe
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, TypeVar
 
@@ -29,8 +30,21 @@ class Optimizer:
         self._check("learning_rate", above=0.0)
         self._check("weight_decay", at_least=0.0)
 
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        """Raise a ValueError if a step would divide by zero in this dtype, whose smallest normal number is given.
+
+        Training flushes smaller numbers to zero: of an epsilon that small, 0/0 is left where the gradient is zero.
+        """
+
     def _check(self, field: str, **bounds: float) -> None:
         object.__setattr__(self, field, real(field, getattr(self, field), **bounds))
+
+    def _check_epsilon(self, epsilon: float, least: float, dtype: str) -> None:
+        if epsilon < least:
+            raise ValueError(
+                f"expected epsilon of {type(self).__name__} to be >= {least:.3g} for a model of {dtype}, which rounds "
+                f"smaller ones to zero; got {epsilon:g}"
+            )
 
 
 _T = TypeVar("_T", bound=Optimizer)
@@ -85,6 +99,7 @@ class RMSprop(Optimizer):
         Decay of the running mean of squares.
     momentum : float in [0, 1], default 0.0
     epsilon : float > 0, default 1e-8
+        A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
     """
@@ -101,6 +116,9 @@ class RMSprop(Optimizer):
         self._check("momentum", at_least=0.0, at_most=1.0)
         self._check("epsilon", above=0.0)
 
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        self._check_epsilon(self.epsilon, smallest, dtype)
+
 
 @_explained
 @dataclass(frozen=True)
@@ -115,6 +133,8 @@ class Adam(Optimizer):
     learning_rate : float > 0, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float > 0, default 1e-8
+        A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
+        below 3.7e-37 in float32.
     epsilon_hat : bool, default False
         Add epsilon to the uncorrected ``sqrt(v)`` instead, as at the end of section 2 of the paper (its epsilon-hat);
         scikit-learn and Keras do.
@@ -139,6 +159,11 @@ class Adam(Optimizer):
         self._check("epsilon", above=0.0)
         object.__setattr__(self, "epsilon_hat", boolean("epsilon_hat", self.epsilon_hat))
         object.__setattr__(self, "amsgrad", boolean("amsgrad", self.amsgrad))
+
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        # Beside the uncorrected sqrt(v), which is what is computed, epsilon is multiplied by sqrt(1 - beta_2^t).
+        factor = 1.0 if self.epsilon_hat else math.sqrt(1.0 - self.beta_2)
+        self._check_epsilon(self.epsilon, smallest / factor, dtype)
 
 
 @_explained

@@ -16,14 +16,14 @@ from .core.data import SHUFFLE, all_finite, permutation
 from .core.engine import Engine
 from .core.optimizers import new_state
 from .core.results import EpochResult, NotFiniteError
-from .errors import DivergenceError, boolean, integer, real
+from .errors import DivergenceError, boolean, integer, real, verbosity
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, missing_attribute
 from .losses import Loss, as_loss
 from .metrics import as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .progress import Progress
-from .validation import CSR, Features, as_features, as_sample_weight, as_targets, check_finite, n_rows
+from .validation import CSR, Features, as_features, as_sample_weight, as_targets, finite_error, n_rows
 
 __all__ = ["History", "Trainer"]
 
@@ -133,7 +133,8 @@ class Trainer:
     Raises
     ------
     TypeError, ValueError
-        For unknown names, numbers out of range, or a loss that does not fit the model's output activation.
+        For unknown names, numbers out of range, a loss that does not fit the model's output activation, or an epsilon
+        of the optimizer that the model's dtype rounds to zero.
 
     Examples
     --------
@@ -170,6 +171,7 @@ class Trainer:
         self.loss = as_loss(loss)
         self.loss.check_output(output_activation)
         self.optimizer = as_optimizer(optimizer)
+        self.optimizer.check_precision(model.dtype.name, float(np.finfo(model.dtype).tiny))
         self.batch_size = None if batch_size is None else integer("batch_size", batch_size)
         self.l1 = real("l1", l1, at_least=0.0)
         self.l2 = real("l2", l2, at_least=0.0)
@@ -205,7 +207,7 @@ class Trainer:
         epochs: int = 1,
         validation_data: tuple[Any, ...] | None = None,
         sample_weight: Any = None,
-        verbose: int = 1,
+        verbose: bool | int = 1,
         max_seconds: float | None = None,
     ) -> History:
         """Train for some epochs.
@@ -221,8 +223,8 @@ class Trainer:
             Evaluated after each epoch; the results are recorded as "val_loss" and "val_<metric>".
         sample_weight : array_like of shape (n,), optional
             Weights >= 0 of the rows in the loss, which is a weighted mean over each batch, and in the named metrics.
-        verbose : int, default 1
-            1: a progress bar; 0: nothing.
+        verbose : bool or int >= 0, default 1
+            1, or more: a progress bar; 0: nothing.
         max_seconds : float, optional
             Stop, after a whole step, when this much time has passed since the call.
 
@@ -234,7 +236,8 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            For input that does not fit the model or the loss; the model is unchanged.
+            For input that does not fit the model or the loss, or parameters that are NaN or infinite from the start;
+            the model is unchanged.
         DivergenceError
             When the loss or the parameters become infinite or NaN; the model keeps the last finite parameters.
         KeyboardInterrupt
@@ -244,10 +247,13 @@ class Trainer:
         epochs = integer("epochs", epochs)
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
         deadline = 0.0 if budget is None else started + budget
-        data = self._check(X, y, sample_weight, finite=False)
+        show = verbosity(verbose)
+        # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
+        data = self._check(X, y, sample_weight, finite=show)
+        _check_parameters(self.model)
         validation = None if validation_data is None else self._check_validation(validation_data)
         # The bar comes last, so that it shows what the other callbacks did.
-        callbacks = (*self.callbacks, Progress(epochs)) if verbose else self.callbacks
+        callbacks = (*self.callbacks, Progress(epochs)) if show else self.callbacks
         history = self.history = History()
         logs: Logs = {}
         out_of_time = False
@@ -260,7 +266,7 @@ class Trainer:
                     break
                 epoch_started = time.perf_counter()
                 order = permutation(self.seed, SHUFFLE, self.epochs, len(data.y)) if self.shuffle else None
-                result = self.run_epoch(data.X, data.y, data.sample_weight, order=order, deadline=deadline)
+                result = self._run_epoch(data, order, deadline)
                 seconds = time.perf_counter() - epoch_started
                 out_of_time = result.status == "deadline"
                 if result.steps == 0:
@@ -311,12 +317,10 @@ class Trainer:
 
         Raises
         ------
-        DivergenceError, KeyboardInterrupt
+        ValueError, DivergenceError, KeyboardInterrupt
             As `fit`.
         """
-        n = len(y) if order is None else len(order)
-        batch_rows = min(self.batch_size or n, n)
-        return self._run(self._engine_of(batch_rows), _Data(X, y, sample_weight), order, n, deadline, epochs=1)
+        return self._run_epoch(_Data(X, y, sample_weight, X), order, deadline)
 
     def loss_and_gradient(
         self,
@@ -383,7 +387,7 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            For input that does not fit the model or the loss.
+            For input that does not fit the model or the loss, or parameters that are NaN or infinite already.
         DivergenceError
             When the loss or the parameters become infinite or NaN; the model is unchanged.
         """
@@ -416,6 +420,11 @@ class Trainer:
             )
         X, y, sample_weight = (*validation_data, None)[:3]
         return self._check(X, y, sample_weight, of=" of validation_data")
+
+    def _run_epoch(self, data: _Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
+        n = len(data.y) if order is None else len(order)
+        batch_rows = min(self.batch_size or n, n)
+        return self._run(self._engine_of(batch_rows), data, order, n, deadline, epochs=1)
 
     def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
@@ -476,16 +485,18 @@ class Trainer:
             # Where the loss is not finite, the engine leaves the parameters as they were before that step. They may
             # have gone bad earlier, though, behind a saturated activation; from then on they stay bad.
             broken = not all_finite(parameters)
+            if (broken or result.status == "diverged") and not all_finite(snapshot[0]):
+                restore()
+                _check_parameters(self.model)
             if broken:
                 steps = bisect_left(range(1, steps), True, key=breaks_within)
                 restore()
                 if steps > 0:
                     _raise_if_interrupted(run(max_steps=steps))
-        except NotFiniteError:
+        except NotFiniteError as error:
             restore()
-            if not isinstance(data.X, CSR):
-                check_finite(data.X, self.model.dtype, "X")  # says where
-            raise
+            place = None if isinstance(data.X, CSR) else finite_error(data.X, self.model.dtype, "X", data.given_X)
+            raise place or error from None
         except BaseException:
             restore()
             raise
@@ -527,6 +538,17 @@ class Trainer:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
                 values[metric.name] = float(metric.function(data.y, predictions))
         return values
+
+
+def _check_parameters(model: Model) -> None:
+    """Raise a ValueError that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
+    if all_finite(model.parameters):
+        return
+    for name, tensors in (("weights", model.weights), ("biases", model.biases)):
+        for i, tensor in enumerate(tensors):
+            error = finite_error(tensor, model.dtype, f"model.{name}[{i}]")
+            if error is not None:
+                raise ValueError(f"{error}: the model's parameters were not finite before training started")
 
 
 def _raise_if_interrupted(result: EpochResult) -> None:
