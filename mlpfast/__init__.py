@@ -21,6 +21,7 @@ from ._version import __version__
 from .activations import Activation
 from .errors import DivergenceError, ModelFileError
 from .gradcheck import gradcheck
+from .hints import PACKAGE_ATTRIBUTES, missing_attribute
 from .layers import Dense
 from .model import Model, mlp
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -64,6 +65,7 @@ _threadpoolctl.register()
 # What most programs don't need, or what needs an optional dependency, is imported when it is first asked for.
 _LAZY_NAMES = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "load": "io"}
 _LAZY_MODULES = ("datasets", "kernels")
+_MODULES = (activations, callbacks, initializers, layers, losses, metrics, optimizers)
 
 
 def __getattr__(name: str) -> Any:
@@ -72,7 +74,8 @@ def __getattr__(name: str) -> Any:
     elif name in _LAZY_NAMES:
         value = getattr(importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        places = [f"it is {module.__name__}.{name}" for module in _MODULES if name in module.__all__]
+        raise missing_attribute(f"module {__name__!r}", name, {name: places[0]} if places else PACKAGE_ATTRIBUTES)
     globals()[name] = value
     return value
 

@@ -16,13 +16,15 @@ mish        z tanh(softplus(z)) (Misra, 2019)
 exponential exp(z), for log-rates (poisson loss)
 softmax     exp(z_j) / sum_k exp(z_k), over a row
 =========== ============================================================================================
+
+Other libraries' names for them are taken too: see `mlpfast.names`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import real, unknown_name
+from .errors import known_name, real
 
 __all__ = ["ACTIVATIONS", "Activation", "as_activation"]
 
@@ -54,7 +56,8 @@ class Activation:
     Parameters
     ----------
     name : str
-        One of `mlpfast.activations.ACTIVATIONS`.
+        One of `mlpfast.activations.ACTIVATIONS`, or what another library calls it (``"swish"``, ``"linear"``,
+        ``"logistic"`` ...); the attribute is our name.
     alpha : float, optional
         Slope of the negative side of ``leaky_relu`` (default 0.01), or minus the limit of the negative side of ``elu``
         (default 1.0). The other activations take none.
@@ -62,7 +65,8 @@ class Activation:
     Raises
     ------
     ValueError
-        If the name is unknown (the nearest name is offered), `alpha` is negative, or the activation takes none.
+        If the name is unknown (the right one or the nearest is offered), `alpha` is negative, or the activation takes
+        none.
 
     Examples
     --------
@@ -74,8 +78,7 @@ class Activation:
     alpha: float
 
     def __init__(self, name: str, alpha: float | None = None) -> None:
-        if not isinstance(name, str) or name not in ACTIVATIONS:
-            raise unknown_name("activation", name, ACTIVATIONS)
+        name = known_name("activation", name, ACTIVATIONS)
         value = ACTIVATIONS[name] if alpha is None else real("alpha", alpha, at_least=0.0)
         if name not in _PARAMETRIC and value != 0.0:
             raise ValueError(f"expected no alpha for activation {name!r}, got {alpha!r}; it is for leaky_relu and elu")
@@ -87,5 +90,5 @@ class Activation:
 
 
 def as_activation(activation: str | Activation) -> Activation:
-    """An `Activation` from itself or from its name."""
+    """An `Activation` from itself or from its name, or from another library's name of it."""
     return activation if isinstance(activation, Activation) else Activation(activation)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
+
+from .names import ALIASES, UNLIKE, squeezed
 
 __all__ = ["DivergenceError", "ModelFileError"]
 
@@ -44,14 +46,47 @@ def excerpt(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - end - 5]} ... {text[-end:]}"
 
 
+def known_name(kind: str, name: object, valid: Collection[str]) -> str:
+    """The name in `valid` that `name` is, or is another library's alias of; an error that offers one otherwise."""
+    if isinstance(name, str):
+        ours = ALIASES.get(kind, {}).get(name, name)
+        if ours in valid:
+            return ours
+    raise unknown_name(kind, name, valid)
+
+
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> Exception:
-    """The error for a name that is not in `valid`: it offers the nearest one."""
+    """The error for a name that is not in `valid`: it offers the right one, or the nearest."""
     valid = sorted(valid)
-    if not isinstance(name, str):
-        return TypeError(f"expected {kind} to be one of {', '.join(valid)}; got {name!r} ({type(name).__name__})")
-    near = difflib.get_close_matches(name.lower(), valid, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return ValueError(f"unknown {kind} {name!r}; {hint}expected one of {', '.join(valid)}")
+    if isinstance(name, str):
+        hint = _instead(kind, name, valid) or _nearest(kind, name, valid)
+        return ValueError(f"unknown {kind} {name!r}; {hint and f'{hint}; '}expected one of {', '.join(valid)}")
+    # A function, a class or an instance of another library has a name, too.
+    called = str(None) if name is None else getattr(name, "__name__", type(name).__name__)
+    hint = _instead(kind, called, valid)
+    got = f"got {name!r} ({type(name).__name__})"
+    return TypeError(f"expected {kind} to be one of {', '.join(valid)}; {got}{hint and f'; {hint}'}")
+
+
+def _instead(kind: str, name: str, valid: Iterable[str]) -> str:
+    """What to write for a name of another library, or for one of ours that is spelt in another way; or nothing."""
+    bare = squeezed(name)
+    if bare in UNLIKE.get(kind, {}):
+        return UNLIKE[kind][bare]
+    ours = _spellings(kind, valid).get(bare)
+    return f"did you mean {ours!r}?" if ours else ""
+
+
+def _nearest(kind: str, name: str, valid: Iterable[str]) -> str:
+    spellings = _spellings(kind, valid)
+    near = difflib.get_close_matches(squeezed(name), spellings, n=1)
+    return f"did you mean {spellings[near[0]]!r}?" if near else ""
+
+
+def _spellings(kind: str, valid: Iterable[str]) -> dict[str, str]:
+    """Our names by their squeezed form, and by those of their aliases."""
+    aliases = ALIASES.get(kind, {}).items()
+    return {squeezed(alias): ours for alias, ours in aliases} | {squeezed(ours): ours for ours in valid}
 
 
 def real(
@@ -91,6 +126,15 @@ def integer(name: str, value: object, *, at_least: int = 1, at_most: int | None 
 
 def boolean(name: str, value: object) -> bool:
     """`value` as a bool, if it is one (Python's or NumPy's); an error that names it otherwise."""
-    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+    if _is_boolean(value):
         return bool(value)
     raise TypeError(f"expected {name} to be True or False, got {value!r} ({type(value).__name__})")
+
+
+def verbosity(value: object) -> bool:
+    """Whether to show progress: a bool, or a whole number from 0; an error otherwise."""
+    return bool(value) if _is_boolean(value) else integer("verbose", value, at_least=0) > 0
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # of NumPy, not imported here

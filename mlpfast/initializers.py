@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from .activations import Activation
-from .errors import real, unknown_name
+from .errors import known_name, real
 
 __all__ = [
     "Constant",
@@ -162,12 +162,10 @@ _HE = ("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish")
 
 
 def as_initializer(initializer: str | Initializer) -> Initializer:
-    """An `Initializer` from itself or from its name (with its default parameters)."""
+    """An `Initializer` from itself or from its name, or another library's (with its default parameters)."""
     if isinstance(initializer, Initializer):
         return initializer
-    if not isinstance(initializer, str) or initializer not in INITIALIZERS:
-        raise unknown_name("initializer", initializer, INITIALIZERS)
-    return INITIALIZERS[initializer]()
+    return INITIALIZERS[known_name("initializer", initializer, INITIALIZERS)]()
 
 
 def default_initializer(activation: Activation) -> Initializer:

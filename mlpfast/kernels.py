@@ -353,7 +353,8 @@ def softmax_jacobian(s: ArrayLike) -> Floats:
     """
     (s,) = _same_dtype(s=s)
     _rows("s", s)
-    jacobian: Floats = s[..., :, None] * (np.eye(s.shape[-1], dtype=s.dtype) - s[..., None, :])
+    with np.errstate(under="ignore"):
+        jacobian: Floats = s[..., :, None] * (np.eye(s.shape[-1], dtype=s.dtype) - s[..., None, :])
     return jacobian
 
 
@@ -365,7 +366,8 @@ def _same_dtype(**arrays: ArrayLike) -> tuple[Floats, ...]:
             raise TypeError(f"expected {name} to be real numbers, got dtype {array.dtype}")
     float32 = all(array.dtype == np.float32 for array in converted.values())
     dtype = np.float32 if float32 else np.float64
-    return tuple(np.asarray(array, dtype, order="C") for array in converted.values())
+    with np.errstate(all="ignore"):  # a cast rounds as it does, whatever the user has set
+        return tuple(np.asarray(array, dtype, order="C") for array in converted.values())
 
 
 def _rows(name: str, array: Floats) -> Floats:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .activations import Activation, as_activation
 from .errors import integer, real
+from .hints import DENSE_ARGUMENTS, explain_arguments
 from .initializers import Initializer, as_initializer, default_initializer
 
 __all__ = ["Dense"]
@@ -46,6 +49,7 @@ class Dense:
     bias_initializer: Initializer
     dropout: float
 
+    @explain_arguments(DENSE_ARGUMENTS)
     def __init__(
         self,
         units: int,
@@ -72,3 +76,18 @@ class Dense:
         if self.dropout:
             parts.append(f"dropout={self.dropout:g}")
         return f"Dense({', '.join(parts)})"
+
+
+def one_for_each(name: str, value: Any, single: type | tuple[type, ...], hidden_layers: int) -> Sequence[Any]:
+    """One value for each hidden layer: `value` itself, or where it is of a `single` type, as often as needed."""
+    if isinstance(value, single):
+        return [value] * hidden_layers
+    try:
+        values = list(value)
+    except TypeError:  # neither; the layer says what it wants
+        return [value] * hidden_layers
+    if len(values) != hidden_layers:
+        raise ValueError(
+            f"expected one {name} for each of the {hidden_layers} hidden layers, got {len(values)}: {value!r}"
+        )
+    return values

@@ -12,6 +12,9 @@ With output ``h``, pre-activation ``z`` and target ``y``, the term of one output
 
 The last three are computed from ``z``, whichever of the two output activations the model has: they are exact where a
 probability rounds to 0 or 1, and their gradient with respect to ``z`` is ``p - y``.
+
+Names of scikit-learn and Keras are taken too (see `mlpfast.names`), with the formulas above: ``mean_squared_error`` has
+its factor 1/2 as a loss, not as a metric, and several outputs add up where Keras and PyTorch take their mean.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .activations import Activation
-from .errors import real, unknown_name
+from .errors import known_name, real
 
 __all__ = [
     "LOSSES",
@@ -59,9 +62,11 @@ class Loss:
         """Raise a ValueError if a model with this output activation can't be trained with the loss."""
         if self.output_activations and activation.name not in self.output_activations:
             expected = " or ".join(self.output_activations)
+            fitting = [name for name, loss in LOSSES.items() if activation.name in loss.output_activations]
             raise ValueError(
                 f"expected output activation {expected} for loss {self.name!r} (with identity, the outputs are "
                 f"{'log-rates' if self.name == 'poisson' else 'logits'}), got {activation.name!r}"
+                + "".join(f"; its loss is {name!r}" for name in fitting)
             )
 
 
@@ -167,9 +172,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def as_loss(loss: str | Loss) -> Loss:
-    """A `Loss` from itself or from its name (with its default parameters)."""
+    """A `Loss` from itself or from its name, or another library's (with its default parameters)."""
     if isinstance(loss, Loss):
         return loss
-    if not isinstance(loss, str) or loss not in LOSSES:
-        raise unknown_name("loss", loss, LOSSES)
-    return LOSSES[loss]()
+    return LOSSES[known_name("loss", loss, LOSSES)]()

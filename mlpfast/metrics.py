@@ -3,7 +3,7 @@
 A metric is a name or a function ``f(y_true, y_pred) -> float``:
 
 =================================== ==================================================================================
-accuracy                            share of rows whose class is right: the largest output with cross_entropy, each
+accuracy, acc                       share of rows whose class is right: the largest output with cross_entropy, each
                                     output on its side of 1/2 with binary_cross_entropy
 mse, mean_squared_error             mean over outputs of (h - y)^2
 mae, mean_absolute_error            mean over outputs of abs(h - y)
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .activations import Activation
-from .errors import unknown_name
+from .errors import known_name
 from .losses import Loss
 
 __all__ = ["METRICS", "Metric", "as_metrics"]
@@ -56,10 +56,9 @@ def as_metrics(
     for metric in metrics:
         if callable(metric):
             resolved.append(Metric(str(getattr(metric, "__name__", type(metric).__name__)), function=metric))
-        elif metric in METRICS:
-            resolved.append(Metric(metric, compiled=METRICS[metric] or _accuracy(loss, output_activation)))
         else:
-            raise unknown_name("metric", metric, METRICS)
+            compiled = METRICS[known_name("metric", metric, METRICS)]
+            resolved.append(Metric(metric, compiled=compiled or _accuracy(loss, output_activation)))
     names = [metric.name for metric in resolved]
     for name in names:
         if names.count(name) > 1 or name == "loss" or name.startswith("val_"):

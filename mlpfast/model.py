@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -17,8 +18,9 @@ from .core.engine import Engine
 from .core.network import Network
 from .core.results import NotFiniteError
 from .errors import integer, real
+from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, missing_attribute
 from .initializers import Initializer
-from .layers import Dense
+from .layers import Dense, one_for_each
 from .losses import Loss, as_loss
 from .tables import html_table
 
@@ -81,9 +83,11 @@ class Model:
     network: Network
     _parameters: NDArray[Any]
 
+    @explain_arguments(MODEL_ARGUMENTS)
     def __init__(self, inputs: int, layers: Sequence[Dense], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
         self._build(inputs, layers, dtype, seed)
-        self._initialize()
+        with np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
+            self._initialize()
 
     def _build(self, inputs: int, layers: Sequence[Dense], dtype: DTypeLike, seed: int) -> None:
         """Everything but the values: the parameters, all zero, and the views into them."""
@@ -183,9 +187,8 @@ class Model:
             return out
         try:
             result = self.network.predict(X, out, n_threads)
-        except NotFiniteError:
-            validation.check_finite(X, self.dtype, "X")  # says where
-            raise
+        except NotFiniteError as error:
+            raise validation.finite_error(X, self.dtype, "X", given=X) or error from None  # says where
         if result is None:  # X is not an array that it reads as it is
             X = validation.as_features(X, self.inputs, self.dtype, one_row=True)
             if isinstance(X, tuple):
@@ -193,6 +196,10 @@ class Model:
             result = self.network.predict(X, out, n_threads)
             assert result is not None, "as_features leaves nothing to refuse"
         return result
+
+    def __call__(self, X: Any) -> NDArray[Any]:
+        """The same as `predict`, as in Keras and PyTorch."""
+        return self.predict(X)
 
     def loss_and_gradient(
         self,
@@ -299,6 +306,11 @@ class Model:
         twin.__setstate__(self.__getstate__())
         return twin
 
+    if not TYPE_CHECKING:  # a type checker goes on reporting what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(f"{type(self).__name__!r} object", name, MODEL_ATTRIBUTES)
+
     def __getstate__(self) -> dict[str, Any]:
         derived = ("sizes", "weights", "biases", "network", "_parameters")
         state = {name: value for name, value in self.__dict__.items() if name not in derived}
@@ -343,12 +355,13 @@ class Model:
         return title, rows, f"{self.n_parameters:,} parameters, {size:,.1f} KiB"
 
 
+@explain_arguments(MLP_ARGUMENTS)
 def mlp(
     sizes: Sequence[int],
-    activation: str | Activation = "relu",
+    activation: str | Activation | Sequence[str | Activation] = "relu",
     output_activation: str | Activation = "identity",
     *,
-    dropout: float = 0.0,
+    dropout: float | Sequence[float] = 0.0,
     kernel_initializer: str | Initializer | None = None,
     bias_initializer: str | Initializer = "zeros",
     dtype: DTypeLike = "float32",
@@ -360,34 +373,71 @@ def mlp(
     ----------
     sizes : sequence of int
         ``[inputs, units of hidden layer 0, ..., outputs]``; at least two.
-    activation : str or Activation, default "relu"
-        Of the hidden layers.
+    activation : str or Activation, or a sequence of them, default "relu"
+        Of the hidden layers: of all, or one for each.
     output_activation : str or Activation, default "identity"
         Of the last layer.
-    dropout : float in [0, 1), default 0.0
-        After each hidden layer.
+    dropout : float in [0, 1), or a sequence of them, default 0.0
+        After the hidden layers: after all, or one for each.
     kernel_initializer, bias_initializer
         Of all layers, as for `Dense`.
     dtype, seed
         As for `Model`.
 
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of another type, or a sequence has not one value for each hidden layer.
+
     Examples
     --------
     >>> mlp([784, 128, 10], activation="relu", output_activation="softmax").sizes
     (784, 128, 10)
+    >>> print(*mlp([4, 8, 8, 3], activation=["tanh", "relu"], dropout=[0.1, 0.5]).layers[:2])
+    Dense(8, activation='tanh', dropout=0.1) Dense(8, activation='relu', dropout=0.5)
     """
-    sizes = list(sizes)
+    sizes = _checked_sizes(sizes, activation, output_activation)
     if len(sizes) < 2:
         raise ValueError(f"expected at least two sizes, inputs and outputs, got {sizes}")
-    layers = [Dense(units, activation, kernel_initializer, bias_initializer, dropout) for units in sizes[1:-1]]
+    hidden = sizes[1:-1]
+    activations = one_for_each("activation", activation, (str, Activation), len(hidden))
+    rates = one_for_each("dropout", dropout, (Real, str), len(hidden))
+    layers = [
+        Dense(units, each, kernel_initializer, bias_initializer, rate)
+        for units, each, rate in zip(hidden, activations, rates, strict=True)
+    ]
     layers.append(Dense(sizes[-1], output_activation, kernel_initializer, bias_initializer))
     return Model(sizes[0], layers, dtype=dtype, seed=seed)
+
+
+def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
+    """The sizes as a list; `after` are the arguments after them, where one may have written more sizes."""
+    try:
+        if not isinstance(sizes, str):
+            return list(sizes)
+    except TypeError:
+        pass
+    meant = [sizes, *(size for size in after if isinstance(size, Integral))]
+    hint = f"; write mlp({meant})" if len(meant) > 1 else ""
+    raise TypeError(
+        f"expected sizes to be a sequence [inputs, ..., outputs], got {sizes!r} ({type(sizes).__name__}){hint}"
+    )
 
 
 def _checked_layers(layers: Sequence[Dense]) -> tuple[Dense, ...]:
     if isinstance(layers, Dense):
         raise TypeError(f"expected layers to be a sequence of Dense, got a single one; write [{layers!r}]")
-    layers = tuple(layers)
+    try:
+        layers = tuple(layers)
+    except TypeError:
+        raise TypeError(
+            f"expected layers to be a sequence of Dense, got {layers!r} ({type(layers).__name__}); "
+            "write Model(inputs, layers)"
+        ) from None
     if not layers:
         raise ValueError("expected at least one layer, got none")
     for i, layer in enumerate(layers):

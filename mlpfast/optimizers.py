@@ -7,10 +7,12 @@ step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The othe
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-from .errors import boolean, real, unknown_name
+from .errors import boolean, known_name, real
+from .hints import OPTIMIZER_ARGUMENTS, explain_arguments
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "as_optimizer"]
 
@@ -28,10 +30,32 @@ class Optimizer:
         self._check("learning_rate", above=0.0)
         self._check("weight_decay", at_least=0.0)
 
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        """Raise a ValueError if a step would divide by zero in this dtype, whose smallest normal number is given.
+
+        Training flushes smaller numbers to zero: of an epsilon that small, 0/0 is left where the gradient is zero.
+        """
+
     def _check(self, field: str, **bounds: float) -> None:
         object.__setattr__(self, field, real(field, getattr(self, field), **bounds))
 
+    def _check_epsilon(self, epsilon: float, least: float, dtype: str) -> None:
+        if epsilon < least:
+            raise ValueError(
+                f"expected epsilon of {type(self).__name__} to be >= {least:.3g} for a model of {dtype}, which rounds "
+                f"smaller ones to zero; got {epsilon:g}"
+            )
 
+
+_T = TypeVar("_T", bound=Optimizer)
+
+
+def _explained(cls: type[_T]) -> type[_T]:
+    cls.__init__ = explain_arguments(OPTIMIZER_ARGUMENTS)(cls.__init__)  # type: ignore[method-assign]
+    return cls
+
+
+@_explained
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Gradient descent with momentum, by velocity ``v``.
@@ -60,6 +84,7 @@ class SGD(Optimizer):
         object.__setattr__(self, "nesterov", boolean("nesterov", self.nesterov))
 
 
+@_explained
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """Gradient descent scaled by a running root mean square of the gradient (Tieleman and Hinton, 2012).
@@ -74,6 +99,7 @@ class RMSprop(Optimizer):
         Decay of the running mean of squares.
     momentum : float in [0, 1], default 0.0
     epsilon : float > 0, default 1e-8
+        A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
     """
@@ -90,7 +116,11 @@ class RMSprop(Optimizer):
         self._check("momentum", at_least=0.0, at_most=1.0)
         self._check("epsilon", above=0.0)
 
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        self._check_epsilon(self.epsilon, smallest, dtype)
 
+
+@_explained
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015): steps by the ratio of two running means, of the gradient and of its square.
@@ -103,6 +133,8 @@ class Adam(Optimizer):
     learning_rate : float > 0, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float > 0, default 1e-8
+        A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
+        below 3.7e-37 in float32.
     epsilon_hat : bool, default False
         Add epsilon to the uncorrected ``sqrt(v)`` instead, as at the end of section 2 of the paper (its epsilon-hat);
         scikit-learn and Keras do.
@@ -128,7 +160,13 @@ class Adam(Optimizer):
         object.__setattr__(self, "epsilon_hat", boolean("epsilon_hat", self.epsilon_hat))
         object.__setattr__(self, "amsgrad", boolean("amsgrad", self.amsgrad))
 
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        # Beside the uncorrected sqrt(v), which is what is computed, epsilon is multiplied by sqrt(1 - beta_2^t).
+        factor = 1.0 if self.epsilon_hat else math.sqrt(1.0 - self.beta_2)
+        self._check_epsilon(self.epsilon, smallest / factor, dtype)
 
+
+@_explained
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay on by default (Loshchilov and Hutter, 2019); parameters as `Adam`'s."""
@@ -143,9 +181,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop
 
 
 def as_optimizer(optimizer: str | Optimizer) -> Optimizer:
-    """An `Optimizer` from itself or from its name (with its default hyper-parameters)."""
+    """An `Optimizer` from itself or from its name, or another library's (with its default hyper-parameters)."""
     if isinstance(optimizer, Optimizer):
         return optimizer
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise unknown_name("optimizer", optimizer, OPTIMIZERS)
-    return OPTIMIZERS[optimizer]()
+    return OPTIMIZERS[known_name("optimizer", optimizer, OPTIMIZERS)]()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import Logs, call, call_all, check_callbacks
-from .core.data import SHUFFLE, permutation
+from .core.data import SHUFFLE, all_finite, permutation
 from .core.engine import Engine
 from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
-from .core.results import EpochResult, NotFiniteError
-from .errors import DivergenceError, boolean, integer, real
+from .core.results import EpochResult, NotFiniteError, NotFiniteParametersError
+from .errors import DivergenceError, boolean, integer, real, verbosity
+from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, missing_attribute
 from .history import History
 from .losses import Loss, as_loss
 from .metrics import Metric, as_metrics
@@ -32,6 +33,7 @@ from .validation import (
     as_targets,
     blank_weightless,
     check_finite,
+    finite_error,
     n_rows,
 )
 
@@ -113,7 +115,8 @@ class Trainer:
     Raises
     ------
     TypeError, ValueError
-        For unknown names, numbers out of range, or a loss that does not fit the model's output activation.
+        For unknown names, numbers out of range, a loss that does not fit the model's output activation, or an epsilon
+        of the optimizer that the model's dtype rounds to zero.
 
     Examples
     --------
@@ -129,6 +132,7 @@ class Trainer:
     #: What a callback that misses "val_..." in the logs advises; estimators have another way.
     validation_hint = "give fit() validation_data"
 
+    @explain_arguments(TRAINER_ARGUMENTS)
     def __init__(
         self,
         model: Model,
@@ -214,6 +218,7 @@ class Trainer:
     @optimizer.setter
     def optimizer(self, value: str | Optimizer) -> None:
         optimizer, model = as_optimizer(value), self.model
+        optimizer.check_precision(model.dtype.name, float(np.finfo(model.dtype).tiny))
         old = getattr(self, "_optimizer", None)
         if old is None or _kind(old) != _kind(optimizer):
             self._state = new_state(optimizer, model.n_parameters, model.dtype)
@@ -290,6 +295,7 @@ class Trainer:
                 return last
         return self.model.parameters
 
+    @explain_arguments(FIT_ARGUMENTS)
     def fit(
         self,
         X: Any,
@@ -297,7 +303,7 @@ class Trainer:
         epochs: int = 1,
         validation_data: tuple[Any, ...] | None = None,
         sample_weight: Any = None,
-        verbose: int = 1,
+        verbose: bool | int = 1,
         max_seconds: float | None = None,
     ) -> History:
         """Train for some epochs.
@@ -314,8 +320,8 @@ class Trainer:
         sample_weight : array_like of shape (n,), optional
             Weights >= 0 of the rows in the loss, which is a weighted mean over each batch, and in the named metrics.
             Rows of weight zero have to be finite but count for nothing; a copy of X and y has zeros in their place.
-        verbose : int, default 1
-            1: a progress bar; 0: nothing.
+        verbose : bool or int >= 0, default 1
+            1, or more: a progress bar; 0: nothing.
         max_seconds : float, optional
             Stop, after a whole step, when this much time has passed since the call.
 
@@ -327,7 +333,8 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            For input that does not fit the model or the loss; the model is unchanged.
+            For input that does not fit the model or the loss, or parameters that are NaN or infinite from the start;
+            the model is unchanged.
         DivergenceError
             When the loss or the parameters become infinite or NaN; the model keeps the last finite parameters.
         KeyboardInterrupt
@@ -348,13 +355,16 @@ class Trainer:
     ) -> History:
         started = time.monotonic()
         epochs = integer("epochs", epochs)
-        verbose = verbose if isinstance(verbose, (bool, np.bool_)) else integer("verbose", verbose, at_least=0)
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
         deadline = 0.0 if budget is None else started + budget
-        data = self._check(X, y, sample_weight, finite=False)
+        show = verbosity(verbose)
+        # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
+        data = self._check(X, y, sample_weight, finite=show)
+        if (error := _parameters_error(self.model)) is not None:
+            raise error
         validation = None if validation_data is None else self._check_validation(validation_data)
         # The bar comes last, so that it shows what the other callbacks did.
-        callbacks = (*self.callbacks, Progress(epochs)) if verbose else self.callbacks
+        callbacks = (*self.callbacks, Progress(epochs)) if show else self.callbacks
         history = self.history = History()
         logs: Logs = {}
         out_of_time = False
@@ -368,7 +378,7 @@ class Trainer:
                     break
                 epoch_started = time.perf_counter()
                 order = permutation(self.seed, SHUFFLE, self.epochs, len(data.y)) if self.shuffle else None
-                result = self.run_epoch(data.X, data.y, data.sample_weight, order=order, deadline=deadline)
+                result = self._run_epoch(data, order, deadline)
                 seconds = time.perf_counter() - epoch_started
                 out_of_time = result.status == "deadline"
                 if result.steps == 0:
@@ -416,13 +426,10 @@ class Trainer:
 
         Raises
         ------
-        DivergenceError, KeyboardInterrupt
+        ValueError, DivergenceError, KeyboardInterrupt
             As `fit`.
         """
-        n = len(y) if order is None else len(order)
-        with self._owner:
-            engine = self._engine_of(min(self.batch_size or n, n))
-            return self._run(engine, _Data(X, y, sample_weight), order, deadline, epochs=1)
+        return self._run_epoch(_Data(X, y, sample_weight, X, y), order, deadline)
 
     def loss_and_gradient(
         self,
@@ -490,7 +497,7 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            For input that does not fit the model or the loss.
+            For input that does not fit the model or the loss, or parameters that are NaN or infinite already.
         DivergenceError
             When the loss or the parameters become infinite or NaN; the model is unchanged.
         """
@@ -505,6 +512,11 @@ class Trainer:
             f"<Trainer of a {sizes} model: loss {self.loss.name}, {self.optimizer.name} at {self.learning_rate:.4g}, "
             f"batch_size={self.batch_size}; {self.epochs} epochs, {self.steps} steps{last}>"
         )
+
+    if not TYPE_CHECKING:  # a type checker goes on reporting what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(f"{type(self).__name__!r} object", name, TRAINER_ATTRIBUTES)
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine is made anew when it is needed; nobody owns a copy.
@@ -521,7 +533,7 @@ class Trainer:
         targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
         weights = as_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
         if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
-            check_finite(features, model.dtype, f"X{of}")  # the loop would not see the rows of weight zero
+            check_finite(features, model.dtype, f"X{of}", X)  # the loop would not see the rows of weight zero
         return _Data(*blank_weightless(features, targets, weights), weights, X, targets)
 
     def _check_validation(self, validation_data: Any) -> _Data:
@@ -533,15 +545,19 @@ class Trainer:
         X, y, sample_weight = (*validation_data, None)[:3]
         return self._check(X, y, sample_weight, of=" of validation_data")
 
+    def _run_epoch(self, data: _Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
+        n = len(data.y) if order is None else len(order)
+        with self._owner:
+            return self._run(self._engine_of(min(self.batch_size or n, n)), data, order, deadline, epochs=1)
+
     def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
         if batch_rows < 1:
             raise ValueError("expected at least one row, got none")
         settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights)
         engine = self._engine
-        fits = engine is not None and (
-            engine.batch_rows == batch_rows or (engine.batch_rows > batch_rows and not exact)
-        )
+        rows = 0 if engine is None else engine.batch_rows
+        fits = rows == batch_rows if exact else rows >= batch_rows
         if engine is None or not fits or self._engine_settings != settings:
             self._engine = engine = Engine(
                 self.model.network,
@@ -567,10 +583,11 @@ class Trainer:
                 data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self.learning_rate,
                 order=order, epochs=epochs, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics, deadline=deadline,
             )  # fmt: skip
-        except NotFiniteError:
-            if not isinstance(data.X, CSR):
-                check_finite(data.X, self.model.dtype, "X")  # says where
-            raise
+        except NotFiniteParametersError as error:
+            raise _parameters_error(self.model) or error from None
+        except NotFiniteError as error:
+            place = None if isinstance(data.X, CSR) else finite_error(data.X, self.model.dtype, "X", data.given_X)
+            raise place or error from None
         if result.status == "diverged":
             step = f"optimizer step {self.steps}"
             where = f"step {result.steps} of epoch {epoch}, {step}" if epochs else step
@@ -609,3 +626,15 @@ class Trainer:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
                 values[metric.name] = float(metric.function(data.given_y, predictions))
         return values
+
+
+def _parameters_error(model: Model) -> ValueError | None:
+    """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
+    if all_finite(model.parameters):
+        return None
+    for name, tensors in (("weights", model.weights), ("biases", model.biases)):
+        for i, tensor in enumerate(tensors):
+            error = finite_error(tensor, model.dtype, f"model.{name}[{i}]")
+            if error is not None:
+                return ValueError(f"{error}: the model's parameters were not finite before training started")
+    return None

@@ -6,6 +6,8 @@ targets become (n,) int32 class indices or an (n, outputs) array of the model's 
 
 from __future__ import annotations
 
+import reprlib
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -38,6 +40,15 @@ class CSR(NamedTuple):
 Features: TypeAlias = "NDArray[Any] | CSR"
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
+
+#: Our own casts round to 0 and to infinity as they do by themselves, whatever `np.seterr` the user has set.
+_QUIET = partial(np.errstate, all="ignore")
+
+_MISSING = "fill in missing values or drop their rows first"
+_ENCODE_FEATURES = "encode strings first, by sklearn.preprocessing.OneHotEncoder or pandas.get_dummies for example"
+_ENCODE_LABELS = (
+    "turn labels into class indices by classes, y = np.unique(y, return_inverse=True), or use MLPClassifier, which does"
+)
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -84,13 +95,13 @@ def as_features(
     Raises
     ------
     TypeError
-        If X is not numeric.
+        If X is not numeric; a data frame's column is named.
     ValueError
-        If X is empty, has the wrong rank or width, or holds NaN or infinity.
+        If X is empty, has the wrong rank or width, or holds NaN, infinity or missing values.
     """
     if _is_sparse(X):
         return _as_csr(X, n_features, dtype, name, cast)
-    array = _numeric(X, name)
+    array = _numeric(X, name, _ENCODE_FEATURES)
     shape = f"{name} has shape {array.shape}"
     if array.ndim != 2 and not (one_row and array.ndim == 1):
         hint = "; use X.reshape(1, -1) for one row, X.reshape(-1, 1) for one feature" if array.ndim == 1 else ""
@@ -100,7 +111,7 @@ def as_features(
     if array.shape[0] == 0:
         raise ValueError(f"expected at least one row, got none ({shape})")
     if finite:
-        check_finite(array, dtype, name)
+        check_finite(array, dtype, name, given=X)
     return _native(array, dtype, cast)
 
 
@@ -118,10 +129,11 @@ def as_targets(
     TypeError
         If y is not numeric.
     ValueError
-        If y has the wrong length, rank or width, holds NaN or infinity, or values that the loss does not take.
+        If y has the wrong length, rank or width, holds NaN, infinity or missing values, or values that the loss does
+        not take.
     """
-    array = _numeric(y, name)
     classes = loss.name == "cross_entropy"
+    array = _numeric(y, name, _ENCODE_LABELS if classes or loss.name == "binary_cross_entropy" else "")
     expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {outputs})"
     if not classes and outputs == 1:
         expected = "(n,) or (n, 1)"
@@ -136,7 +148,7 @@ def as_targets(
         array = array.reshape(n, 1)
     if array.ndim == 1 or array.shape[1] != outputs:
         raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}")
-    check_finite(array, dtype, name)
+    check_finite(array, dtype, name, given=y)
     array = _native(array, dtype, cast=True)
     if classes:
         _check_range(array, 0.0, 1.0, name, "probabilities")
@@ -250,13 +262,34 @@ def n_rows(X: Features) -> int:
     return len(X.offsets) - 1 if isinstance(X, CSR) else int(X.shape[0])
 
 
-def check_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
+def check_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str, given: object = None) -> None:
     """Raise a ValueError that names the first NaN, infinity or number too large for `dtype`, if there is one."""
+    error = finite_error(array, dtype, name, given)
+    if error is not None:
+        raise error
+
+
+def finite_error(array: NDArray[Any], dtype: np.dtype[Any], name: str, given: object = None) -> ValueError | None:
+    """The error that names the first value not finite in `dtype`, or None.
+
+    `given` is the user's data that the array was made from; where it is a data frame, the column is named.
+    """
     first = _first_not_finite(array, dtype)
-    if first is not None:
-        place = np.unravel_index(first, array.shape)
-        where = ", ".join(f"{axis} {index}" for axis, index in zip(("row", "column"), place, strict=False))
-        raise _not_finite(array.flat[first], dtype, where, f"{name} has shape {array.shape}", name)
+    if first is None:
+        return None
+    remedy = "" if given is None else _MISSING
+    where = _place(first, array.shape, given)
+    return _not_finite(array.flat[first], dtype, where, f"{name} has shape {array.shape}", name, remedy)
+
+
+def _place(flat: int, shape: tuple[int, ...], given: object) -> str:
+    """Row and column of an element; with the column's name, where what was given is a data frame that has names."""
+    index = [int(i) for i in np.unravel_index(flat, shape)]
+    where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index, strict=False))
+    names = getattr(given, "columns", None)
+    if names is None or len(index) != 2 or len(names) != shape[1] or names[index[1]] == index[1]:
+        return where
+    return f"{where} ({names[index[1]]!r})"
 
 
 def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> int | None:
@@ -264,47 +297,73 @@ def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> int | None:
     if array.dtype.kind != "f" or array.size == 0:
         return None
     limit = np.finfo(dtype).max if array.dtype.itemsize > dtype.itemsize else np.finfo(array.dtype).max
-    with np.errstate(invalid="ignore"):
+    with _QUIET():
         if array.min() >= -limit and array.max() <= limit:  # no temporary; both are NaN where a value is
             return None
         return int(np.argmin(np.abs(array) <= limit))
 
 
-def _not_finite(value: float, dtype: np.dtype[Any], where: str, shape: str, name: str) -> ValueError:
+def _not_finite(value: float, dtype: np.dtype[Any], where: str, shape: str, name: str, remedy: str = "") -> ValueError:
     what = f"{value:g}, too large for {dtype.name}," if np.isfinite(value) else "NaN" if np.isnan(value) else "infinity"
-    return ValueError(f"expected finite values in {name}, got {what} at {where} ({shape})")
+    hint = f"; {remedy}" if remedy and np.isnan(value) else ""
+    return ValueError(f"expected finite values in {name}, got {what} at {where} ({shape}){hint}")
 
 
-def _numeric(value: object, name: str) -> NDArray[Any]:
-    """`value` as an array of bool, integers or floats, without a copy where it is one."""
+def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
+    """`value` as an array of bool, integers or floats, without a copy where it is one; `encode` helps with strings."""
     if _is_sparse(value):
         raise TypeError(f"expected {name} to be dense, got a sparse {type(value).__name__}")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"expected {name} without missing values, got a masked array; fill or drop them first")
+        where = _place(int(np.argmax(np.ma.getmaskarray(value))), value.shape, value)
+        raise ValueError(f"expected {name} without missing values, got a masked one at {where}; {_MISSING}")
     try:
         array = np.asarray(value)
-        if array.dtype == object:
-            array = array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"expected {name} to be an array of numbers, got {type(value).__name__} that does not convert: {error}"
-        ) from error
+        ) from None
+    if array.dtype == object:
+        try:
+            with _QUIET():
+                return array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _not_numbers(array, value, name, encode) or error from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"expected {name} to be numeric, got dtype {array.dtype} ({name} has shape {array.shape})")
+        hint = f"; {encode}" if encode and array.dtype.kind in "SUT" else ""
+        shape = f"{name} has shape {array.shape}"
+        raise TypeError(f"expected {name} to be numeric, got dtype {array.dtype} ({shape}){hint}")
     return array
+
+
+def _not_numbers(array: NDArray[Any], given: object, name: str, encode: str) -> Exception | None:
+    """The error for the first element of an array of objects that is no number."""
+    for flat, element in enumerate(array.flat):
+        where = _place(flat, array.shape, given)
+        if element is None or type(element).__name__ in ("NAType", "NaTType"):  # pandas need not be installed
+            return ValueError(f"expected {name} without missing values, got {element!r} at {where}; {_MISSING}")
+        try:
+            float(element)
+        except OverflowError:
+            return ValueError(f"expected finite values in {name}, got an integer too large for float64 at {where}")
+        except (TypeError, ValueError):
+            hint = f"; {encode}" if encode and isinstance(element, (str, bytes)) else ""
+            got = f"{reprlib.repr(element)} ({type(element).__name__})"
+            return TypeError(f"expected {name} to be numeric, got {got} at {where}{hint}")
+    return None
 
 
 def _native(array: NDArray[Any], dtype: np.dtype[Any], cast: bool) -> NDArray[Any]:
     """`array`, C-contiguous, aligned and of a dtype that the loops read: `dtype` if `cast`."""
     if array.dtype == np.bool_ and not cast:
         array = np.ascontiguousarray(array).view(np.uint8)
-    if cast or array.dtype not in _NATIVE:
-        return np.require(array, dtype, ("C", "ALIGNED"))
+    if array.dtype != dtype and (cast or array.dtype not in _NATIVE):
+        with _QUIET():
+            return np.require(array, dtype, ("C", "ALIGNED"))
     return np.require(array, requirements=("C", "ALIGNED"))
 
 
 def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32]:
-    check_finite(array, array.dtype, name)
+    check_finite(array, array.dtype, name, given=array)
     if array.dtype.kind == "f":
         fractional = np.flatnonzero(array != np.floor(array))
         if fractional.size:
@@ -313,7 +372,10 @@ def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32
     for row in (int(np.argmin(array)), int(np.argmax(array))):
         if not 0 <= array[row] < classes:
             label = int(array[row])
-            raise ValueError(f"expected class indices in {name} from 0 to {classes - 1}, got {label} at row {row}")
+            hint = "; with one output, for yes or no, the loss is 'binary_cross_entropy'" if classes == 1 else ""
+            raise ValueError(
+                f"expected class indices in {name} from 0 to {classes - 1}, got {label} at row {row}{hint}"
+            )
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
@@ -344,17 +406,17 @@ def _as_csr(X: Any, n_features: int, dtype: np.dtype[Any], name: str, cast: bool
     index = np.dtype(np.int32 if csr.indices.dtype == csr.indptr.dtype == np.int32 else np.int64)
     columns = np.ascontiguousarray(csr.indices, dtype=index)
     offsets = np.ascontiguousarray(csr.indptr, dtype=index)
+    stored, columns = stored[: offsets[-1]], columns[: offsets[-1]]  # there may be unused room behind the entries
     # The compiled loops index by these without further checks, and SciPy lets its users write into them.
     inside = (
-        offsets[0] == 0 and offsets[-1] <= min(len(stored), len(columns)) and bool((offsets[1:] >= offsets[:-1]).all())
+        offsets[0] == 0 and offsets[-1] == len(stored) == len(columns) and bool((offsets[1:] >= offsets[:-1]).all())
     )
     if inside and len(columns):
         inside = columns.min() >= 0 and columns.max() < n_features
     if not inside or len(offsets) != X.shape[0] + 1:
         raise ValueError(f"expected {name} to be a well-formed CSR matrix, got indices outside its shape {X.shape}")
-    stored, columns = stored[: offsets[-1]], columns[: offsets[-1]]
     first = _first_not_finite(stored, dtype)
     if first is not None:
         row = int(np.searchsorted(offsets, first, side="right")) - 1
-        raise _not_finite(stored[first], dtype, f"row {row}, column {columns[first]}", shape, name)
+        raise _not_finite(stored[first], dtype, f"row {row}, column {columns[first]}", shape, name, _MISSING)
     return CSR(_native(stored, dtype, cast), columns, offsets)

@@ -133,6 +133,15 @@ def bad_csr(**parts):
     return matrix
 
 
+def pandas_series(values, dtype=None):
+    return pytest.importorskip("pandas").Series(values, dtype=dtype)
+
+
+def frame(columns):
+    """Four columns, a to d, of numbers but for those given."""
+    return pytest.importorskip("pandas").DataFrame({name: [1.0, 2.0] for name in "abcd"} | columns)
+
+
 BAD_X = {
     "wrong width": (lambda: np.zeros((7, 3)), ValueError, r"expected 4 features, got 3 \(X has shape \(7, 3\)\)"),
     "wrong rank": (lambda: np.zeros((7, 4, 1)), ValueError, r"2-D.*3-D \(X has shape \(7, 4, 1\)"),
@@ -148,7 +157,39 @@ BAD_X = {
     "complex": (lambda: np.zeros((2, 4), dtype=complex), TypeError, "numeric.*complex"),
     "dates": (lambda: np.zeros((2, 4), dtype="M8[s]"), TypeError, "numeric.*datetime"),
     "ragged": (lambda: [[1, 2, 3, 4], [1, 2]], TypeError, "X.*does not convert"),
-    "masked": (lambda: np.ma.array(np.zeros((1, 4)), mask=[[0, 1, 0, 0]]), ValueError, "masked"),
+    "masked": (lambda: np.ma.array(np.zeros((1, 4)), mask=[[0, 1, 0, 0]]), ValueError, "masked one at row 0, column 1"),
+    "mixed objects": (lambda: [[1, 2, 3, 4], [1, 2, "red", 4]], TypeError, "numeric"),
+    "strings as objects": (lambda: np.array([[1, "a", 3, 4]], dtype=object), TypeError, "'a' .str. at row 0, column 1"),
+    "None beside strings": (lambda: np.array([[None, "a", 3, 4]], dtype=object), ValueError, "None at row 0, column 0"),
+    "huge integers": (lambda: [[1, 2, 10**400, 4]], ValueError, "too large for float64 at row 0, column 2"),
+    "lists as objects": (lambda: frame({"b": pandas_series([[1], [2]])}), TypeError, r"\[1\] \(list\) at row 0.*'b'"),
+    "NA": (
+        lambda: frame({"b": pandas_series([1, None], "Int64")}),
+        ValueError,
+        "<NA> at row 1, column 1 \\('b'\\); fill",
+    ),
+    "NA of booleans": (
+        lambda: frame({"d": pandas_series([None, True], "boolean")}),
+        ValueError,
+        r"row 0, column 3 \('d'",
+    ),
+    "NaN in a frame": (lambda: frame({"c": [1.0, np.nan]}), ValueError, r"NaN at row 1, column 2 \('c'\)"),
+    "strings in a frame": (
+        lambda: frame({"c": ["red", "blue"]}),
+        TypeError,
+        r"got 'red' \(str\) at row 0, column 2 \('c'\); encode strings first, by sklearn.preprocessing.OneHotEncoder",
+    ),
+    "categories in a frame": (
+        lambda: frame({"d": pandas_series(["red", "blue"], "category")}),
+        TypeError,
+        r"column 3 \('d'\); encode",
+    ),
+    "dates in a frame": (lambda: frame({"a": pandas_series(["2020"] * 2, "M8[s]")}), TypeError, r"Timestamp.* \('a'\)"),
+    "strings in polars": (
+        lambda: pytest.importorskip("polars").DataFrame({"a": [1], "b": ["red"], "c": [1.0], "d": [2]}),
+        TypeError,
+        r"'red' .* column 1 \('b'\); encode",
+    ),
     "None": (lambda: None, (TypeError, ValueError), "X"),
     "a string": (lambda: "X", TypeError, "numeric"),
     "sparse width": (lambda: bad_csr()[:, :3], ValueError, "expected 4 features, got 3"),
@@ -177,11 +218,39 @@ def test_one_row_is_for_predict_only(model):
         model.loss_and_gradient(np.zeros(4), [0], "cross_entropy")
 
 
-def test_the_place_of_a_nan_is_named(model):
-    X = np.zeros((5, 4))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, object])
+def test_the_place_of_a_nan_is_named(model, dtype):
+    """In one traceback, with what to do about it."""
+    X = np.zeros((5, 4), dtype)
     X[3, 2] = np.nan
-    with pytest.raises(ValueError, match="NaN at row 3, column 2"):
-        model.loss_and_gradient(X, np.zeros(5, dtype=int), "cross_entropy")
+    for call in (
+        lambda: model.predict(X),
+        lambda: model.predict(X[3]),
+        lambda: model.loss_and_gradient(X, np.zeros(5, dtype=int), "cross_entropy"),
+    ):
+        with pytest.raises(ValueError, match="NaN at (row 3, column|row) 2 .*; fill in missing values") as caught:
+            call()
+        assert caught.value.__cause__ is None and (caught.value.__suppress_context__ or not caught.value.__context__)
+
+
+def test_numbered_columns_have_no_name(model):
+    frame = pytest.importorskip("pandas").DataFrame(np.full((2, 4), np.nan))
+    with pytest.raises(ValueError, match=r"row 0, column 0 \(X has shape"):
+        model.predict(frame)
+
+
+@pytest.mark.parametrize("parts", [("data", "indices"), ("data",), ("indices",)], ids=repr)
+def test_unused_room_behind_the_entries_of_a_csr(model, X, parts):
+    """SciPy allows it; what lies there is nobody's."""
+    sparse = pytest.importorskip("scipy.sparse").csr_array(X.astype(np.float32))
+    expected = model.predict(sparse)
+    unused = {"data": [np.nan, np.inf], "indices": [99, -7]}
+    for part in parts:
+        before = getattr(sparse, part)
+        setattr(sparse, part, np.concatenate([before, np.array(unused[part], before.dtype)]))
+    np.testing.assert_array_equal(model.predict(sparse), expected)
+    y = np.zeros(6, dtype=int)
+    assert model.loss_and_gradient(sparse, y, "cross_entropy")[0] == model.loss_and_gradient(X, y, "cross_entropy")[0]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -248,10 +317,37 @@ BAD_Y = {
     "infinite target": ("mse", np.full((3, 3), np.inf), ValueError, "infinity at row 0, column 0"),
     "beyond one": ("binary_cross_entropy", np.full((3, 3), 1.5), ValueError, "between 0 and 1, got 1.5"),
     "negative count": ("poisson", np.full((3, 3), -1), ValueError, ">= 0, got -1"),
-    "strings": ("cross_entropy", ["cat", "dog", "cat"], TypeError, "numeric"),
+    "strings": (
+        "cross_entropy",
+        ["cat", "dog", "cat"],
+        TypeError,
+        r"numeric.*np.unique\(y, return_inverse=True\).*MLPC",
+    ),
+    "strings in a series": (
+        "cross_entropy",
+        lambda: pandas_series(["cat", "dog", "cat"]),
+        TypeError,
+        r"'cat' \(str\) at row 0; .*np.unique\(y, return_inverse=True\), or use MLPClassifier",
+    ),
+    "strings for yes and no": ("binary_cross_entropy", ["yes", "no", "yes"], TypeError, "np.unique"),
+    "strings for numbers": ("mse", ["one", "two", "one"], TypeError, r"dtype <U3 \(y has shape \(3,\)\)$"),
+    "NA": ("cross_entropy", lambda: pandas_series([1, 2, None], "Int64"), ValueError, "at row 2.*; fill in"),
+    "NA of labels": ("cross_entropy", np.array([0, 1, None], object), ValueError, "NaN at row 2 .*; fill in"),
     "nothing": ("cross_entropy", None, (TypeError, ValueError), "y"),
     "sparse": ("mse", bad_csr, TypeError, "dense"),
 }
+
+
+def test_labels_for_one_output():
+    with pytest.raises(ValueError, match="from 0 to 0, got 1 at row 1; with one output, .* 'binary_cross_entropy'"):
+        mf.mlp([4, 1]).loss_and_gradient(np.zeros((2, 4)), [0, 1], "cross_entropy")
+
+
+def test_the_remedy_for_string_labels_works():
+    classes, y = np.unique(["cat", "dog", "cat"], return_inverse=True)
+    model = mf.mlp([4, 2], output_activation="softmax")
+    mf.Trainer(model).fit(np.zeros((3, 4)), y, verbose=0)
+    assert classes[model.predict(np.zeros((3, 4))).argmax(axis=1)].shape == (3,)
 
 
 @pytest.mark.parametrize("name", BAD_Y)

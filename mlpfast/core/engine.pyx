@@ -16,9 +16,9 @@ from .network cimport Network
 from .optimizers cimport rule_of
 from .optimizers import state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training
-from .results import EpochResult, NotFiniteError
+from .results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .step cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals, look_up, run_epoch, run_rows
-from .table cimport MF_OUT_OF_RANGE, mf_raised, thread_limit
+from .table cimport MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
 from .table import LOSSES, METRICS
 
 cnp.import_array()
@@ -81,8 +81,8 @@ cdef class Engine:
 
         Raises
         ------
-        NotFiniteError, ValueError
-            If the data are not as they should be; parameters and state are as before.
+        NotFiniteError, NotFiniteParametersError, ValueError
+            If data or parameters are not as they should be; parameters, state and counts are as before.
         """
         cdef Step step
         cdef Totals totals
@@ -216,6 +216,8 @@ cdef class Engine:
         if status == BAD_DATA:
             if mf_raised(&step.bad) & MF_OUT_OF_RANGE:
                 raise ValueError(out_of_range(X, y, order, self.network.inputs, step.source.classes))
+            if mf_raised(&step.bad) == MF_OK:
+                raise NotFiniteParametersError
             raise NotFiniteError
         cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
@@ -254,6 +256,8 @@ cdef class Engine:
                 steps += 1
                 status = look_up(step) if status == DONE else status
         totals.steps = steps
+        if steps == 0 and not step.plan.kernels.all_finite(step.parameters, self.network.n_parameters):
+            return BAD_DATA         # from the beginning
         return status if status == INTERRUPTED else DIVERGED
 
     cdef void keep(self, const Step *step, char *kept, int64_t slots) noexcept nogil:

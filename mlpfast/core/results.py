@@ -12,6 +12,10 @@ class NotFiniteError(ValueError):
         super().__init__("X: expected finite numbers, got NaN or infinity")
 
 
+class NotFiniteParametersError(ValueError):
+    """The parameters held NaN or infinity before the first step, and nothing was done."""
+
+
 class EpochResult(NamedTuple):
     """Totals of the steps that an epoch made.
 

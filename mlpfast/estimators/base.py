@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -17,9 +17,10 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ..activations import ACTIVATIONS, Activation
 from ..callbacks import check_callbacks
-from ..layers import Dense
+from ..layers import Dense, one_for_each
 from ..losses import Loss
 from ..model import Model
+from ..names import ALIASES
 from ..trainer import Trainer
 from ..validation import as_features, check_finite
 from .cells import explain
@@ -28,9 +29,6 @@ from .lbfgs import fit_lbfgs
 from .scales import warn_of_scale
 from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
 from .views import ParameterViews
-
-#: scikit-learn's names for activations where ours differ.
-SKLEARN_NAMES = {"logistic": "sigmoid", "exp": "exponential"}
 
 #: Attributes of the stochastic solvers alone.
 _PROGRESS = (
@@ -49,7 +47,7 @@ class BaseMLP(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({*ACTIVATIONS, "logistic"}), Activation, list, tuple],
+        "activation": [StrOptions({*ACTIVATIONS, *ALIASES["activation"]}), Activation, list, tuple],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -176,20 +174,12 @@ class BaseMLP(BaseEstimator):
         sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
         if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
             raise ValueError(f"expected hidden_layer_sizes to be whole numbers > 0, got {sizes}")
-        activations = self._one_for_each("activation", self.activation, (str, Activation), len(sizes))
-        rates = self._one_for_each("dropout", self.dropout, Real, len(sizes))
+        activations = one_for_each("activation", self.activation, (str, Activation), len(sizes))
+        rates = one_for_each("dropout", self.dropout, Real, len(sizes))
         return [
-            Dense(int(size), SKLEARN_NAMES.get(activation, activation), dropout=float(rate))
+            Dense(int(size), activation, dropout=float(rate))
             for size, activation, rate in zip(sizes, activations, rates, strict=True)
         ]
-
-    @staticmethod
-    def _one_for_each(name: str, value: Any, kind: type | tuple[type, ...], n: int) -> Sequence[Any]:
-        if isinstance(value, kind):
-            return [value] * n
-        if len(value) != n:
-            raise ValueError(f"expected one {name} for each of the {n} hidden layers, got {len(value)}: {value!r}")
-        return value  # type: ignore[no-any-return]
 
     def _draw_parameters(self, random_state: np.random.RandomState) -> None:
         """Draw Glorot and Bengio's uniform weights, and biases, in scikit-learn's order.
@@ -207,7 +197,7 @@ class BaseMLP(BaseEstimator):
 
     def _prepare_model(self, n_features: int, dtype: np.dtype[Any], random_state: Any, first_pass: bool) -> None:
         """A new network, or the old one with what `set_params` may have changed in it."""
-        output = Dense(self.n_outputs_, SKLEARN_NAMES.get(self.out_activation_, self.out_activation_))
+        output = Dense(self.n_outputs_, self.out_activation_)
         layers = (*self._hidden_layers(), output)
         if first_pass:
             self.model_ = Model(n_features, layers, dtype=dtype)

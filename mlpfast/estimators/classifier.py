@@ -428,7 +428,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """The logarithm of `predict_proba`, with the same parameters and shape."""
         probabilities = self.predict_proba(X)
-        np.log(probabilities, out=probabilities)
+        with np.errstate(divide="ignore"):  # log(0) is minus infinity, whatever the user has set
+            np.log(probabilities, out=probabilities)
         return probabilities
 
     def __sklearn_tags__(self) -> Any:

@@ -33,7 +33,8 @@ def r2(outputs: NDArray[Any], targets: NDArray[Any], weights: Weights) -> float:
         return float("nan")
     targets = targets.astype(np.float64, copy=False)
     w = np.ones(len(targets)) if weights is None else weights
-    u = w @ (targets - outputs) ** 2
-    v = w @ (targets - np.average(targets, axis=0, weights=w)) ** 2
-    varies = v != 0.0
-    return float(np.mean(np.where(varies, 1.0 - u / np.where(varies, v, 1.0), u == 0.0)))
+    with np.errstate(all="ignore"):  # huge residuals score minus infinity, whatever the user has set
+        u = w @ (targets - outputs) ** 2
+        v = w @ (targets - np.average(targets, axis=0, weights=w)) ** 2
+        varies = v != 0.0
+        return float(np.mean(np.where(varies, 1.0 - u / np.where(varies, v, 1.0), u == 0.0)))

@@ -30,5 +30,6 @@ class ParameterViews(list[NDArray[Any]]):
         for place, array in zip(places, values, strict=True):
             if array.shape != self[place].shape:
                 raise ValueError(f"expected shape {self[place].shape} for layer {place}, got {array.shape}")
-        for place, array in zip(places, values, strict=True):
-            np.copyto(self[place], array, casting="same_kind")
+        with np.errstate(all="ignore"):  # a cast rounds as it does, whatever the user has set
+            for place, array in zip(places, values, strict=True):
+                np.copyto(self[place], array, casting="same_kind")

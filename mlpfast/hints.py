@@ -1,0 +1,223 @@
+"""Arguments and attributes of other libraries, and where the same thing lives here: what errors tell.
+
+Nothing here is accepted; each sentence follows the usual message of a TypeError or an AttributeError.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from .names import squeezed
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+#: In place of a name: more positional arguments than a function takes.
+TOO_MANY = "*"
+
+
+def _for(sentence: str, *names: str) -> dict[str, str]:
+    return dict.fromkeys(names, sentence)
+
+
+def _of_trainer(*names: str) -> dict[str, str]:
+    return {name: f"it is an argument of the trainer: Trainer(model, {name}=...)" for name in names}
+
+
+_RATE = "the optimizer has it: Trainer(model, optimizer=Adam(learning_rate=...))"
+_SEED = "it is called seed"
+_SIZES = "the sizes are one sequence, [inputs, units of hidden layer 0, ..., outputs]"
+_CPU = "everything runs on the CPU"
+_INPUTS = "the model has it: Model(inputs, layers)"
+_STOPPING = "it is a callback: Trainer(model, callbacks=[mlpfast.callbacks.EarlyStopping(...)])"
+_HELD_OUT = "rows held out are given as validation_data=(X_val, y_val)"
+_WEIGHTED = "give each row its weight: sample_weight=...; MLPClassifier has class_weight"
+_KERNEL = "it is called kernel_initializer"
+
+FIT_ARGUMENTS: dict[str, str] = {
+    **_of_trainer(
+        "batch_size", "callbacks", "l1", "l2", "loss", "metrics", "n_threads", "optimizer", "seed", "shuffle"
+    ),
+    **_for("it is called epochs", "nb_epoch", "n_epochs", "num_epochs", "max_epochs", "max_iter"),
+    **_for("set trainer.learning_rate, or Trainer(model, optimizer=Adam(learning_rate=...))", "lr", "learning_rate"),
+    **_for(f"{_HELD_OUT}, for example by sklearn.model_selection.train_test_split", "validation_split", "test_size"),
+    **_for(_HELD_OUT, "X_val", "y_val", "eval_set", "validation_set", "val_data", "valid_data"),
+    **_for(_WEIGHTED, "class_weight"),
+    **_for(_STOPPING, "early_stopping", "patience"),
+    "initial_epoch": "fit goes on from trainer.epochs by itself",
+    "steps_per_epoch": "an epoch is all rows once; Trainer(model, batch_size=...) sets the steps",
+}
+
+TRAINER_ARGUMENTS: dict[str, str] = {
+    **_for(_RATE, "lr", "learning_rate", "learning_rate_init", "rate"),
+    **_for("the optimizer has it: Trainer(model, optimizer=SGD(momentum=..., nesterov=...))", "momentum", "nesterov"),
+    **_for("the optimizer has it: Trainer(model, optimizer=Adam(...))", "beta_1", "beta_2", "betas", "epsilon", "eps"),
+    **_for("the optimizer has it: Trainer(model, optimizer=AdamW(weight_decay=...)); l2 is a penalty", "weight_decay"),
+    **_for("the penalty on squared weights is l2", "alpha", "lambda_", "reg", "kernel_regularizer"),
+    **{
+        name: f"fit has it: trainer.fit(X, y, {name}=...)"
+        for name in ("epochs", "max_seconds", "sample_weight", "validation_data", "verbose")
+    },
+    **_for("fit has it: trainer.fit(X, y, epochs=...)", "max_iter", "max_epochs", "n_epochs", "num_epochs"),
+    **_for(f"fit has it: {_HELD_OUT}", "validation_split", "validation_fraction"),
+    **_for(_SEED, "random_state"),
+    **_for("it is called loss", "criterion", "loss_fn", "objective"),
+    **_for("it is called optimizer", "solver", "opt"),
+    **_for("it is called n_threads", "n_jobs", "num_threads", "num_workers", "workers"),
+    **_for("the model has it: Model(..., dtype=...), mlp(..., dtype=...)", "dtype"),
+    **_for("the layers have it: Dense(units, dropout=...), mlp(sizes, dropout=...)", "dropout"),
+    **_for(_STOPPING, "early_stopping", "patience", "n_iter_no_change"),
+    **_for(_CPU, "device", "accelerator", "gpus"),
+    **_for(f"fit has it: {_WEIGHTED}", "class_weight"),
+}
+
+MLP_ARGUMENTS: dict[str, str] = {
+    TOO_MANY: f"{_SIZES}: mlp([5, 8, 3])",
+    **_for(
+        f"{_SIZES}: mlp([784, 128, 10])",
+        *("hidden_layer_sizes", "hidden_sizes", "hidden_units", "hidden_dims", "layer_sizes", "layers", "units"),
+        *("inputs", "outputs", "n_inputs", "n_outputs", "n_features", "n_classes", "input_shape", "input_dim"),
+        *("input_size", "output_size", "in_features", "out_features", "in_channels", "hidden_channels", "n_hidden"),
+    ),
+    **_for("it is called activation", "activations", "hidden_activation", "activation_layer", "act"),
+    **_for("it is called output_activation", "out_activation", "final_activation", "last_activation"),
+    **_for("it is called dropout", "dropout_rate", "rate", "p", "dropouts"),
+    **_for(_KERNEL, "init", "initializer", "weight_initializer", "weights_init"),
+    **_for(_SEED, "random_state"),
+    **_for(_CPU, "device"),
+    **_of_trainer("batch_size", "callbacks", "l1", "l2", "loss", "metrics", "n_threads", "optimizer", "shuffle"),
+    **_for(_RATE, "lr", "learning_rate", "learning_rate_init"),
+    **_for("it is an argument of the trainer: Trainer(model, optimizer=...)", "solver"),
+    **_for("it is the trainer's l2: Trainer(model, l2=...)", "alpha"),
+    **_for("the trainer's fit has it: trainer.fit(X, y, epochs=...)", "epochs", "max_iter"),
+}
+
+MODEL_ARGUMENTS: dict[str, str] = {
+    **_for("it is called inputs", "input_shape", "input_dim", "input_size", "n_features", "in_features"),
+    **_for("the last layer's units are the outputs: Model(inputs, [..., Dense(outputs)])", "outputs", "n_outputs"),
+    **_for("mlp(sizes) makes a model from sizes; Model takes layers", "sizes", "hidden_layer_sizes", "units"),
+    **_for("the layers have it: Dense(units, activation=...)", "activation"),
+    **_for(_SEED, "random_state"),
+    **_for(_CPU, "device"),
+    **_of_trainer("batch_size", "callbacks", "loss", "metrics", "optimizer"),
+}
+
+DENSE_ARGUMENTS: dict[str, str] = {
+    **_for(_INPUTS, "input_shape", "input_dim", "in_features", "inputs", "fan_in"),
+    **_for("it is called units", "out_features", "output_dim", "size", "n_units", "fan_out"),
+    **_for("every layer has biases", "use_bias", "bias"),
+    **_for("it is called dropout", "dropout_rate", "rate", "p"),
+    **_for(_KERNEL, "init", "initializer", "weight_initializer", "kernel_init"),
+    **_for("it is called bias_initializer", "bias_init"),
+    **_for("the trainer has it, for all weights: Trainer(model, l2=...)", "kernel_regularizer", "l1", "l2"),
+    **_for("the model has it: Model(inputs, layers, dtype=..., seed=...)", "dtype", "seed", "random_state"),
+    **_for("layers have numbers, not names: model.layers[0]", "name"),
+}
+
+OPTIMIZER_ARGUMENTS: dict[str, str] = {
+    **_for("it is called learning_rate", "lr", "learning_rate_init", "rate", "eta"),
+    **_for("they are called beta_1 and beta_2", "betas"),
+    **_for("it is called epsilon", "eps"),
+    **_for("decoupled it is weight_decay; Trainer(model, l2=...) is the penalty", "decay", "l2", "wd"),
+    **_for("set trainer.learning_rate, in a callback for example", "lr_schedule", "schedule", "lr_decay"),
+    **_for("it is called nesterov", "nesterovs_momentum", "use_nesterov"),
+    **_for("RMSprop's decay is called rho; weight_decay is the optimizer's other", "alpha"),
+    **_for("Adam's is beta_1; SGD and RMSprop have momentum", "momentum"),
+    **_for("the trainer is given the model: Trainer(model, optimizer=...)", "params", "parameters"),
+}
+
+_TRAIN = "a trainer does it: Trainer(model, loss=..., optimizer=...).fit(X, y)"
+_JUDGE = "a trainer does it: Trainer(model, loss=..., metrics=[...]).evaluate(X, y)"
+_VALUES = "values are read and assigned as model.parameters, or model.weights[i] and model.biases[i]"
+_GRADIENT = "model.loss_and_gradient(X, y, loss) gives the gradient; a Trainer makes the steps"
+_DROPOUT = "dropout is on while a Trainer trains and off in predict"
+
+MODEL_ATTRIBUTES: dict[str, str] = {
+    **_for(_TRAIN, "fit", "partial_fit", "train_on_batch"),
+    **_for("they are given to the trainer: Trainer(model, loss=..., optimizer=..., metrics=[...])", "compile"),
+    **_for("it is the trainer's", "optimizer", "loss", "metrics", "history"),
+    **_for(_JUDGE, "evaluate", "score", "test_on_batch"),
+    **_for("print(model) shows it", "summary"),
+    **_for("write model.predict(X)", "forward", "call", "apply", "transform", "predict_on_batch"),
+    **_for(
+        "model.predict(X) gives probabilities where the output activation is softmax or sigmoid",
+        *("predict_proba", "predict_log_proba", "predict_classes"),
+    ),
+    **_for(_VALUES, "get_weights", "set_weights", "state_dict", "load_state_dict", "named_parameters"),
+    **_for(_VALUES, "coefs_", "intercepts_", "trainable_weights", "trainable_variables", "variables"),
+    **_for("write model.save(path) and mlpfast.load(path)", "load", "load_weights", "save_weights"),
+    **_for("it is model.n_parameters", "count_params", "num_parameters", "n_params"),
+    **_for("it is model.inputs", "input_shape", "n_features_in_", "input_dim", "in_features"),
+    **_for("it is model.outputs", "output_shape", "n_outputs_", "out_features"),
+    **_for(_DROPOUT, "train", "eval"),
+    **_for(_GRADIENT, "zero_grad", "backward", "gradient", "grad"),
+    **_for("layers are given at once: Model(inputs, layers)", "add"),
+    **_for(f"{_CPU}; the dtype is Model(..., dtype=...)", "to", "cuda", "cpu", "device"),
+}
+
+TRAINER_ATTRIBUTES: dict[str, str] = {
+    **_for("the model does it: trainer.model.predict(X)", "predict", "predict_proba", "forward"),
+    **_for("write trainer.evaluate(X, y)", "score", "test", "validate"),
+    **_for("write trainer.fit(X, y), or trainer.train_on_batch(X, y) for one step", "train", "step", "partial_fit"),
+    **_for("loss, optimizer and metrics are given to Trainer itself", "compile"),
+    **_for("print(trainer.model) shows it", "summary"),
+    **_for(
+        "the model does it: trainer.model.save(path); pickle keeps the trainer", "save", "save_weights", "save_model"
+    ),
+    **_for("it is called learning_rate", "lr"),
+    **_for("it is the model's: trainer.model", "parameters", "weights", "biases", "layers"),
+    **_for("a callback stops the training by returning True", "stop_training"),
+    **_for("each step begins with a gradient of its own", "zero_grad", "backward"),
+}
+
+PACKAGE_ATTRIBUTES: dict[str, str] = {
+    **_for("write Model(inputs, layers), or mlp(sizes)", "Sequential", "MLP", "Network", "NeuralNetwork"),
+    **_for("write Dense(units)", "Linear", "Layer"),
+    **_for("write Dense(units, dropout=...)", "Dropout"),
+    **_for("the model has it: Model(inputs, layers)", "Input", "InputLayer"),
+    **_for("write load(path)", "load_model"),
+    **_for("write model.save(path)", "save", "save_model"),
+}
+
+
+def explain_arguments(hints: Mapping[str, str]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """A decorator: for an argument that the function does not take, its TypeError says where that lives here."""
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        parameters = inspect.signature(function).parameters
+        most = sum(p.kind is not p.KEYWORD_ONLY for p in parameters.values())
+
+        @wraps(function)
+        def explained(*arguments: _P.args, **keywords: _P.kwargs) -> _R:
+            for name in keywords:
+                if name not in parameters:
+                    raise _unexpected(function.__qualname__, name, parameters, hints)
+            if len(arguments) > most and TOO_MANY in hints:
+                raise TypeError(
+                    f"{function.__qualname__}() takes at most {most} positional arguments but {len(arguments)} were "
+                    f"given; {hints[TOO_MANY]}"
+                )
+            return function(*arguments, **keywords)
+
+        return explained
+
+    return decorate
+
+
+def _unexpected(function: str, name: str, parameters: Iterable[str], hints: Mapping[str, str]) -> TypeError:
+    taken = {squeezed(parameter): parameter for parameter in parameters if parameter != "self"}
+    near = difflib.get_close_matches(squeezed(name), taken, n=1)
+    hint = hints.get(name) or (
+        f"did you mean {taken[near[0]]!r}?" if near else f"expected one of {', '.join(taken.values())}"
+    )
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
+
+
+def missing_attribute(kind: str, name: str, hints: Mapping[str, str]) -> AttributeError:
+    """The AttributeError of an object of this kind, with where that lives here, if it is known."""
+    hint = f"; {hints[name]}" if name in hints else ""
+    return AttributeError(f"{kind} has no attribute {name!r}{hint}")

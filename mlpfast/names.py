@@ -1,0 +1,154 @@
+"""Names of other libraries: those that mean what is here are taken; for the others, where to look.
+
+An alias is a name that scikit-learn, Keras or another library has for the same function, up to a constant factor
+(docs/api.md says which). What means something else (``nll`` takes log-probabilities in PyTorch), or is not here, has a
+sentence instead, which the error tells.
+"""
+
+from __future__ import annotations
+
+#: For each kind of name: what others call it, and what it is called here.
+ALIASES: dict[str, dict[str, str]] = {
+    "activation": {
+        "linear": "identity",  # Keras
+        "logistic": "sigmoid",  # scikit-learn
+        "swish": "silu",  # Keras
+        "exp": "exponential",
+        "gelu_new": "gelu_tanh",  # Transformers
+        "gelu_pytorch_tanh": "gelu_tanh",  # Transformers
+    },
+    "loss": {
+        "mean_squared_error": "mse",  # Keras
+        "squared_error": "mse",  # scikit-learn
+        "MSE": "mse",  # Keras
+        "mean_absolute_error": "mae",  # Keras
+        "absolute_error": "mae",  # scikit-learn
+        "MAE": "mae",  # Keras
+        "pinball": "quantile",  # scikit-learn's mean_pinball_loss
+        "binary_crossentropy": "binary_cross_entropy",  # Keras
+        "bce": "binary_cross_entropy",  # Keras
+        "BCE": "binary_cross_entropy",  # Keras
+        "categorical_crossentropy": "cross_entropy",  # Keras
+        "sparse_categorical_crossentropy": "cross_entropy",  # Keras
+        "log_loss": "cross_entropy",  # scikit-learn
+    },
+    "optimizer": {
+        "SGD": "sgd",  # Keras
+        "RMSprop": "rmsprop",  # Keras
+        "Adam": "adam",  # Keras
+        "AdamW": "adamw",  # Keras
+    },
+    "initializer": {
+        "xavier_uniform": "glorot_uniform",  # PyTorch
+        "xavier_normal": "glorot_normal",  # PyTorch
+        "kaiming_uniform": "he_uniform",  # PyTorch
+        "kaiming_normal": "he_normal",  # PyTorch
+        "random_uniform": "uniform",  # Keras
+        "random_normal": "normal",  # Keras
+    },
+    "metric": {
+        "acc": "accuracy",  # Keras
+        "MSE": "mse",  # Keras
+        "MAE": "mae",  # Keras
+    },
+}
+
+_SIGMOID = "with output activation 'sigmoid', or 'identity' for logits, it is 'binary_cross_entropy'"
+_LOGITS = "with output activation 'softmax', or 'identity' for logits, it is 'cross_entropy'"
+_MOMENTUM = "write SGD(momentum=0.9)"
+_ADAPTIVE = "of the adaptive ones, 'adam' is the nearest here"
+_FUNCTION = "write a function f(y_true, y_pred)"
+_FOLLOWS = "'accuracy' is that of the loss: of the largest output, or of each output's side of 1/2"
+
+#: For each kind of name, as `squeezed`: what is not here by that name, and what to take instead.
+UNLIKE: dict[str, dict[str, str]] = {
+    "activation": {
+        "none": "a layer without one has 'identity'",
+        "celu": "with its alpha of 1 it is 'elu'",
+        "logsoftmax": "'softmax' with loss 'cross_entropy' is computed from the logits, as log_softmax with nll is",
+        "relu6": "unbounded, it is 'relu'",
+        "hardtanh": "the smooth one is 'tanh'",
+        "hardsigmoid": "the smooth one is 'sigmoid'",
+        "hardswish": "the smooth one is 'silu'",
+        "hardsilu": "the smooth one is 'silu'",
+        "softsign": "'tanh' has its shape",
+        "prelu": "with a fixed slope it is Activation('leaky_relu', alpha)",
+        "quickgelu": "the nearest are 'gelu' and 'gelu_tanh'",
+    },
+    "loss": {
+        "nll": f"it takes log-probabilities elsewhere; {_LOGITS}",
+        "negativeloglikelihood": f"it takes log-probabilities elsewhere; {_LOGITS}",
+        "softmaxcrossentropy": _LOGITS,
+        "crossentropywithlogits": _LOGITS,
+        "softmaxcrossentropywithlogits": _LOGITS,
+        "kldivergence": "against targets that are probabilities, 'cross_entropy' has the same gradient",
+        "kld": "against targets that are probabilities, 'cross_entropy' has the same gradient",
+        "kldiv": "against targets that are probabilities, 'cross_entropy' has the same gradient",
+        "bcewithlogits": _SIGMOID,
+        "binarycrossentropywithlogits": _SIGMOID,
+        "sigmoidcrossentropy": _SIGMOID,
+        "logistic": _SIGMOID,
+        "rmse": "'mse' has the same minimum",
+        "rootmeansquarederror": "'mse' has the same minimum",
+        "l1": "the absolute error is 'mae'; the penalty is Trainer(l1=...)",
+        "l2": "the squared error is 'mse'; the penalty is Trainer(l2=...)",
+        "smoothl1": "with its beta of 1 it is 'huber'; beyond, Huber(delta=beta) is beta times it",
+        "logcosh": "'huber' has its shape",
+        "poissonnll": "'poisson' differs from it by a constant; log-rates need output activation 'identity'",
+        "poissondeviance": "'poisson' is half of it",
+        "meanpoissondeviance": "'poisson' is half of it",
+        "hinge": "for classes there are 'cross_entropy' and 'binary_cross_entropy'",
+        "squaredhinge": "for classes there are 'cross_entropy' and 'binary_cross_entropy'",
+        "mape": "'mae' of the logarithms of the targets is about relative errors",
+        "msle": "it is 'mse' of the logarithms, log1p(y), as targets",
+    },
+    "optimizer": {
+        "momentum": _MOMENTUM,
+        "sgdm": _MOMENTUM,
+        "nesterov": "write SGD(momentum=0.9, nesterov=True)",
+        "nag": "write SGD(momentum=0.9, nesterov=True)",
+        "gd": "'sgd' with Trainer(batch_size=None) is gradient descent",
+        "amsgrad": "write Adam(amsgrad=True)",
+        "nadam": _ADAPTIVE,
+        "radam": _ADAPTIVE,
+        "adamax": _ADAPTIVE,
+        "adagrad": _ADAPTIVE,
+        "adadelta": _ADAPTIVE,
+        "adafactor": _ADAPTIVE,
+        "lion": _ADAPTIVE,
+        "lbfgs": "MLPClassifier and MLPRegressor have solver='lbfgs'",
+    },
+    "initializer": {
+        "one": "write Constant(1.0)",
+        "ones": "write Constant(1.0)",
+        "glorot": "it is 'glorot_uniform' or 'glorot_normal'",
+        "xavier": "it is 'glorot_uniform' or 'glorot_normal'",
+        "he": "it is 'he_uniform' or 'he_normal'",
+        "kaiming": "it is 'he_uniform' or 'he_normal'",
+        "lecununiform": "of the same variance is 'lecun_normal'",
+        "truncatednormal": "'normal' is not truncated",
+        "identity": "assign the values to model.weights[i]",
+        "orthogonal": "assign the values to model.weights[i]",
+    },
+    "metric": {
+        "binaryaccuracy": _FOLLOWS,
+        "categoricalaccuracy": _FOLLOWS,
+        "sparsecategoricalaccuracy": _FOLLOWS,
+        "top1": _FOLLOWS,
+        "auc": _FUNCTION,
+        "rocauc": _FUNCTION,
+        "f1": _FUNCTION,
+        "f1score": _FUNCTION,
+        "precision": _FUNCTION,
+        "recall": _FUNCTION,
+        "r2": "write a function, such as sklearn.metrics.r2_score",
+        "r2score": "write a function, such as sklearn.metrics.r2_score",
+        "rmse": "write a function, such as sklearn.metrics.root_mean_squared_error",
+    },
+}
+
+
+def squeezed(name: str) -> str:
+    """A name without what libraries spell in different ways: capitals, separators, and "loss" at its end."""
+    bare = "".join(letter for letter in name.lower() if letter.isalnum())
+    return bare.removesuffix("loss") or bare
