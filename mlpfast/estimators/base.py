@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -82,8 +82,7 @@ class BaseMLP(BaseEstimator):
 
     #: Whether y is numbers, rather than labels.
     _numeric_targets: ClassVar[bool]
-    #: How `validation_scores_` are computed, and what callbacks find them under.
-    _score_outputs: ClassVar[Callable[..., float]]
+    #: What callbacks find `validation_scores_` under.
     _score_name: ClassVar[str]
 
     # Set by fit.
@@ -134,6 +133,10 @@ class BaseMLP(BaseEstimator):
         """The weight of each row in training."""
         return sample_weight
 
+    def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
+        """What `validation_scores_` hold, given outputs (n, n_outputs_) and targets as `_encode_targets` has them."""
+        raise NotImplementedError
+
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
         """What the validation split is stratified by."""
         return None
@@ -157,6 +160,14 @@ class BaseMLP(BaseEstimator):
     @intercepts_.setter
     def intercepts_(self, arrays: Iterable[Any]) -> None:
         ParameterViews(self._fitted_model().biases).assign(arrays)
+
+    @property
+    def _optimizer(self) -> Trainer:
+        """Under the name that scikit-learn's users know: ``_optimizer.learning_rate`` is the current rate."""
+        trainer: Trainer | None = vars(self).get("_trainer")
+        if trainer is None:
+            raise AttributeError(f"this {type(self).__name__} has no optimizer; fit it with solver 'sgd' or 'adam'")
+        return trainer
 
     def _fitted_model(self) -> Model:
         if "model_" not in vars(self):  # an AttributeError, so that hasattr(estimator, "coefs_") is False
@@ -348,5 +359,8 @@ def _as_weights(weights: Any, X: Any, name: str) -> NDArray[np.float64] | None:
 def has_partial_fit(mlp: BaseMLP) -> bool:
     """Whether the solver goes by epochs; an AttributeError otherwise, so that hasattr tells."""
     if mlp.solver not in STOCHASTIC_SOLVERS:
-        raise AttributeError(f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; this one has {mlp.solver!r}")
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers, solver 'sgd' or 'adam'. "
+            f"{mlp.solver} is not stochastic."
+        )
     return True

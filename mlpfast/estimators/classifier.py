@@ -160,7 +160,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
     _numeric_targets = False
-    _score_outputs = staticmethod(accuracy)
     _score_name = "accuracy"
 
     classes_: NDArray[Any]
@@ -235,7 +234,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # --- targets ---
 
     def _learn_targets(self, y: Any, incremental: bool, classes: ArrayLike | None) -> Any:
-        y = _as_labels(y)
+        y = _as_labels(y, "y")
         known = hasattr(self, "classes_")
         if incremental and not known:
             if classes is None:
@@ -247,25 +246,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
-            raise ValueError(f"expected the `classes` of the previous call, {self.classes_}, got {classes}")
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+            )
         if known or incremental:
-            self._check_classes(unique_labels(y), incremental)
+            self._check_classes(y, incremental)
         kind = self._label_binarizer.y_type_
         self.n_outputs_ = 1 if kind == "binary" else len(self._label_binarizer.classes_)
         self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
         return y
 
-    def _check_classes(self, classes: NDArray[Any], incremental: bool) -> None:
+    def _check_classes(self, y: Any, incremental: bool) -> None:
         if not incremental and not self.warm_start:
             return
-        if self.warm_start and set(classes) != set(self.classes_):
+        classes, unknown, why = self._compare(y)
+        if self.warm_start and (len(unknown) or set(classes) != set(self.classes_)):
             raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit: expected "
-                f"{self.classes_}, got {classes}"
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {classes}{why}"
             )
-        unknown = np.setdiff1d(classes, self.classes_, assume_unique=True)
         if len(unknown):
-            raise ValueError(f"`y` has classes not in `self.classes_`: expected some of {self.classes_}, got {unknown}")
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}{why}"
+            )
+
+    def _compare(self, y: Any) -> tuple[NDArray[Any], NDArray[Any], str]:
+        """The classes in y, those that are not in `classes_`, and, where y is of another kind, how."""
+        classes = unique_labels(y)
+        learnt = self._label_binarizer
+        n_columns = len(learnt.classes_) if learnt.y_type_.startswith("multilabel") else 1
+        expected, got = _kind(self.classes_, n_columns), _kind(classes, 1 if y.ndim == 1 else y.shape[1])
+        if expected != got:  # NumPy would compare them all the same, numbers with strings as strings
+            return classes, classes, f"; expected {expected}, got {got}"
+        return classes, np.setdiff1d(classes, self.classes_, assume_unique=True), ""
 
     def _encode_targets(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         if self.out_activation_ == "softmax" and y.ndim == 1:
@@ -274,10 +287,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.ascontiguousarray(indicators, dtype=dtype)
 
     def _validation_targets(self, y: Any) -> Any:
-        y = _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name="y_val"))
-        unknown = np.setdiff1d(unique_labels(y), self.classes_, assume_unique=True)
+        y = _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name="y_val"), "y_val")
+        _, unknown, why = self._compare(y)
         if len(unknown):
-            raise ValueError(f"y_val has classes that y has not: expected some of {self.classes_}, got {unknown}")
+            raise ValueError(f"y_val has classes that y has not: expected some of {self.classes_}, got {unknown}{why}")
         return y
 
     def _row_weights(
@@ -299,6 +312,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
         return targets.astype(bool) if self.n_outputs_ == 1 else None  # scikit-learn stratifies binary targets only
+
+    def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
+        return 1.0 if len(self.classes_) == 1 else accuracy(outputs, targets, weights)
 
     def _make_loss(self) -> Loss:
         smoothing = float(self.label_smoothing)
@@ -340,7 +356,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            For input or parameters that make no sense, and if the weights became infinite or NaN.
+            For input or parameters that make no sense (the estimator is then as it was): among them labels of another
+            kind than those learnt. Also if the network's weights became infinite or NaN.
 
         Warns
         -----
@@ -411,9 +428,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, of the network's dtype. Rows sum to 1, except for multilabel.
+            In the order of `classes_`, of the network's dtype. Rows sum to 1, except for multilabel. A single class has
+            one column of ones.
         """
         outputs = self._outputs(X)
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
@@ -428,6 +448,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-def _as_labels(y: Any) -> Any:
-    """One column of labels becomes 1-D, with scikit-learn's DataConversionWarning."""
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+def _as_labels(y: Any, name: str) -> Any:
+    """One column of labels becomes 1-D, with scikit-learn's DataConversionWarning; mixed kinds are refused."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if y.dtype == object:
+        other = next((i for i, label in enumerate(y.flat) if not isinstance(label, str)), None)
+        if other is not None:
+            raise ValueError(
+                f"Unknown label type: expected {name} with strings only, or with numbers in an array of their own "
+                f"dtype (as {name}.astype(int) is), got an object array with {y.flat[other]!r} of type "
+                f"{type(y.flat[other]).__name__} at row {np.unravel_index(other, y.shape)[0]}"
+            )
+    return y
+
+
+def _kind(labels: NDArray[Any], n_columns: int) -> str:
+    """What labels are, in words that are equal where they can be compared."""
+    names = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("OU", "strings")}
+    columns = "one column" if n_columns == 1 else f"{n_columns} columns"
+    return f"{columns} of {names.get(labels.dtype.kind, labels.dtype.name)}"

@@ -123,8 +123,8 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
             warnings.warn(why, ConvergenceWarning, stacklevel=4)
     if not np.isfinite(best).all() or not np.isfinite(best_loss):
         raise ValueError(
-            "The solver produced a non-finite loss or non-finite parameter weights. The input data may contain large "
-            "values and need to be preprocessed"
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            "preprocessed. (Or the loss is not finite.)"
         )
     mlp.loss_ = _reported(mlp, best_loss, best, model, l2)
     mlp.model_.parameters[:] = best

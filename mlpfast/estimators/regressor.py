@@ -156,7 +156,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
     }
     _numeric_targets = True
-    _score_outputs = staticmethod(r2)
     _score_name = "r2"
 
     def __init__(
@@ -256,6 +255,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode_targets(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(y.reshape(len(y), self.n_outputs_), dtype=dtype)
+
+    def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
+        return r2(outputs, targets, weights)
 
     def _make_loss(self) -> Loss:
         losses: dict[str, Loss] = {

@@ -83,7 +83,7 @@ def fit_stochastic(
                     _warn_not_converged(f"the time budget of {mlp.max_seconds:g} seconds was used up")
                     break
                 if not incremental and mlp.n_iter_ == mlp.max_iter:
-                    _warn_not_converged(f"the maximum number of iterations ({mlp.max_iter}) was reached")
+                    _warn_not_converged(f"Maximum iterations ({mlp.max_iter}) reached")
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
         except DivergenceError as error:
@@ -108,8 +108,8 @@ def hold_out(
     )
     if len(held_out) < 2:
         raise ValueError(
-            f"The validation set is too small: early stopping needs at least 2 rows, got {len(held_out)} of "
-            f"{len(train)}. Give more data, a larger validation_fraction, or X_val and y_val"
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset. Early "
+            f"stopping needs at least 2 rows, got {len(held_out)} of {len(train)}; or give X_val and y_val"
         )
     weights = None if user_weights is None else user_weights[held_out]
     return rows, Data(train.X[held_out], train.y[held_out], weights)
@@ -123,7 +123,11 @@ def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, inc
     """
     batch_size = 200 if mlp.batch_size == "auto" else int(mlp.batch_size)
     if batch_size > n_rows and mlp.batch_size != "auto":
-        warnings.warn(f"batch_size={batch_size} is larger than the {n_rows} rows; it is clipped", stacklevel=5)
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
+            f"{batch_size} to {n_rows} rows",
+            stacklevel=5,
+        )
     loss, optimizer, trainer = mlp._make_loss(), _optimizer(mlp), mlp._trainer
     if not incremental or trainer is None or trainer.optimizer.name != optimizer.name:
         stochastic = any(layer.dropout > 0.0 for layer in mlp.model_.layers)
@@ -162,7 +166,7 @@ def _score(mlp: BaseMLP, validation: Data) -> float:
     outputs = mlp._predict_outputs(validation.X)
     if not np.isfinite(outputs).all():
         return float("nan")
-    return type(mlp)._score_outputs(outputs, validation.y, validation.weights)
+    return mlp._score_outputs(outputs, validation.y, validation.weights)
 
 
 def _count_improvement(mlp: BaseMLP, score: float | None) -> None:
@@ -200,7 +204,9 @@ def _stops(mlp: BaseMLP, trainer: Trainer, reporter: Reporter) -> bool:
 
 
 def _warn_not_converged(why: str) -> None:
-    warnings.warn(f"Stochastic optimizer: {why} before the optimization converged.", ConvergenceWarning, stacklevel=5)
+    warnings.warn(
+        f"Stochastic Optimizer: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=5
+    )
 
 
 def _diverged(mlp: BaseMLP, error: DivergenceError) -> None:
@@ -210,8 +216,8 @@ def _diverged(mlp: BaseMLP, error: DivergenceError) -> None:
     """
     if not mlp.early_stopping:
         raise ValueError(
-            f"The solver produced non-finite parameter weights: {error}. The input data may contain large values and "
-            "need to be preprocessed"
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            f"preprocessed. What happened: {error}"
         ) from error
     mlp.n_iter_ += 1
     mlp.loss_ = float("nan")
