@@ -22,7 +22,17 @@ from .metrics import as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .progress import Progress
-from .validation import CSR, Features, as_features, as_sample_weight, as_targets, check_finite, n_rows
+from .validation import (
+    CSR,
+    Features,
+    as_features,
+    as_targets,
+    check_finite,
+    check_sample_weight,
+    n_rows,
+    scale_penalty,
+    scale_weights,
+)
 
 __all__ = ["History", "Trainer"]
 
@@ -85,6 +95,7 @@ class _Data(NamedTuple):
     y: NDArray[Any]
     sample_weight: NDArray[np.float64] | None
     given_X: Any = None
+    weight_exponent: int = 0  # of the power of two that is in the weights
 
 
 class Trainer:
@@ -217,7 +228,8 @@ class Trainer:
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch; the results are recorded as "val_loss" and "val_<metric>".
         sample_weight : array_like of shape (n,), optional
-            Weights >= 0 of the rows in the loss, which is a weighted mean over each batch, and in the named metrics.
+            Weights >= 0, of any size, of the rows in the loss, which is a weighted mean over each batch, and in the
+            named metrics.
         verbose : int, default 1
             1: a progress bar; 0: nothing.
         max_seconds : float, optional
@@ -257,7 +269,7 @@ class Trainer:
                     break
                 epoch_started = time.perf_counter()
                 order = permutation(self.seed, SHUFFLE, self.epochs, len(data.y)) if self.shuffle else None
-                result = self.run_epoch(data.X, data.y, data.sample_weight, order=order, deadline=deadline)
+                result = self._run_epoch(data, order, deadline)
                 seconds = time.perf_counter() - epoch_started
                 out_of_time = result.status == "deadline"
                 if result.steps == 0:
@@ -311,9 +323,7 @@ class Trainer:
         DivergenceError, KeyboardInterrupt
             As `fit`.
         """
-        n = len(y) if order is None else len(order)
-        batch_rows = min(self.batch_size or n, n)
-        return self._run(self._engine_of(batch_rows), _Data(X, y, sample_weight), order, n, deadline, epochs=1)
+        return self._run_epoch(_Data(X, y, sample_weight), order, deadline)
 
     def loss_and_gradient(
         self,
@@ -397,8 +407,12 @@ class Trainer:
         features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
         n = n_rows(features)
         targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
-        weights = as_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
-        return _Data(features, targets, weights, X)
+        weights, exponent = scale_weights(
+            check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
+        )
+        data = _Data(features, targets, weights, X, exponent)
+        self._penalties(data)
+        return data
 
     def _check_validation(self, validation_data: Any) -> _Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -408,6 +422,13 @@ class Trainer:
             )
         X, y, sample_weight = (*validation_data, None)[:3]
         return self._check(X, y, sample_weight, of=" of validation_data")
+
+    def _penalties(self, data: _Data) -> tuple[float, float]:
+        """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
+        if data.sample_weight is None or not self.penalty_over_weights:
+            return self.l1, self.l2
+        of = data.sample_weight, data.weight_exponent, len(data.y), self.model.dtype
+        return scale_penalty(self.l1, *of, name="l1"), scale_penalty(self.l2, *of, name="l2")
 
     def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
@@ -429,6 +450,11 @@ class Trainer:
             self._engine_rows = batch_rows
         return self._engine
 
+    def _run_epoch(self, data: _Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
+        n = len(data.y) if order is None else len(order)
+        batch_rows = min(self.batch_size or n, n)
+        return self._run(self._engine_of(batch_rows), data, order, n, deadline, epochs=1)
+
     def _run(
         self,
         engine: Engine,
@@ -440,6 +466,7 @@ class Trainer:
     ) -> EpochResult:
         """Make the steps over n rows. Afterwards, the parameters are finite, and the state belongs to the same step."""
         parameters = self.model.parameters
+        l1, l2 = self._penalties(data)
         if self._snapshot is None:
             self._snapshot = np.empty((len(self._state) + 1, parameters.size), self.model.dtype)
         snapshot = self._snapshot
@@ -452,7 +479,7 @@ class Trainer:
         def run(max_steps: int = -1, deadline: float = 0.0) -> EpochResult:
             return engine.run_epoch(
                 data.X, data.y, data.sample_weight, self.optimizer, self._state, rates,
-                step=self.steps, order=order, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics,
+                step=self.steps, order=order, l1=l1, l2=l2, metrics=self._compiled_metrics,
                 max_steps=max_steps, deadline=deadline,
             )  # fmt: skip
 
@@ -498,9 +525,8 @@ class Trainer:
     def _evaluate(self, data: _Data) -> dict[str, float]:
         n = len(data.y)
         engine = self._engine or self._engine_of(min(self.batch_size or n, n))
-        loss, values = engine.evaluate(
-            data.X, data.y, data.sample_weight, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics
-        )
+        l1, l2 = self._penalties(data)
+        loss, values = engine.evaluate(data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics)
         return {"loss": float(loss), **self._named_metrics(values, data)}
 
     @property

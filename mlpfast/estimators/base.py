@@ -21,6 +21,7 @@ from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
 from ..trainer import Trainer
+from ..validation import check_sample_weight, scale_weights
 from .data import Data
 from .lbfgs import fit_lbfgs
 from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
@@ -127,11 +128,9 @@ class BaseMLP(BaseEstimator):
         """Targets for the native loops: (n,) int32 class indices, or (n, outputs) of `dtype`."""
         raise NotImplementedError
 
-    def _row_weights(
-        self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
-    ) -> NDArray[np.float64] | None:
-        """The weight of each row in training."""
-        return sample_weight
+    def _target_weights(self, y: Any, incremental: bool) -> list[NDArray[np.float64]]:
+        """Weights (n,) that rows get by their targets: factors beside the sample weights."""
+        return []
 
     def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
         """What `validation_scores_` hold, given outputs (n, n_outputs_) and targets as `_encode_targets` has them."""
@@ -276,11 +275,9 @@ class BaseMLP(BaseEstimator):
             dtype = X.dtype if first_pass else self.model_.dtype
             self._prepare_model(n_features, dtype, random_state, first_pass)
 
-            train = Data(
-                X,
-                self._encode_targets(y, self.model_.dtype),
-                self._row_weights(y, sample_weight, incremental),
-            )
+            weights, exponent = self._row_weights(y, sample_weight, incremental)
+            train = Data(X, self._encode_targets(y, self.model_.dtype), weights, exponent)
+            train.penalty(self.alpha, np.dtype(np.float64) if self.solver == "lbfgs" else self.model_.dtype)
             validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
             rows = None
             if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
@@ -292,6 +289,17 @@ class BaseMLP(BaseEstimator):
             fit_lbfgs(self, train)
         else:
             fit_stochastic(self, train, rows, validation, random_state, incremental)
+
+    def _row_weights(
+        self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
+    ) -> tuple[NDArray[np.float64] | None, int]:
+        """The weight of each row in training, and the exponent of the power of two in it."""
+        weights, exponent = scale_weights(*self._target_weights(y, incremental), sample_weight)
+        if weights is not None and not weights.any():
+            raise ValueError(
+                "expected a positive sum of the rows' weights, class_weight times sample_weight, got zeros only"
+            )
+        return weights, exponent
 
     @contextmanager
     def _left_alone_if_rejected(self) -> Iterator[None]:
@@ -324,8 +332,8 @@ class BaseMLP(BaseEstimator):
         check_consistent_length(X, y)
         if self._numeric_targets and len(y) < 2:
             raise ValueError(f"expected at least 2 rows in X_val, for their R^2, got {len(y)}")
-        sample_weight = _as_weights(sample_weight, X, "sample_weight_val")
-        return Data(X, self._encode_targets(y, self.model_.dtype), sample_weight)
+        weights, _ = scale_weights(_as_weights(sample_weight, X, "sample_weight_val"))
+        return Data(X, self._encode_targets(y, self.model_.dtype), weights)
 
     # --- predict ---
 
@@ -347,13 +355,11 @@ class BaseMLP(BaseEstimator):
 
 
 def _as_weights(weights: Any, X: Any, name: str) -> NDArray[np.float64] | None:
-    """Row weights (n,), or None where none are given. Some may be negative, as in scikit-learn, but not their sum."""
+    """Row weights (n,), or None where none are given."""
     if weights is None:
         return None
-    array: NDArray[np.float64] = _check_sample_weight(weights, X, dtype=np.float64)
-    if array.sum() <= 0.0:
-        raise ValueError(f"expected a positive sum of {name}, got {array.sum():g}")
-    return array
+    array = _check_sample_weight(weights, X, dtype=np.float64)  # one number stands for all rows
+    return check_sample_weight(array, len(array), name=name)
 
 
 def has_partial_fit(mlp: BaseMLP) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_array, column_or_1d
@@ -293,22 +294,32 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(f"y_val has classes that y has not: expected some of {self.classes_}, got {unknown}{why}")
         return y
 
-    def _row_weights(
-        self, y: NDArray[Any], sample_weight: NDArray[np.float64] | None, incremental: bool
-    ) -> NDArray[np.float64] | None:
+    def _target_weights(self, y: Any, incremental: bool) -> list[NDArray[np.float64]]:
         if self.class_weight is None:
-            return sample_weight
+            return []
         if incremental and isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' needs all of y, which partial_fit does not see; compute the weights with "
                 "sklearn.utils.class_weight.compute_class_weight and give them as a dict"
             )
-        if y.ndim == 2:
-            weights: NDArray[np.float64] = compute_sample_weight(self.class_weight, y)
-        else:
+        if isinstance(self.class_weight, dict):
+            _check_class_weight(self.class_weight)
+        if y.ndim == 1:
             of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            weights = of_class[np.searchsorted(self.classes_, y)]
-        return weights if sample_weight is None else weights * sample_weight
+            return [of_class[np.searchsorted(self.classes_, y)]]
+        columns = [y[:, [k]].toarray().ravel() if issparse(y) else y[:, k] for k in range(y.shape[1])]
+        of_column: Any = self.class_weight
+        if isinstance(of_column, str):
+            of_column = [of_column] * len(columns)
+        if not isinstance(of_column, list) or len(of_column) != len(columns):
+            raise ValueError(
+                "For multi-output, class_weight should be a list of dicts, or the string 'balanced': expected one dict "
+                f"for each of the {len(columns)} columns of y, got {of_column!r}"
+            )
+        for of_labels in of_column:
+            if isinstance(of_labels, dict):
+                _check_class_weight(of_labels)
+        return [compute_sample_weight(of_labels, column) for of_labels, column in zip(of_column, columns, strict=True)]
 
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
         return targets.astype(bool) if self.n_outputs_ == 1 else None  # scikit-learn stratifies binary targets only
@@ -342,7 +353,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels; several columns of zeros and ones for multilabel.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights of the rows in the loss, which is a weighted mean over each batch.
+            Weights >= 0, of any size, of the rows in the loss, which is a weighted mean over each batch.
         X_val, y_val : like X and y, optional
             Rows to validate with after each epoch, in place of a part of X: `validation_scores_` are their accuracies,
             and with ``early_stopping=True`` they decide when training ends and which weights are kept.
@@ -357,7 +368,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             For input or parameters that make no sense (the estimator is then as it was): among them labels of another
-            kind than those learnt. Also if the network's weights became infinite or NaN.
+            kind than those learnt, weights of rows or classes that are negative, NaN, infinite or all zero, and an
+            `alpha` that drowns the loss of rows with tiny weights. Also if the network's weights become infinite or
+            NaN.
 
         Warns
         -----
@@ -468,3 +481,9 @@ def _kind(labels: NDArray[Any], n_columns: int) -> str:
     names = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("OU", "strings")}
     columns = "one column" if n_columns == 1 else f"{n_columns} columns"
     return f"{columns} of {names.get(labels.dtype.kind, labels.dtype.name)}"
+
+
+def _check_class_weight(class_weight: Mapping[Any, Any]) -> None:
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0.0 <= float(weight) < np.inf):
+            raise ValueError(f"expected class_weight to be finite numbers >= 0, got {weight!r} for class {label!r}")

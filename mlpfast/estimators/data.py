@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import scale_penalty
+
 
 @dataclass(frozen=True)
 class Data:
@@ -16,6 +18,11 @@ class Data:
     X: Any  # (n, n_features): an array, or a SciPy CSR matrix
     y: NDArray[Any]  # (n,) int32 class indices, or (n, outputs)
     weights: NDArray[np.float64] | None  # (n,); None for ones
+    weight_exponent: int = 0  # of the power of two that is in them, see `scale_weights`
+
+    def penalty(self, alpha: float, dtype: np.dtype[Any]) -> float:
+        """`alpha` times the power of two that is in the weights; a ValueError where it drowns the loss."""
+        return scale_penalty(alpha, self.weights, self.weight_exponent, len(self), dtype, name="alpha")
 
     def __len__(self) -> int:
         return len(self.y)

@@ -66,7 +66,7 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
     X = as_features(train.X, model.inputs, model.dtype)
     targets = train.y if train.y.ndim == 1 else train.y.astype(np.float64, copy=False)
     total_weight = len(train) if train.weights is None else train.weights.sum()
-    l2 = mlp.alpha / total_weight
+    l2 = train.penalty(mlp.alpha, model.dtype) / total_weight
     best_loss, best = np.inf, model.parameters.copy()
     reporter = Reporter(mlp, trainer, epochs=mlp.max_iter)
     started = time.perf_counter()

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from ..errors import DivergenceError
 from ..optimizers import SGD, Adam, Optimizer
 from ..trainer import Trainer
-from ..validation import as_features
+from ..validation import as_features, scale_weights
 from .data import Data
 from .reporting import Reporter
 
@@ -45,7 +45,7 @@ def fit_stochastic(
     n_rows = len(train) if rows is None else len(rows)
     order = rows if rows is not None or not mlp.shuffle else np.arange(n_rows, dtype=np.int64)
 
-    trainer = _trainer(mlp, n_rows, random_state, incremental)
+    trainer = _trainer(mlp, train, n_rows, random_state, incremental)
     if validation is not None and mlp.validation_scores_ is None:
         mlp.validation_scores_ = []
         mlp.best_validation_score_ = -np.inf
@@ -111,11 +111,17 @@ def hold_out(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset. Early "
             f"stopping needs at least 2 rows, got {len(held_out)} of {len(train)}; or give X_val and y_val"
         )
-    weights = None if user_weights is None else user_weights[held_out]
+    for what, weights, some in (("holds out", user_weights, held_out), ("leaves to train on", train.weights, rows)):
+        if weights is not None and not weights[some].any():
+            raise ValueError(
+                f"expected rows with weights above 0 on both sides of the split, but the {len(some)} rows that early "
+                f"stopping {what} weigh 0. Leave out rows without weight, or give X_val and y_val"
+            )
+    weights, _ = scale_weights(None if user_weights is None else user_weights[held_out])
     return rows, Data(train.X[held_out], train.y[held_out], weights)
 
 
-def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
+def _trainer(mlp: BaseMLP, train: Data, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
     """A new trainer, or, for partial_fit, the one of the previous call with its optimizer state.
 
     The latter takes over what `set_params` may have changed, except for the optimizer's own numbers: those stay, as in
@@ -144,7 +150,7 @@ def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, inc
         trainer._engine = None  # was made for the old ones
     trainer.optimizer = dataclasses.replace(trainer.optimizer, weight_decay=optimizer.weight_decay)
     trainer.batch_size = min(batch_size, n_rows)
-    trainer.l2 = float(mlp.alpha)
+    trainer.l2 = train.penalty(mlp.alpha, mlp.model_.dtype)
     return trainer
 
 
