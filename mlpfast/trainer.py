@@ -29,12 +29,14 @@ from .validation import (
     CSR,
     Features,
     as_features,
-    as_sample_weight,
     as_targets,
     blank_weightless,
     check_finite,
+    check_sample_weight,
     finite_error,
     n_rows,
+    scale_penalty,
+    scale_weights,
 )
 
 __all__ = ["History", "Trainer"]
@@ -66,6 +68,7 @@ class _Data(NamedTuple):
     sample_weight: NDArray[np.float64] | None
     given_X: Any = None
     given_y: Any = None
+    weight_exponent: int = 0  # of the power of two that is in the weights
 
 
 class Trainer:
@@ -318,8 +321,9 @@ class Trainer:
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch; the results are recorded as "val_loss" and "val_<metric>".
         sample_weight : array_like of shape (n,), optional
-            Weights >= 0 of the rows in the loss, which is a weighted mean over each batch, and in the named metrics.
-            Rows of weight zero have to be finite but count for nothing; a copy of X and y has zeros in their place.
+            Weights >= 0, of any size, of the rows in the loss, which is a weighted mean over each batch, and in the
+            named metrics. Rows of weight zero have to be finite but count for nothing; a copy of X and y has zeros in
+            their place.
         verbose : bool or int >= 0, default 1
             1, or more: a progress bar; 0: nothing.
         max_seconds : float, optional
@@ -531,10 +535,14 @@ class Trainer:
         features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
         n = n_rows(features)
         targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
-        weights = as_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
+        weights, exponent = scale_weights(
+            check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
+        )
         if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
             check_finite(features, model.dtype, f"X{of}", X)  # the loop would not see the rows of weight zero
-        return _Data(*blank_weightless(features, targets, weights), weights, X, targets)
+        data = _Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent)
+        self._penalties(data)
+        return data
 
     def _check_validation(self, validation_data: Any) -> _Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -549,6 +557,13 @@ class Trainer:
         n = len(data.y) if order is None else len(order)
         with self._owner:
             return self._run(self._engine_of(min(self.batch_size or n, n)), data, order, deadline, epochs=1)
+
+    def _penalties(self, data: _Data) -> tuple[float, float]:
+        """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
+        if data.sample_weight is None or not self.penalty_over_weights:
+            return self.l1, self.l2
+        of = data.sample_weight, data.weight_exponent, len(data.y), self.model.dtype
+        return scale_penalty(self.l1, *of, name="l1"), scale_penalty(self.l2, *of, name="l2")
 
     def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
@@ -578,10 +593,11 @@ class Trainer:
     ) -> EpochResult:
         """Make the steps. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step."""
         epoch = self.epochs
+        l1, l2 = self._penalties(data)
         try:
             result = engine.run_epoch(
                 data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self.learning_rate,
-                order=order, epochs=epochs, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics, deadline=deadline,
+                order=order, epochs=epochs, l1=l1, l2=l2, metrics=self._compiled_metrics, deadline=deadline,
             )  # fmt: skip
         except NotFiniteParametersError as error:
             raise _parameters_error(self.model) or error from None
@@ -603,10 +619,11 @@ class Trainer:
 
     def _evaluate(self, data: _Data) -> dict[str, float]:
         n = len(data.y)
+        l1, l2 = self._penalties(data)
         with self._owner:
             rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
             loss, values = self._engine_of(rows).evaluate(
-                data.X, data.y, data.sample_weight, l1=self.l1, l2=self.l2, metrics=self._compiled_metrics
+                data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
             )
         return {"loss": float(loss), **self._named_metrics(values, data)}
 

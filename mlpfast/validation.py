@@ -24,7 +24,10 @@ __all__ = [
     "as_sample_weight",
     "as_targets",
     "check_finite",
+    "check_sample_weight",
     "n_rows",
+    "scale_penalty",
+    "scale_weights",
     "shares_memory",
 ]
 
@@ -168,6 +171,9 @@ def as_sample_weight(
 ) -> NDArray[np.float64] | None:
     """Sample weights as (n,) float64, or None where none are given.
 
+    They are what was given, or, if sums of them could overflow or vanish, a power of two times that (`scale_weights`):
+    a weighted mean is the same.
+
     Raises
     ------
     TypeError
@@ -175,6 +181,13 @@ def as_sample_weight(
     ValueError
         If the shape is not (n,), a weight is negative, NaN or infinite, or all are zero.
     """
+    return scale_weights(check_sample_weight(sample_weight, n, name=name, features=features))[0]
+
+
+def check_sample_weight(
+    sample_weight: object, n: int, *, name: str = "sample_weight", features: str = "X"
+) -> NDArray[np.float64] | None:
+    """As `as_sample_weight`, but for the scaling."""
     if sample_weight is None:
         return None
     array = _numeric(sample_weight, name)
@@ -188,12 +201,71 @@ def as_sample_weight(
         raise ValueError(f"expected {name} to be >= 0, got {weights[row]:g} at row {row}")
     if not weights.any():
         raise ValueError(f"expected a positive sum of {name}, got zeros only")
-    with np.errstate(over="ignore"):
-        total = weights.sum()
-        inverse = 1.0 / total
-    if not (np.isfinite(total) and np.isfinite(inverse)):
-        raise ValueError(f"expected {name} with a sum that float64 can hold and divide by, got {total:g}")
     return weights
+
+
+# Between these, sums of weights, their inverses, and their products with losses are normal float64 numbers.
+_LARGEST_SUM, _SMALLEST_WEIGHT = 500, -900  # powers of two
+
+
+def scale_weights(*factors: NDArray[np.float64] | None) -> tuple[NDArray[np.float64] | None, int]:
+    """The product of weights (n,) >= 0, of any size, so that the compiled loops can add them up; None stands for ones.
+
+    They are multiplied by a power of two only where their sum would be above 2**500, or one of them below 2**-900;
+    where both are, the smallest are raised to 2**-900, which no sum with a large one shows.
+
+    Returns
+    -------
+    weights : ndarray of shape (n,), or None
+        What was given, if there is only one factor and it needs no scaling.
+    exponent : int
+        Of the power of two; 0 for none.
+    """
+    given = [factor for factor in factors if factor is not None]
+    if not given:
+        return None, 0
+    weights, *others = given
+    mantissa, exponent = np.frexp(weights)
+    for factor in others:
+        mantissa_of_factor, exponent_of_factor = np.frexp(factor)
+        mantissa, carried = np.frexp(mantissa * mantissa_of_factor)
+        exponent = exponent + exponent_of_factor + carried
+    counts = mantissa > 0.0
+    if not counts.any():
+        return np.zeros_like(weights), 0
+    above_sum = int(exponent.max(where=counts, initial=-(2**30))) + len(weights).bit_length()
+    shift = 0
+    if above_sum > _LARGEST_SUM or exponent.min(where=counts, initial=2**30) <= _SMALLEST_WEIGHT:
+        shift = _LARGEST_SUM - above_sum
+    elif not others:
+        return weights, 0
+    scaled = np.ldexp(mantissa, exponent + shift)
+    np.maximum(scaled, 2.0**_SMALLEST_WEIGHT, out=scaled, where=counts)
+    return scaled, shift
+
+
+def scale_penalty(
+    penalty: float, weights: NDArray[np.float64] | None, exponent: int, n: int, dtype: np.dtype[Any], *, name: str
+) -> float:
+    """A penalty that will be divided by the sum of `weights` (by n without any), times the power of two in these.
+
+    Raises
+    ------
+    ValueError
+        If the quotient is above the root of what `dtype` holds: the square of its gradient overflows.
+    """
+    total = n if weights is None else float(weights.sum())
+    limit = float(np.sqrt(np.finfo(dtype).max))
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = float(np.ldexp(float(penalty), exponent))
+        total_given = float(np.ldexp(float(total), -exponent))
+    if scaled > limit * total:
+        raise ValueError(
+            f"expected {name} / sum of the sample weights to be at most {limit:.3g}, as {dtype} has to hold its "
+            f"square, got {name}={penalty:g} and a sum of {total_given:.3g}. Multiply the weights by a constant, or "
+            f"set {name}=0"
+        )
+    return scaled
 
 
 def as_parameters(values: ArrayLike, n: int, dtype: np.dtype[Any], *, name: str = "parameters") -> NDArray[Any]:

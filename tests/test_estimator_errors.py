@@ -224,7 +224,8 @@ def test_partial_fit_of_some_classes_has_nothing_to_do_with_warm_starts() -> Non
 @pytest.mark.parametrize("labels", [["no", "yes"], [3, 7], [False, True]])
 def test_a_rare_class_is_called_by_its_name(labels: list[Any]) -> None:
     rare = np.array([labels[0]] * 29 + [labels[1]])
-    with pytest.raises(ValueError, match=rf"members are: \[.*{labels[1]}"):
+    meaning = f"True is class {labels[1]}, False is class {labels[0]}"
+    with pytest.raises(ValueError, match=rf"members are: \[.*True.*\]: {meaning}$"):
         MLPClassifier(early_stopping=True).fit(X, rare)
 
 

@@ -61,7 +61,7 @@ def MLP(library: ModuleType, request: pytest.FixtureRequest) -> Any:
 
 
 def learning_rate(mlp: Any) -> float:
-    return mlp._optimizer.learning_rate if type(mlp).__module__.startswith("sklearn") else mlp._trainer.learning_rate
+    return mlp._optimizer.learning_rate
 
 
 def parameters(mlp: Any) -> np.ndarray:

@@ -144,18 +144,6 @@ def test_several_outputs_with_lbfgs_reach_no_higher_loss() -> None:
     assert objective(ours) <= 1.02 * objective(theirs)
 
 
-def test_negative_weights_are_used_as_they_are() -> None:
-    weights = np.where(np.arange(ROWS) % 7 == 0, -0.5, 1.0)
-    settings = {**CLOSE_UP, "alpha": 0.1}
-    ours = mlpfast.MLPRegressor(**settings)
-    theirs = sklearn.neural_network.MLPRegressor(**settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for estimator in (ours, theirs):
-            estimator.fit(X, TARGETS["one"], sample_weight=weights)
-    assert_equal_fits(ours, theirs, X, 1e-10)
-
-
 def test_partial_fit_steps_are_equal() -> None:
     settings = {"hidden_layer_sizes": 7, "random_state": 5, "alpha": 0.2}
     pair = [module.MLPClassifier(**settings) for module in (mlpfast, sklearn.neural_network)]

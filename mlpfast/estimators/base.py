@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ from ..losses import Loss
 from ..model import Model
 from ..names import ALIASES
 from ..trainer import Trainer
-from ..validation import as_features, check_finite
+from ..validation import as_features, check_finite, check_sample_weight, scale_weights
 from .cells import explain
 from .data import Data
 from .lbfgs import fit_lbfgs
@@ -83,8 +83,7 @@ class BaseMLP(BaseEstimator):
 
     #: Whether y is numbers, rather than labels.
     _numeric_targets: ClassVar[bool]
-    #: How `validation_scores_` are computed, and what callbacks find them under.
-    _score_outputs: ClassVar[Callable[..., float]]
+    #: What callbacks find `validation_scores_` under.
     _score_name: ClassVar[str]
 
     # Set by fit.
@@ -129,15 +128,21 @@ class BaseMLP(BaseEstimator):
         """Targets for the native loops: (n,) int32 class indices, or (n, outputs) of `dtype`."""
         raise NotImplementedError
 
-    def _row_weights(
-        self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
-    ) -> NDArray[np.float64] | None:
-        """The weight of each row in training."""
-        return sample_weight
+    def _target_weights(self, y: Any, incremental: bool) -> list[NDArray[np.float64]]:
+        """Weights (n,) that rows get by their targets: factors beside the sample weights."""
+        return []
+
+    def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
+        """What `validation_scores_` hold, given outputs (n, n_outputs_) and targets as `_encode_targets` has them."""
+        raise NotImplementedError
 
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
         """What the validation split is stratified by."""
         return None
+
+    def _strata(self) -> str:
+        """What its values mean, for errors."""
+        return ""
 
     # --- the network ---
 
@@ -158,6 +163,14 @@ class BaseMLP(BaseEstimator):
     @intercepts_.setter
     def intercepts_(self, arrays: Iterable[Any]) -> None:
         ParameterViews(self._fitted_model().biases).assign(arrays)
+
+    @property
+    def _optimizer(self) -> Trainer:
+        """Under the name that scikit-learn's users know: ``_optimizer.learning_rate`` is the current rate."""
+        trainer: Trainer | None = vars(self).get("_trainer")
+        if trainer is None:
+            raise AttributeError(f"this {type(self).__name__} has no optimizer; fit it with solver 'sgd' or 'adam'")
+        return trainer
 
     def _fitted_model(self) -> Model:
         if "model_" not in vars(self):  # an AttributeError, so that hasattr(estimator, "coefs_") is False
@@ -269,11 +282,9 @@ class BaseMLP(BaseEstimator):
 
             if X.dtype != self.model_.dtype:  # in a warm start, X may have a wider one
                 as_features(X, n_features, self.model_.dtype)
-            train = Data(
-                X,
-                self._native_targets(y, "y"),
-                self._row_weights(y, sample_weight, incremental),
-            )
+            weights, exponent = self._row_weights(y, sample_weight, incremental)
+            train = Data(X, self._native_targets(y, "y"), weights, exponent)
+            train.penalty(self.alpha, np.dtype(np.float64) if self.solver == "lbfgs" else self.model_.dtype)
             validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
             rows = None
             if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
@@ -289,6 +300,17 @@ class BaseMLP(BaseEstimator):
             fit_lbfgs(self, train)
         else:
             fit_stochastic(self, train, rows, validation, random_state, incremental)
+
+    def _row_weights(
+        self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
+    ) -> tuple[NDArray[np.float64] | None, int]:
+        """The weight of each row in training, and the exponent of the power of two in it."""
+        weights, exponent = scale_weights(*self._target_weights(y, incremental), sample_weight)
+        if weights is not None and not weights.any():
+            raise ValueError(
+                "expected a positive sum of the rows' weights, class_weight times sample_weight, got zeros only"
+            )
+        return weights, exponent
 
     @contextmanager
     def _left_alone_if_rejected(self) -> Iterator[None]:
@@ -345,8 +367,8 @@ class BaseMLP(BaseEstimator):
         check_consistent_length(X, y)
         if self._numeric_targets and len(y) < 2:
             raise ValueError(f"expected at least 2 rows in X_val, for their R^2, got {len(y)}")
-        sample_weight = _as_weights(sample_weight, X, "sample_weight_val")
-        return Data(X, self._native_targets(y, "y_val"), sample_weight)
+        weights, _ = scale_weights(_as_weights(sample_weight, X, "sample_weight_val"))
+        return Data(X, self._native_targets(y, "y_val"), weights)
 
     # --- predict ---
 
@@ -372,17 +394,18 @@ class BaseMLP(BaseEstimator):
 
 
 def _as_weights(weights: Any, X: Any, name: str) -> NDArray[np.float64] | None:
-    """Row weights (n,), or None where none are given. Some may be negative, as in scikit-learn, but not their sum."""
+    """Row weights (n,), or None where none are given."""
     if weights is None:
         return None
-    array: NDArray[np.float64] = _check_sample_weight(weights, X, dtype=np.float64)
-    if array.sum() <= 0.0:
-        raise ValueError(f"expected a positive sum of {name}, got {array.sum():g}")
-    return array
+    array = _check_sample_weight(weights, X, dtype=np.float64)  # one number stands for all rows
+    return check_sample_weight(array, len(array), name=name)
 
 
 def has_partial_fit(mlp: BaseMLP) -> bool:
     """Whether the solver goes by epochs; an AttributeError otherwise, so that hasattr tells."""
     if mlp.solver not in STOCHASTIC_SOLVERS:
-        raise AttributeError(f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; this one has {mlp.solver!r}")
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers, solver 'sgd' or 'adam'. "
+            f"{mlp.solver} is not stochastic."
+        )
     return True

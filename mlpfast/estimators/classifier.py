@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_array, column_or_1d
@@ -165,7 +166,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
     _numeric_targets = False
-    _score_outputs = staticmethod(accuracy)
     _score_name = "accuracy"
 
     classes_: NDArray[Any]
@@ -240,7 +240,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # --- targets ---
 
     def _learn_targets(self, y: Any, incremental: bool, classes: ArrayLike | None) -> Any:
-        y = _as_labels(y)
+        y = _as_labels(y, "y")
         known = hasattr(self, "classes_")
         if incremental and not known:
             if classes is None:
@@ -252,25 +252,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
-            raise ValueError(f"expected the `classes` of the previous call, {self.classes_}, got {classes}")
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+            )
         if known or incremental:
-            self._check_classes(unique_labels(y), incremental)
+            self._check_classes(y, incremental)
         kind = self._label_binarizer.y_type_
         self.n_outputs_ = 1 if kind == "binary" else len(self._label_binarizer.classes_)
         self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
         return y
 
-    def _check_classes(self, classes: NDArray[Any], incremental: bool) -> None:
+    def _check_classes(self, y: Any, incremental: bool) -> None:
         if not incremental and not self.warm_start:
             return
-        if self.warm_start and not incremental and set(classes) != set(self.classes_):
+        classes, unknown, why = self._compare(y)
+        if self.warm_start and not incremental and (len(unknown) or set(classes) != set(self.classes_)):
             raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit: expected "
-                f"{self.classes_}, got {classes}"
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {classes}{why}"
             )
-        unknown = np.setdiff1d(classes, self.classes_, assume_unique=True)
         if len(unknown):
-            raise ValueError(f"`y` has classes not in `self.classes_`: expected some of {self.classes_}, got {unknown}")
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}{why}"
+            )
+
+    def _compare(self, y: Any) -> tuple[NDArray[Any], NDArray[Any], str]:
+        """The classes in y, those that are not in `classes_`, and, where y is of another kind, how."""
+        classes = unique_labels(y)
+        learnt = self._label_binarizer
+        n_columns = len(learnt.classes_) if learnt.y_type_.startswith("multilabel") else 1
+        expected, got = _kind(self.classes_, n_columns), _kind(classes, 1 if y.ndim == 1 else y.shape[1])
+        if expected != got:  # NumPy would compare them all the same, numbers with strings as strings
+            return classes, classes, f"; expected {expected}, got {got}"
+        return classes, np.setdiff1d(classes, self.classes_, assume_unique=True), ""
 
     def _encode_targets(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         if self.out_activation_ == "softmax" and y.ndim == 1:
@@ -279,33 +293,47 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.ascontiguousarray(indicators, dtype=dtype)
 
     def _validation_targets(self, y: Any) -> Any:
-        y = _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name="y_val"))
-        unknown = np.setdiff1d(unique_labels(y), self.classes_, assume_unique=True)
+        y = _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name="y_val"), "y_val")
+        _, unknown, why = self._compare(y)
         if len(unknown):
-            raise ValueError(f"y_val has classes that y has not: expected some of {self.classes_}, got {unknown}")
+            raise ValueError(f"y_val has classes that y has not: expected some of {self.classes_}, got {unknown}{why}")
         return y
 
-    def _row_weights(
-        self, y: NDArray[Any], sample_weight: NDArray[np.float64] | None, incremental: bool
-    ) -> NDArray[np.float64] | None:
+    def _target_weights(self, y: Any, incremental: bool) -> list[NDArray[np.float64]]:
         if self.class_weight is None:
-            return sample_weight
+            return []
         if incremental and isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' needs all of y, which partial_fit does not see; compute the weights with "
                 "sklearn.utils.class_weight.compute_class_weight and give them as a dict"
             )
-        if y.ndim == 2:
-            weights: NDArray[np.float64] = compute_sample_weight(self.class_weight, y)
-        else:
+        if isinstance(self.class_weight, dict):
+            _check_class_weight(self.class_weight)
+        if y.ndim == 1:
             of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            weights = of_class[np.searchsorted(self.classes_, y)]
-        return weights if sample_weight is None else weights * sample_weight
+            return [of_class[np.searchsorted(self.classes_, y)]]
+        columns = [y[:, [k]].toarray().ravel() if issparse(y) else y[:, k] for k in range(y.shape[1])]
+        of_column: Any = self.class_weight
+        if isinstance(of_column, str):
+            of_column = [of_column] * len(columns)
+        if not isinstance(of_column, list) or len(of_column) != len(columns):
+            raise ValueError(
+                "For multi-output, class_weight should be a list of dicts, or the string 'balanced': expected one dict "
+                f"for each of the {len(columns)} columns of y, got {of_column!r}"
+            )
+        for of_labels in of_column:
+            if isinstance(of_labels, dict):
+                _check_class_weight(of_labels)
+        return [compute_sample_weight(of_labels, column) for of_labels, column in zip(of_column, columns, strict=True)]
 
     def _stratify(self, targets: NDArray[Any]) -> NDArray[Any] | None:
-        if self.n_outputs_ != 1:  # scikit-learn stratifies binary targets only
-            return None
-        return self.classes_[targets.ravel().astype(np.intp)]  # the labels themselves, for its error about rare ones
+        return targets.astype(bool) if self.n_outputs_ == 1 else None  # scikit-learn stratifies binary targets only
+
+    def _strata(self) -> str:
+        return "" if self.n_outputs_ != 1 else f": True is class {self.classes_[-1]}, False is class {self.classes_[0]}"
+
+    def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
+        return 1.0 if len(self.classes_) == 1 else accuracy(outputs, targets, weights)
 
     def _make_loss(self) -> Loss:
         smoothing = float(self.label_smoothing)
@@ -333,7 +361,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels; several columns of zeros and ones for multilabel.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights of the rows in the loss, which is a weighted mean over each batch.
+            Weights >= 0, of any size, of the rows in the loss, which is a weighted mean over each batch.
         X_val, y_val : like X and y, optional
             Rows to validate with after each epoch, in place of a part of X: `validation_scores_` are their accuracies,
             and with ``early_stopping=True`` they decide when training ends and which weights are kept.
@@ -347,7 +375,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            For input or parameters that make no sense, and if the weights became infinite or NaN.
+            For input or parameters that make no sense (the estimator is then as it was): among them labels of another
+            kind than those learnt, weights of rows or classes that are negative, NaN, infinite or all zero, and an
+            `alpha` that drowns the loss of rows with tiny weights. Also if the network's weights become infinite or
+            NaN.
 
         Warns
         -----
@@ -420,9 +451,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, of the network's dtype. Rows sum to 1, except for multilabel.
+            In the order of `classes_`, of the network's dtype. Rows sum to 1, except for multilabel. A single class has
+            one column of ones.
         """
         outputs = self._outputs(X)
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
@@ -438,6 +472,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-def _as_labels(y: Any) -> Any:
-    """One column of labels becomes 1-D, with scikit-learn's DataConversionWarning."""
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+def _as_labels(y: Any, name: str) -> Any:
+    """One column of labels becomes 1-D, with scikit-learn's DataConversionWarning; mixed kinds are refused."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if y.dtype == object:
+        other = next((i for i, label in enumerate(y.flat) if not isinstance(label, str)), None)
+        if other is not None:
+            raise ValueError(
+                f"Unknown label type: expected {name} with strings only, or with numbers in an array of their own "
+                f"dtype (as {name}.astype(int) is), got an object array with {y.flat[other]!r} of type "
+                f"{type(y.flat[other]).__name__} at row {np.unravel_index(other, y.shape)[0]}"
+            )
+    return y
+
+
+def _kind(labels: NDArray[Any], n_columns: int) -> str:
+    """What labels are, in words that are equal where they can be compared."""
+    names = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("OU", "strings")}
+    columns = "one column" if n_columns == 1 else f"{n_columns} columns"
+    return f"{columns} of {names.get(labels.dtype.kind, labels.dtype.name)}"
+
+
+def _check_class_weight(class_weight: Mapping[Any, Any]) -> None:
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0.0 <= float(weight) < np.inf):
+            raise ValueError(f"expected class_weight to be finite numbers >= 0, got {weight!r} for class {label!r}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import zeroed
+from ..validation import scale_penalty, zeroed
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Data:
     X: Any  # (n, n_features): an array, or a SciPy CSR matrix
     y: NDArray[Any]  # (n,) int32 class indices, or (n, outputs)
     weights: NDArray[np.float64] | None  # (n,); None for ones
+    weight_exponent: int = 0  # of the power of two that is in them, see `scale_weights`
+
+    def penalty(self, alpha: float, dtype: np.dtype[Any]) -> float:
+        """`alpha` times the power of two that is in the weights; a ValueError where it drowns the loss."""
+        return scale_penalty(alpha, self.weights, self.weight_exponent, len(self), dtype, name="alpha")
 
     def __len__(self) -> int:
         return len(self.y)
@@ -31,4 +36,4 @@ class Data:
             X = type(X)((zeroed(X.data, np.repeat(out, np.diff(X.indptr))), X.indices, X.indptr), shape=X.shape)
         else:
             X = zeroed(X, out)
-        return Data(X, zeroed(self.y, out) if self.y.ndim == 2 else self.y, self.weights)
+        return replace(self, X=X, y=zeroed(self.y, out) if self.y.ndim == 2 else self.y)

@@ -47,7 +47,7 @@ def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
         mlp.model_,
         loss=mlp._make_loss(),
         batch_size=None,
-        l2=float(mlp.alpha),
+        l2=train.penalty(mlp.alpha, np.dtype(np.float64)),
         penalty_over_weights=True,
         n_threads=mlp.n_threads,
     )
@@ -136,7 +136,8 @@ class _Search:
         self._X = as_features(train.X, self._model.inputs, self._model.dtype)
         self._y = train.y if train.y.ndim == 1 else train.y.astype(np.float64, copy=False)
         self._weights = train.weights
-        self._l2 = mlp.alpha / (len(train) if train.weights is None else train.weights.sum())
+        total_weight = len(train) if train.weights is None else train.weights.sum()
+        self._l2 = train.penalty(mlp.alpha, self._model.dtype) / total_weight
         self._shown = mlp.model_.parameters.copy()
         self.best: NDArray[np.float64] = self._shown.astype(np.float64)
         self.best_loss = np.inf
@@ -166,8 +167,8 @@ class _Search:
             shown = self.best.astype(self._shown.dtype)
         if not np.isfinite(shown).all() or not self.is_evaluated:
             raise ValueError(
-                "The solver produced a non-finite loss or non-finite parameter weights. The input data may contain "
-                "large values and need to be preprocessed"
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                "preprocessed. (Or the loss is not finite.)"
             )
         self._model.parameters[:] = self.best
         penalty = 0.5 * self._l2 * sum(float(np.vdot(weights, weights)) for weights in self._model.weights)

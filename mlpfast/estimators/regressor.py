@@ -161,7 +161,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
     }
     _numeric_targets = True
-    _score_outputs = staticmethod(r2)
     _score_name = "r2"
 
     def __init__(
@@ -264,6 +263,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _encode_targets(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(y.reshape(len(y), self.n_outputs_), dtype=dtype)
 
+    def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
+        return r2(outputs, targets, weights)
+
     def _make_loss(self) -> Loss:
         losses: dict[str, Loss] = {
             "squared_error": MeanSquaredError(),
@@ -300,7 +302,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights of the rows in the loss, which is a weighted mean over each batch.
+            Weights >= 0, of any size, of the rows in the loss, which is a weighted mean over each batch.
         X_val, y_val : like X and y, optional
             Rows to validate with after each epoch, in place of a part of X: `validation_scores_` are their R^2, and
             with ``early_stopping=True`` they decide when training ends and which weights are kept.
@@ -314,7 +316,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Raises
         ------
         ValueError
-            For input or parameters that make no sense, and if the weights became infinite or NaN.
+            For input or parameters that make no sense (the estimator is then as it was): among them sample weights that
+            are negative, NaN, infinite or all zero, and an `alpha` that drowns the loss of rows with tiny weights. Also
+            if the network's weights become infinite or NaN.
 
         Warns
         -----

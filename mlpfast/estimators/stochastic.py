@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from ..errors import DivergenceError
 from ..optimizers import SGD, Adam, Optimizer
 from ..trainer import Trainer
-from ..validation import as_features
+from ..validation import as_features, scale_weights
 from .data import Data
 from .reporting import Reporter
 
@@ -45,7 +45,7 @@ def fit_stochastic(
     n_rows = len(train) if rows is None else len(rows)
     order = rows if rows is not None or not mlp.shuffle else np.arange(n_rows, dtype=np.int64)
 
-    trainer = _trainer(mlp, n_rows, random_state, incremental)
+    trainer = _trainer(mlp, train, n_rows, random_state, incremental)
     if validation is not None and mlp.validation_scores_ is None:
         mlp.validation_scores_ = []
         mlp.best_validation_score_ = -np.inf
@@ -86,7 +86,7 @@ def fit_stochastic(
                     _warn_not_converged(f"the time budget of {mlp.max_seconds:g} seconds was used up")
                     break
                 if not incremental and mlp.n_iter_ == mlp.max_iter:
-                    _warn_not_converged(f"the maximum number of iterations ({mlp.max_iter}) was reached")
+                    _warn_not_converged(f"Maximum iterations ({mlp.max_iter}) reached")
         except KeyboardInterrupt:
             reporter.ended = "interrupt"
             warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
@@ -105,22 +105,31 @@ def hold_out(
 
     `user_weights` are the sample weights as given, for validation: `train` has the class weights in them.
     """
-    rows, held_out = train_test_split(
-        np.arange(len(train), dtype=np.int64),
-        random_state=random_state,
-        test_size=mlp.validation_fraction,
-        stratify=mlp._stratify(train.y),
-    )
+    try:
+        rows, held_out = train_test_split(
+            np.arange(len(train), dtype=np.int64),
+            random_state=random_state,
+            test_size=mlp.validation_fraction,
+            stratify=mlp._stratify(train.y),
+        )
+    except ValueError as error:
+        raise ValueError(f"{error}{mlp._strata()}") from None
     if len(held_out) < 2:
         raise ValueError(
-            f"The validation set is too small: early stopping needs at least 2 rows, got {len(held_out)} of "
-            f"{len(train)}. Give more data, a larger validation_fraction, or X_val and y_val"
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset. Early "
+            f"stopping needs at least 2 rows, got {len(held_out)} of {len(train)}; or give X_val and y_val"
         )
-    weights = None if user_weights is None else user_weights[held_out]
+    for what, weights, some in (("holds out", user_weights, held_out), ("leaves to train on", train.weights, rows)):
+        if weights is not None and not weights[some].any():
+            raise ValueError(
+                f"expected rows with weights above 0 on both sides of the split, but the {len(some)} rows that early "
+                f"stopping {what} weigh 0. Leave out rows without weight, or give X_val and y_val"
+            )
+    weights, _ = scale_weights(None if user_weights is None else user_weights[held_out])
     return rows, Data(train.X[held_out], train.y[held_out], weights)
 
 
-def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
+def _trainer(mlp: BaseMLP, train: Data, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
     """A new trainer, or, for partial_fit, the one of the previous call with its optimizer state.
 
     The latter takes over what `set_params` may have changed, except for the optimizer's own numbers: those stay, as in
@@ -128,7 +137,11 @@ def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, inc
     """
     batch_size = 200 if mlp.batch_size == "auto" else int(mlp.batch_size)
     if batch_size > n_rows and mlp.batch_size != "auto":
-        warnings.warn(f"batch_size={batch_size} is larger than the {n_rows} rows; it is clipped", stacklevel=5)
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
+            f"{batch_size} to {n_rows} rows",
+            stacklevel=5,
+        )
     loss, optimizer, trainer = mlp._make_loss(), _optimizer(mlp), mlp._trainer
     if not incremental or trainer is None or trainer.optimizer.name != optimizer.name:
         stochastic = any(layer.dropout > 0.0 for layer in mlp.model_.layers)
@@ -140,12 +153,10 @@ def _trainer(mlp: BaseMLP, n_rows: int, random_state: np.random.RandomState, inc
             n_threads=mlp.n_threads,
             seed=int(random_state.randint(np.iinfo(np.int32).max)) if stochastic else 0,
         )
-    elif (trainer.loss, trainer.n_threads) != (loss, mlp.n_threads):
-        trainer.loss, trainer.n_threads = loss, mlp.n_threads
-        trainer._engine = None  # was made for the old ones
+    trainer.loss, trainer.n_threads = loss, mlp.n_threads
     trainer.optimizer = dataclasses.replace(trainer.optimizer, weight_decay=optimizer.weight_decay)
     trainer.batch_size = min(batch_size, n_rows)
-    trainer.l2 = float(mlp.alpha)
+    trainer.l2 = train.penalty(mlp.alpha, mlp.model_.dtype)
     return trainer
 
 
@@ -167,7 +178,7 @@ def _score(mlp: BaseMLP, validation: Data) -> float:
     outputs = mlp._predict_outputs(validation.X)
     if not np.isfinite(outputs).all():
         return float("nan")
-    return type(mlp)._score_outputs(outputs, validation.y, validation.weights)
+    return mlp._score_outputs(outputs, validation.y, validation.weights)
 
 
 def _count_improvement(mlp: BaseMLP, score: float | None) -> None:
@@ -205,7 +216,9 @@ def _stops(mlp: BaseMLP, trainer: Trainer, reporter: Reporter) -> bool:
 
 
 def _warn_not_converged(why: str) -> None:
-    warnings.warn(f"Stochastic optimizer: {why} before the optimization converged.", ConvergenceWarning, stacklevel=5)
+    warnings.warn(
+        f"Stochastic Optimizer: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=5
+    )
 
 
 def _diverged(mlp: BaseMLP, error: DivergenceError) -> None:
@@ -215,8 +228,8 @@ def _diverged(mlp: BaseMLP, error: DivergenceError) -> None:
     """
     if not mlp.early_stopping:
         raise ValueError(
-            f"The solver produced non-finite parameter weights: {error}. The input data may contain large values and "
-            "need to be preprocessed"
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            f"preprocessed. What happened: {error}"
         ) from error
     mlp.n_iter_ += 1
     mlp.loss_ = float("nan")
