@@ -174,6 +174,72 @@ typedef struct {
     int (*all_finite)(const void *p, int64_t n);
 } mf_kernels;
 
+/* --- values and layers: what the steps above are made of. Kinds of layers are tables of functions, which see a block of
+ * rows or a tile of parameters; they may come from outside. --- */
+
+enum { MF_MOST_TENSORS = 4 }; /* of a layer */
+
+/* Some columns of every row: h = g(z), made by one layer. Value 0 is the data. Matrices begin with the first block's rows;
+ * data is NULL where nobody reads them, and for h of value 0, which the block has. */
+typedef struct {
+    int64_t columns;
+    int32_t activation;
+    int32_t saves_z; /* g' is computed from z, else from h */
+    double alpha;
+    mf_matrix z, h;
+    mf_matrix delta; /* dL/dz, finished by whoever reads the value */
+} mf_value;
+
+/* What the threads of a phase may find, as flags. */
+enum mf_finding { MF_INFINITE_DELTA = 1 };
+
+/* Rows that go through layers together. */
+typedef struct {
+    const mf_kernels *kernels;
+    int64_t rows;
+    int64_t first;       /* the number of its first row in the batch */
+    ptrdiff_t shift;     /* bytes from the beginning of the values' matrices to its rows */
+    mf_matrix x;         /* its rows of value 0 */
+    uint64_t seed, step; /* of what is drawn at random */
+    int32_t *findings;   /* of the chunk that it belongs to */
+} mf_block;
+
+/* Rows i0..i0+ni and columns j0..j0+nj of a layer's tensor, whose rows have ld columns; vectors are one row. */
+typedef struct {
+    int32_t layer, tensor;
+    int64_t i0, ni, j0, nj;
+    int64_t ld;
+    int64_t offset; /* of element (i0, j0) in the flat vectors */
+} mf_tile;
+
+typedef struct mf_layer mf_layer;
+
+/* A kind of layer. What it does not have is NULL. */
+typedef struct {
+    const char *name;
+    /* The way forward: makes its value's h, and z where that has data, from the value that it reads. */
+    void (*forward)(const mf_layer *layer, const mf_block *block);
+    /* The way back: from its value's delta to that of the value that it reads, g' included, where that has data. */
+    void (*backward)(const mf_layer *layer, const mf_block *block);
+    /* g (ld) = or += the gradient of a tile over all rows of a chunk, in their order. `next` follows the tile in the plan, or
+     * is NULL; soon[0:count], with room for two more, may be brought into the caches meanwhile; `updates`: the tile's parameters
+     * will be changed then. */
+    void (*gradient)(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,
+                     int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count);
+    /* Brings the forms in which the layer reads its parameters up to date with a tile of them, p (ld). */
+    void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile, const void *p);
+    /* One row, from where it lies to h, which is writable to the next multiple of nr; parameters are read where they lie. */
+    void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h);
+} mf_layer_kind;
+
+struct mf_layer {
+    const mf_layer_kind *kind;
+    const mf_value *reads, *makes;
+    mf_matrix w, wt; /* a weight matrix with the bias as its last row, and its transpose, as the products read them */
+    double number;   /* the one that the kind takes, such as a rate */
+    uint32_t stream; /* of random numbers */
+};
+
 /* --- dispatch.c --- */
 
 /* The table in use for MF_FLOAT32 or MF_FLOAT64. The choice is made once: the best ISA of this CPU, or MLPFAST_ISA.

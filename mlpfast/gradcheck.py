@@ -190,9 +190,8 @@ class _Reference:
         self.l1, self.l2 = l1, l2
         self.parameters = aligned_zeros(model.n_parameters, float64)
         self.parameters[:] = model.parameters
-        activations = [(layer.activation.name, layer.activation.alpha) for layer in model.layers]
         self.engine = Engine(
-            Network(model.sizes, activations, self.parameters),
+            Network(model.program, self.parameters),
             loss.name,
             loss_parameter=loss.parameter,
             label_smoothing=loss.smoothing,

@@ -217,6 +217,31 @@ def _unexpected(function: str, name: str, parameters: Iterable[str], hints: Mapp
     return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
 
 
+class _Elsewhere:
+    """In place of an attribute that objects of a class do not have."""
+
+    def __init__(self, name: str, hints: Mapping[str, str]) -> None:
+        self._name, self._hints = name, hints
+
+    def __get__(self, instance: object, owner: type) -> None:
+        raise missing_attribute(f"{owner.__name__!r} object", self._name, self._hints)
+
+
+def explain_attributes(hints: Mapping[str, str]) -> Callable[[type[_R]], type[_R]]:
+    """A class decorator: for these attributes, which no object has, the AttributeError says where that lives here.
+
+    A ``__getattr__`` would slow down every attribute that there is. ``hasattr`` and ``dir`` know nothing of them.
+    """
+
+    def decorate(cls: type[_R]) -> type[_R]:
+        for name in hints:
+            setattr(cls, name, _Elsewhere(name, hints))
+        cls.__dir__ = lambda self: sorted(set(object.__dir__(self)) - set(hints))  # type: ignore[method-assign]
+        return cls
+
+    return decorate
+
+
 def missing_attribute(kind: str, name: str, hints: Mapping[str, str]) -> AttributeError:
     """The AttributeError of an object of this kind, with where that lives here, if it is known."""
     hint = f"; {hints[name]}" if name in hints else ""

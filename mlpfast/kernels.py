@@ -84,7 +84,7 @@ def matmul_bias(
     _expect_shape("W", W, (rows.shape[1], None))
     _expect_shape("b", b, (W.shape[1],))
     result = _result(out, (*X.shape[:-1], W.shape[1]), X.dtype)
-    _linear.matmul_bias(rows, W, b, g.name, g.alpha, _rows("out", result))
+    _linear.matmul_bias_arrays(rows, W, b, g.name, g.alpha, _rows("out", result))
     return result
 
 

@@ -10,6 +10,7 @@ from .activations import Activation, as_activation
 from .errors import integer, real
 from .hints import DENSE_ARGUMENTS, explain_arguments
 from .initializers import Initializer, as_initializer, default_initializer
+from .program import Program
 
 __all__ = ["Dense"]
 
@@ -65,6 +66,19 @@ class Dense:
         object.__setattr__(self, "kernel_initializer", kernel)
         object.__setattr__(self, "bias_initializer", as_initializer(bias_initializer))
         object.__setattr__(self, "dropout", real("dropout", dropout, at_least=0.0, below=1.0))
+
+    def lower(self, program: Program, reads: int, number: int) -> int:
+        """Add the layer to a program, as number `number` of the model's; returns the value that it makes."""
+        fan_in = program.values[reads].columns
+        tensors = (
+            program.tensor(f"W{number}", (fan_in, self.units), "weight"),
+            program.tensor(f"b{number}", (self.units,), "bias"),
+        )
+        made = program.layer("dense", reads, program.value(self.units, self.activation), tensors=tensors)
+        if not self.dropout:
+            return made
+        fed = program.value(self.units, Activation("identity"))
+        return program.layer("dropout", made, fed, number=self.dropout, stream=number, trains_only=True)
 
     def __repr__(self) -> str:
         plain = Activation(self.activation.name) == self.activation

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -18,10 +18,11 @@ from .core.engine import Engine
 from .core.network import Network
 from .core.results import NotFiniteError
 from .errors import integer, real
-from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, missing_attribute
+from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
 from .layers import Dense, one_for_each
 from .losses import Loss, as_loss
+from .program import Program
 from .tables import html_table
 
 __all__ = ["Model", "mlp"]
@@ -32,6 +33,7 @@ _Self = TypeVar("_Self", bound="Model")
 _DRAWN_AT_ONCE = 1 << 16
 
 
+@explain_attributes(MODEL_ATTRIBUTES)
 class Model:
     """A multilayer perceptron.
 
@@ -59,6 +61,8 @@ class Model:
     inputs, outputs, n_parameters : int
     dtype : numpy.dtype
     seed : int
+    program : mlpfast.program.Program
+        What the layers lower to: values, tensors and layers; it prints.
     network : mlpfast.core.network.Network
         The compiled forward pass over `parameters`.
 
@@ -80,6 +84,7 @@ class Model:
     seed: int
     weights: tuple[NDArray[Any], ...]
     biases: tuple[NDArray[Any], ...]
+    program: Program
     network: Network
     _parameters: NDArray[Any]
 
@@ -106,8 +111,11 @@ class Model:
             biases.append(self._parameters[middle:end])
             start = end
         self.weights, self.biases = tuple(weights), tuple(biases)
-        activations = [(layer.activation.name, layer.activation.alpha) for layer in self.layers]
-        self.network = Network(self.sizes, activations, self._parameters)
+        self.program = Program()
+        value = self.program.value(self.inputs, Activation("identity"))
+        for number, layer in enumerate(self.layers):
+            value = layer.lower(self.program, value, number)
+        self.network = Network(self.program, self._parameters)
 
     def _initialize(self) -> None:
         """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
@@ -182,9 +190,6 @@ class Model:
         array([[0.],
                [0.]], dtype=float32)
         """
-        if out is not None and validation.shares_memory(out, X, self._parameters):
-            out[...] = self.predict(X, np.empty_like(out), n_threads)
-            return out
         try:
             result = self.network.predict(X, out, n_threads)
         except NotFiniteError as error:
@@ -306,13 +311,8 @@ class Model:
         twin.__setstate__(self.__getstate__())
         return twin
 
-    if not TYPE_CHECKING:  # a type checker goes on reporting what is not there
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(f"{type(self).__name__!r} object", name, MODEL_ATTRIBUTES)
-
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("sizes", "weights", "biases", "network", "_parameters")
+        derived = ("sizes", "weights", "biases", "program", "network", "_parameters")
         state = {name: value for name, value in self.__dict__.items() if name not in derived}
         return {**state, "inputs": self.inputs, "parameters": np.array(self._parameters)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,13 @@ from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
 from .core.results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .errors import DivergenceError, boolean, integer, real, verbosity
-from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, missing_attribute
+from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
 from .losses import Loss, as_loss
 from .metrics import Metric, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
+from .program import Schedule
 from .progress import Progress
 from .settings import Setting
 from .validation import (
@@ -71,6 +72,7 @@ class _Data(NamedTuple):
     weight_exponent: int = 0  # of the power of two that is in the weights
 
 
+@explain_attributes(TRAINER_ATTRIBUTES)
 class Trainer:
     """Trains a model by mini-batch gradient descent.
 
@@ -247,6 +249,20 @@ class Trainer:
     @epochs.setter
     def epochs(self, value: int) -> None:
         self._counts[1] = integer("epochs", value, at_least=0)
+
+    @property
+    def program(self) -> Schedule:
+        """The phases of a training step; `model.program` shows the layers that they name.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> print(mf.Trainer(mf.mlp([4, 8, 3], "tanh", "softmax")).program)
+        step:
+          rows     gather, forward 0-1, compare, back 1-0
+          tiles    gradient 0-1, update
+        """
+        return self.model.program.schedule("step")
 
     @property
     def run_id(self) -> str:
@@ -517,11 +533,6 @@ class Trainer:
             f"batch_size={self.batch_size}; {self.epochs} epochs, {self.steps} steps{last}>"
         )
 
-    if not TYPE_CHECKING:  # a type checker goes on reporting what is not there
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(f"{type(self).__name__!r} object", name, TRAINER_ATTRIBUTES)
-
     def __getstate__(self) -> dict[str, Any]:
         # The engine is made anew when it is needed; nobody owns a copy.
         return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner")}
@@ -579,7 +590,6 @@ class Trainer:
                 self.loss.name,
                 loss_parameter=self.loss.parameter,
                 label_smoothing=self.loss.smoothing,
-                dropout=[layer.dropout for layer in self.model.layers],
                 batch_rows=batch_rows,
                 n_threads=self.n_threads,
                 seed=self.seed,

@@ -134,8 +134,7 @@ def test_dropout(activation):
     model = mf.mlp([5, 17, 9, 3], activation, "softmax", dropout=0.4, dtype="float64")
     X, y = data(model, "cross_entropy", 20)
     y, p = y.astype(np.int32), model.parameters
-    rates = [layer.dropout for layer in model.layers]
-    engine = Engine(model.network, "cross_entropy", dropout=rates, batch_rows=20, seed=7)
+    engine = Engine(model.network, "cross_entropy", batch_rows=20, seed=7)
     loss, gradient = engine.loss_and_gradient(X, y, dropout_step=0)
     assert loss != engine.loss_and_gradient(X, y)[0]
     for i in range(0, model.n_parameters, 7):

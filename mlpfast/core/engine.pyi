@@ -19,7 +19,6 @@ class Engine:
         *,
         loss_parameter: float = 0.0,
         label_smoothing: float = 0.0,
-        dropout: Sequence[float] = (),
         batch_rows: int = 32,
         n_threads: int | None = None,
         seed: int = 0,

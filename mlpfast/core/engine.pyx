@@ -35,7 +35,6 @@ cdef class Engine:
     loss : name of the loss
     loss_parameter : delta of huber, q of quantile
     label_smoothing : of the cross-entropies
-    dropout : one rate for each layer
     batch_rows : rows of a batch
     n_threads : at most so many; None: as many as the process may use
     seed : of dropout
@@ -48,13 +47,13 @@ cdef class Engine:
     cdef bint penalty_over_weights
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
 
-    def __init__(self, Network network, str loss, *, double loss_parameter=0.0, double label_smoothing=0.0, dropout=(),
+    def __init__(self, Network network, str loss, *, double loss_parameter=0.0, double label_smoothing=0.0,
                  int64_t batch_rows=32, n_threads=None, uint64_t seed=0, bint penalty_over_weights=False):
         if batch_rows < 1:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
-        self.planned = plan_training(network, LOSSES[loss], loss_parameter, label_smoothing, dropout, batch_rows,
-                                     thread_limit(n_threads), seed)
+        self.planned = plan_training(network.program, network.kernels, LOSSES[loss], loss_parameter, label_smoothing,
+                                     batch_rows, thread_limit(n_threads), seed)
 
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double learning_rate, *, order=None,
                   int epochs=1, double l1=0.0, double l2=0.0, metrics=(), int64_t max_steps=-1, double deadline=0.0):
@@ -103,7 +102,7 @@ cdef class Engine:
         if self.kept is None or self.kept.shape[0] != slots + 1:
             self.kept = np.empty((slots + 1, self.network.n_parameters), self.network.parameters.dtype)
         step.rule, step.learning_rate, step.deadline = rule_of(optimizer), learning_rate, deadline
-        step.backward, step.drops, step.number, step.state_from = True, True, counts[0], counts[2]
+        step.schedule, step.number, step.state_from = &self.planned.plan.step, counts[0], counts[2]
         cdef char *kept = <char *> cnp.PyArray_DATA(self.kept)
         cdef int status
         with nogil:
@@ -132,7 +131,9 @@ cdef class Engine:
         if gradient is None:
             gradient = np.empty_like(self.network.parameters)
         step.gradient = <char *> cnp.PyArray_DATA(gradient)
-        step.backward, step.drops, step.number = True, dropout_step >= 0, max(dropout_step, 0)
+        step.schedule = &self.planned.plan.gradient
+        if dropout_step >= 0:
+            step.schedule, step.number = &self.planned.plan.step, dropout_step
         with nogil:
             status = run_rows(&step, rows, &totals)
         result = self.result(status, &step, &totals, (), X, y, None)
@@ -146,6 +147,7 @@ cdef class Engine:
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, None, l1, l2, metrics)
         cdef int status
+        step.schedule = &self.planned.plan.evaluation
         with nogil:
             status = run_rows(&step, rows, &totals)
         result = self.result(status, &step, &totals, metrics, X, y, None)

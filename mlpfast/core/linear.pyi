@@ -2,7 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-def matmul_bias(
+def matmul_bias_arrays(
     X: NDArray[Any], W: NDArray[Any], b: NDArray[Any], activation: str, alpha: float, out: NDArray[Any] | None
 ) -> NDArray[Any]: ...
 def matmul_bias_backward(

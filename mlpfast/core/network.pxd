@@ -1,16 +1,12 @@
 from libc.stdint cimport int32_t, int64_t
-from .linear cimport Linear
-from .table cimport mf_kernels
-
-ctypedef struct NetworkLayer:
-    Linear linear        # w and wt are set by those who pack
-    int64_t offset       # of W in the flat vector; b follows W
+from .table cimport mf_kernels, mf_layer, mf_tile, mf_value
 
 # One call of predict on many rows.
 ctypedef struct Rows:
     const mf_kernels *kernels
-    const NetworkLayer *layers
     int n_layers
+    const mf_layer *layers
+    const mf_value *output
     const char *x
     int x_dtype
     int64_t x_ld
@@ -20,26 +16,37 @@ ctypedef struct Rows:
     int64_t stored
     int index64
     char *out
+    int64_t rows, inputs
     int64_t first             # row of the piece at hand; it ends before `end`
     int64_t end
-    int64_t rows, inputs, outputs, share, scratch_size
-    char *scratch
+    int64_t share             # rows of a share
+    int64_t block_rows
+    bint in_place             # the first layer reads rows where they lie, but for the last ones
+    char *scratch             # (shares, scratch_size)
+    int64_t scratch_size
+    char *x_scratch           # (shares, x_size), or (1, x_size) if in place
+    int64_t x_size
     int32_t bad               # flags of mf_status
 
 
 cdef class Network:
-    cdef readonly object parameters
-    cdef readonly tuple sizes, activations
+    cdef readonly object parameters, program
     cdef const mf_kernels *kernels
     cdef char *flat
     cdef int typenum
-    cdef int n_layers
-    cdef object layer_buffer, row_buffer
-    cdef NetworkLayer *layers
-    cdef char *row[2]
-    cdef int64_t n_parameters, inputs, outputs, widest
+    cdef list held
+    cdef mf_value *values
+    cdef const mf_value *output_value
+    cdef int n_layers, n_tensors
+    cdef mf_layer *layers     # of a prediction, in their order
+    cdef mf_tile *tensors     # each as one tile
+    cdef char **rows          # what each layer makes of a single row
+    cdef int64_t n_parameters, inputs, outputs, block_rows, scratch_size
 
+    cdef void *room(self, size_t size)
+    cdef int place_values(self, program, schedule) except -1
+    cdef int make_layers(self, program, schedule) except -1
     cdef int predict_row(self, const void *x, void *out) noexcept nogil
-    cdef void pack(self, NetworkLayer *layer, bint transposed) noexcept nogil
     cdef object output(self, object out, int64_t rows)
-    cdef int predict_rows(self, Rows *job, int64_t rows, object out, object n_threads) except -1
+    cdef object predict_rows(self, Rows *job, int64_t rows, object out, tuple read, object n_threads)
+    cdef object packed_layers(self)

@@ -1,4 +1,4 @@
-"""The forward pass of a network: one row without packing, many rows in panels."""
+"""Prediction: one row without packing, many rows in blocks."""
 
 cimport numpy as cnp
 import numpy as np
@@ -7,21 +7,23 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.string cimport memcpy
 from .data cimport dtype_of, panels, panels_size, row_major
 from .data import aligned_zeros, has_slack
-from .hadamard cimport activate
-from .linear cimport forward
+from .plan cimport reserve, set_layers, set_tile, set_values
 from .table cimport (
-    MF_FLOAT32, MF_IDENTITY, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_SOFTMAX, MF_UINT8, kernels_of, mf_matrix,
-    mf_raise, mf_raised, parallel_for, thread_limit,
+    MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_matrix, mf_raise, mf_raised,
+    parallel_for, thread_limit,
 )
 from .results import NotFiniteError
-from .table import ACTIVATIONS
 
 cnp.import_array()
 
 cdef enum:
-    PANEL_ROWS = 64     # their activations stay in L1 and L2 through all layers
-    FEW_ROWS = 48       # up to here, reading W where it lies costs less than packing it
-    SHARES = 4          # pieces of the rows for each thread, so that an early one can take more
+    BLOCK_ROWS = 64         # at most: their activations stay in L1 and L2 through all layers
+    LEAST_ROWS = 16         # a multiple of every kernel's mr
+    LINE = 64
+    FEW_ROWS = 48           # up to here, reading W where it lies costs less than packing it
+    SHARES = 4              # pieces of the rows for each thread, so that an early one can take more
+    BLOCK_BYTES = 4194304   # of a block's rows of one value, about
+    SCRATCH_BYTES = 67108864    # of all shares, about; wide rows have fewer shares
 
 # Work that a second thread has to have before it is asked, in multiply-adds; about 25 us.
 cdef double WORTH_A_THREAD = 2e6
@@ -30,45 +32,42 @@ cdef double PIECE = 2e8
 
 
 cdef void predict_share(void *context, int64_t i) noexcept nogil:
-    """Rows [i share, (i + 1) share) of the piece, a panel at a time, through two buffers of the share's own."""
+    """Rows [i share, (i + 1) share) of the piece, a block at a time, through the share's own memory."""
     cdef Rows *job = <Rows *> context
     cdef const mf_kernels *kernels = job.kernels
-    cdef char *scratch = job.scratch + i * 2 * job.scratch_size
-    cdef mf_matrix buffers[2]
-    cdef mf_matrix h, nowhere
-    cdef int64_t row = job.first + i * job.share, end = min(row + job.share, job.end), n
-    cdef int l, side
-    nowhere.data = NULL
-    for side in range(2):
-        buffers[side] = panels(kernels, scratch + side * job.scratch_size, PANEL_ROWS)
+    cdef const mf_layer *layer
+    cdef int64_t row = job.first + i * job.share, end = min(row + job.share, job.end)
+    cdef mf_matrix h = job.output.h     # an offset
+    cdef mf_block block
+    cdef int l
+    block.kernels, block.first = kernels, 0
+    block.shift = <Py_ssize_t> (job.scratch + i * job.scratch_size)
+    h.data = <char *> h.data + block.shift
     while row < end:
-        n = min(<int64_t> PANEL_ROWS, end - row)
-        h = buffers[0]
-        mf_raise(&job.bad, take_rows(job, row, n, &h))
+        block.rows = min(job.block_rows, end - row)
+        block.x = panels(kernels, job.x_scratch + (0 if job.in_place else i * job.x_size), job.block_rows)
+        mf_raise(&job.bad, take_rows(job, row, block.rows, &block.x))
         for l in range(job.n_layers):
-            side = (l + 1) & 1
-            forward(kernels, &job.layers[l].linear, h, nowhere, buffers[side], n)
-            h = buffers[side]
-        kernels.unpack(h, n, job.outputs, job.out + row * job.outputs * kernels.itemsize, job.outputs)
-        row += n
+            layer = &job.layers[l]
+            layer.kind.forward(layer, &block)
+        kernels.unpack(h, block.rows, job.output.columns, job.out + row * job.output.columns * kernels.itemsize,
+                       job.output.columns)
+        row += block.rows
 
 
-cdef int take_rows(const Rows *job, int64_t row, int64_t n, mf_matrix *h) noexcept nogil:
-    """Rows [row, row + n): where they lie or, copied, in the panels `h`. Returns an mf_status."""
+cdef int take_rows(const Rows *job, int64_t row, int64_t n, mf_matrix *x) noexcept nogil:
+    """Rows [row, row + n): where they lie or, copied, in the panels `x`. Returns an mf_status."""
     cdef const mf_kernels *kernels = job.kernels
-    cdef const char *x
+    cdef const char *source
     if job.offsets != NULL:
         return kernels.gather_csr(job.values, job.x_dtype, job.columns,
                                   <const char *> job.offsets + row * (8 if job.index64 else 4), job.index64,
-                                  job.stored, NULL, n, job.inputs, h[0])
-    x = job.x + row * job.x_ld * itemsize(job.x_dtype)
-    # In place only before another row, since vectors are read beyond the last column; a layer of less than a panel
-    # gains nothing.
-    if (job.x_dtype == kernels.dtype and n == PANEL_ROWS and row + n < job.rows
-            and job.layers[0].linear.units >= kernels.nr):
-        h[0] = row_major(kernels, <void *> x, job.x_ld)
-        return MF_OK if kernels.all_finite(x, n * job.inputs) else MF_NOT_FINITE
-    return kernels.gather(x, job.x_dtype, job.x_ld, NULL, n, job.rows - row, job.inputs, h[0])
+                                  job.stored, NULL, n, job.inputs, x[0])
+    source = job.x + row * job.x_ld * itemsize(job.x_dtype)
+    if job.in_place and n == job.block_rows and row + n < job.rows:     # else vectors might be read beyond the last row
+        x[0] = row_major(kernels, <void *> source, job.x_ld)
+        return MF_OK if kernels.all_finite(source, n * job.inputs) else MF_NOT_FINITE
+    return kernels.gather(source, job.x_dtype, job.x_ld, NULL, n, job.rows - row, job.inputs, x[0])
 
 
 cdef int64_t itemsize(int dtype) noexcept nogil:
@@ -76,68 +75,96 @@ cdef int64_t itemsize(int dtype) noexcept nogil:
 
 
 cdef class Network:
-    """Layer sizes and activations over a flat parameter vector, which it does not own.
+    """A program over a flat parameter vector, which it does not own.
 
     Parameters
     ----------
-    sizes : (inputs, units of the first layer, ...)
-    activations : one (name, alpha) for each layer
+    program : mlpfast.program.Program
     parameters : a vector of `aligned_zeros`, float32 or float64
     """
 
-    def __init__(self, sizes, activations, parameters):
-        self.sizes, self.activations = tuple(sizes), tuple(activations)
-        self.n_layers = len(self.sizes) - 1
+    def __init__(self, program, parameters):
+        self.program, self.parameters, self.n_parameters = program, parameters, program.n_parameters
         self.kernels = kernels_of(dtype_of(parameters))
-        self.parameters, self.flat = parameters, <char *> cnp.PyArray_DATA(parameters)
-        self.typenum = cnp.PyArray_TYPE(parameters)
-        self.layer_buffer = np.zeros(self.n_layers * sizeof(NetworkLayer), dtype=np.uint8)
-        self.layers = <NetworkLayer *> cnp.PyArray_DATA(self.layer_buffer)
-        self.inputs, self.outputs, self.widest = self.sizes[0], self.sizes[self.n_layers], max(self.sizes)
-        cdef int64_t offset = 0
-        cdef NetworkLayer *layer
-        for l, (name, alpha) in enumerate(self.activations):
-            layer = &self.layers[l]
-            layer.linear.fan_in, layer.linear.units = self.sizes[l], self.sizes[l + 1]
-            layer.linear.activation, layer.linear.alpha = ACTIVATIONS[name], alpha
-            layer.linear.w = row_major(self.kernels, self.flat + offset * self.kernels.itemsize, layer.linear.units)
-            layer.linear.skip_zeros = True
-            layer.offset = offset
-            offset += (layer.linear.fan_in + 1) * layer.linear.units
-        self.n_parameters = offset
-        if parameters.shape != (offset,) or not has_slack(parameters):
-            raise ValueError(f"parameters: expected aligned_zeros({offset}), got an array of shape {parameters.shape}")
-        cdef int64_t width = panels_size(self.kernels, 1, self.widest)
-        self.row_buffer = aligned_zeros(2 * width, parameters.dtype)
-        self.row[0] = <char *> cnp.PyArray_DATA(self.row_buffer)
-        self.row[1] = self.row[0] + width * self.kernels.itemsize
+        self.flat, self.typenum = <char *> cnp.PyArray_DATA(parameters), cnp.PyArray_TYPE(parameters)
+        if parameters.shape != (self.n_parameters,) or not has_slack(parameters):
+            raise ValueError(
+                f"parameters: expected aligned_zeros({self.n_parameters}), got an array of shape {parameters.shape}"
+            )
+        schedule = program.schedule("prediction")
+        self.inputs, self.outputs = program.values[0].columns, program.values[schedule.output].columns
+        self.held = []
+        self.place_values(program, schedule)
+        self.make_layers(program, schedule)
 
-    cdef void pack(self, NetworkLayer *layer, bint transposed) noexcept nogil:
-        """Bring the layer's panels up to date with the flat vector."""
-        cdef Linear *linear = &layer.linear
-        cdef const char *w = self.flat + layer.offset * self.kernels.itemsize
-        self.kernels.pack(w, linear.units, linear.fan_in + 1, linear.units, linear.w)
-        if transposed:
-            self.kernels.pack_transposed(w, linear.units, linear.fan_in, linear.units, linear.wt)
+    cdef void *room(self, size_t size):
+        buffer = aligned_zeros(size, np.uint8)
+        self.held.append(buffer)
+        return cnp.PyArray_DATA(buffer)
+
+    cdef int place_values(self, program, schedule) except -1:
+        """Each value's slot, as an offset from a share's memory, which a block's shift leads to."""
+        cdef const mf_kernels *kernels = self.kernels
+        cdef int64_t widest = max(value.columns for value in program.values)
+        cdef int64_t fitting = BLOCK_BYTES // (widest * kernels.itemsize) // LEAST_ROWS * LEAST_ROWS
+        cdef size_t end = LINE
+        self.block_rows = max(<int64_t> LEAST_ROWS, min(<int64_t> BLOCK_ROWS, fitting))
+        self.values = <mf_value *> self.room(len(program.values) * sizeof(mf_value))
+        set_values(self.values, program)
+        self.output_value = &self.values[<int> schedule.output]
+        slots = program.slots(schedule)
+        for slot in range(max(slots) + 1):
+            columns = max(value.columns for value, s in zip(program.values, slots) if s == slot)
+            for i, s in enumerate(slots):
+                if s == slot:
+                    self.values[i].h = panels(kernels, <void *> end, self.block_rows)
+            reserve(NULL, &end, panels_size(kernels, self.block_rows, columns) * kernels.itemsize)
+        self.scratch_size = end
+        return 0
+
+    cdef int make_layers(self, program, schedule) except -1:
+        """The layers of a prediction in their order, reading W where it lies; and the rows between them of a single one."""
+        cdef const mf_kernels *kernels = self.kernels
+        cdef mf_layer *all_layers = <mf_layer *> self.room(len(program.layers) * sizeof(mf_layer))
+        cdef mf_tile *tensor
+        cdef int k = 0
+        set_layers(all_layers, self.values, program, schedule)
+        run = schedule.phases[0].forward
+        self.n_layers, self.n_tensors = len(run), len(program.tensors)
+        self.layers = <mf_layer *> self.room(self.n_layers * sizeof(mf_layer))
+        self.rows = <char **> self.room((self.n_layers + 1) * sizeof(void *))
+        self.tensors = <mf_tile *> self.room(self.n_tensors * sizeof(mf_tile))
+        buffers = {}
+        slots = program.slots(schedule)
+        for i, number in enumerate(run):
+            self.layers[i] = all_layers[<int> number]
+            layer = program.layers[number]
+            slot = slots[layer.makes]
+            widest = max(value.columns for value, s in zip(program.values, slots) if s == slot)
+            if slot not in buffers:
+                buffers[slot] = <size_t> self.room(panels_size(kernels, 1, widest) * kernels.itemsize)
+            self.rows[i] = <char *> <size_t> buffers[slot]
+            for j, index in enumerate(layer.tensors):
+                given = program.tensors[index]
+                height, width = given.matrix
+                tensor = &self.tensors[k]
+                set_tile(tensor, (i, j, (0, height), (0, width)), given)
+                if j == 0:
+                    self.layers[i].w = row_major(kernels, self.flat + tensor.offset * kernels.itemsize, width)
+                k += 1
+        return 0
 
     cdef int predict_row(self, const void *x, void *out) noexcept nogil:
         cdef const mf_kernels *kernels = self.kernels
-        cdef const Linear *linear
+        cdef const mf_layer *layer
         cdef const void *h = x
-        cdef mf_matrix s
         cdef int l
         if not kernels.all_finite(x, self.inputs):
             return MF_NOT_FINITE
         for l in range(self.n_layers):
-            linear = &self.layers[l].linear
-            if linear.activation == MF_SOFTMAX:
-                kernels.row_forward(h, linear.w.data, self.row[l & 1], linear.fan_in, linear.units, MF_IDENTITY, 0)
-                s = row_major(kernels, self.row[l & 1], linear.units)
-                activate(kernels, MF_SOFTMAX, 0, s, s, 1, linear.units)
-            else:
-                kernels.row_forward(h, linear.w.data, self.row[l & 1], linear.fan_in, linear.units, linear.activation,
-                                    linear.alpha)
-            h = self.row[l & 1]
+            layer = &self.layers[l]
+            layer.kind.one_row(layer, kernels, h, self.rows[l])
+            h = self.rows[l]
         memcpy(out, h, self.outputs * kernels.itemsize)
         return MF_OK
 
@@ -171,8 +198,7 @@ cdef class Network:
         cdef Rows job
         job.offsets = NULL
         job.x, job.x_dtype, job.x_ld = <const char *> cnp.PyArray_DATA(X), dtype_of(X), self.inputs
-        self.predict_rows(&job, rows, out, n_threads)
-        return out
+        return self.predict_rows(&job, rows, out, (X,), n_threads)
 
     def predict_csr(self, triple, out=None, n_threads=None):
         """Outputs for a CSR triple (values, columns, offsets)."""
@@ -184,8 +210,7 @@ cdef class Network:
         job.values, job.columns = cnp.PyArray_DATA(values), cnp.PyArray_DATA(columns)
         job.offsets, job.index64 = cnp.PyArray_DATA(offsets), offsets.dtype.itemsize == 8
         job.stored = min(values.shape[0], columns.shape[0])
-        self.predict_rows(&job, rows, out, n_threads)
-        return out
+        return self.predict_rows(&job, rows, out, tuple(triple), n_threads)
 
     cdef object output(self, object out, int64_t rows):
         cdef cnp.npy_intp shape[2]
@@ -203,41 +228,44 @@ cdef class Network:
             )
         return out
 
-    cdef int predict_rows(self, Rows *job, int64_t rows, object out, object n_threads) except -1:
-        """Rows by panels; W is packed first where there are enough rows to pay for it."""
+    cdef object predict_rows(self, Rows *job, int64_t rows, object out, tuple read, object n_threads):
+        """Rows by blocks; the layers' parameters are packed first where there are enough rows to pay for it.
+
+        `read` are the arrays of X. Where `out` shares memory with them, or with the parameters, it is written in the end.
+        """
         cdef const mf_kernels *kernels = self.kernels
-        cdef int threads = thread_limit(n_threads), l
-        cdef int64_t shares, piece, panel, packed = 0
-        layer_buffer = self.layer_buffer.copy()
-        cdef NetworkLayer *layers = <NetworkLayer *> cnp.PyArray_DATA(layer_buffer)
-        if rows * <double> self.n_parameters < 2 * WORTH_A_THREAD:
+        cdef int threads = thread_limit(n_threads)
+        cdef int64_t piece, blocks, shares, x_areas, size
+        cdef double work = rows * <double> self.n_parameters
+        if work < 2 * WORTH_A_THREAD:
             threads = 1
         # A piece at a time, with a look at signals after each.
-        piece = min(rows, max(1, <int64_t> (PIECE / self.n_parameters) // PANEL_ROWS) * PANEL_ROWS)
-        panel = (piece + PANEL_ROWS - 1) // PANEL_ROWS
-        shares = 1 if threads == 1 else min(panel, <int64_t> threads * SHARES)
-        job.kernels, job.layers, job.n_layers = kernels, layers, self.n_layers
-        job.out, job.rows, job.inputs, job.outputs = <char *> cnp.PyArray_DATA(out), rows, self.inputs, self.outputs
-        job.bad = MF_OK
-        job.scratch_size = panels_size(kernels, PANEL_ROWS, self.widest) * kernels.itemsize
-        if rows > FEW_ROWS:
-            for l in range(self.n_layers):
-                packed += panels_size(kernels, layers[l].linear.fan_in + 1, layers[l].linear.units)
-        scratch = aligned_zeros(shares * 2 * job.scratch_size + packed * kernels.itemsize, np.uint8)
+        piece = min(rows, max(1, <int64_t> (PIECE / self.n_parameters) // self.block_rows) * self.block_rows)
+        blocks = (piece + self.block_rows - 1) // self.block_rows
+        job.kernels, job.layers, job.n_layers, job.output = kernels, self.layers, self.n_layers, self.output_value
+        result = out
+        if any([overlap(out, array) for array in (*read, self.parameters)]):
+            result = np.empty_like(out)
+        job.out, job.rows, job.inputs = <char *> cnp.PyArray_DATA(result), rows, self.inputs
+        job.block_rows, job.scratch_size, job.bad = self.block_rows, self.scratch_size, MF_OK
+        # A layer of less than a panel gains nothing by it.
+        job.in_place = (job.offsets == NULL and job.x_dtype == kernels.dtype
+                        and self.layers[0].makes.columns >= kernels.nr)
+        job.x_size = panels_size(kernels, self.block_rows, self.inputs) * kernels.itemsize
+        size = self.scratch_size + (0 if job.in_place else job.x_size)
+        shares = 1 if threads == 1 else min(blocks, <int64_t> threads * SHARES, max(1, SCRATCH_BYTES // size))
+        x_areas = 1 if job.in_place else shares
+        scratch = aligned_zeros(shares * self.scratch_size + x_areas * job.x_size, np.uint8)
         job.scratch = <char *> cnp.PyArray_DATA(scratch)
-        cdef char *room = job.scratch + shares * 2 * job.scratch_size
-        with nogil:
-            if rows > FEW_ROWS:
-                for l in range(self.n_layers):
-                    layers[l].linear.w = panels(kernels, room, layers[l].linear.fan_in + 1)
-                    room += (panels_size(kernels, layers[l].linear.fan_in + 1, layers[l].linear.units)
-                             * kernels.itemsize)
-                    self.pack(&layers[l], False)
+        job.x_scratch = job.scratch + shares * self.scratch_size
+        packed = self.packed_layers() if rows > FEW_ROWS else None
+        if packed is not None:
+            job.layers = <const mf_layer *> cnp.PyArray_DATA(packed[0])
         job.end = 0
         while job.end < rows:
             job.first, job.end = job.end, min(job.end + piece, rows)
-            panel = (job.end - job.first + PANEL_ROWS - 1) // PANEL_ROWS
-            job.share = (panel + shares - 1) // shares * PANEL_ROWS
+            blocks = (job.end - job.first + self.block_rows - 1) // self.block_rows
+            job.share = (blocks + shares - 1) // shares * self.block_rows
             with nogil:
                 parallel_for((job.end - job.first + job.share - 1) // job.share, threads, predict_share, job,
                              (job.end - job.first) * <double> self.n_parameters)
@@ -247,4 +275,45 @@ cdef class Network:
             raise ValueError(f"X: expected a CSR matrix of {self.inputs} columns that nobody changes while it is read")
         if mf_raised(&job.bad):
             raise NotFiniteError
-        return 0
+        if result is not out:
+            out[...] = result
+        return out
+
+    cdef object packed_layers(self):
+        """A copy of the layers that reads packed weights, and the memory of these."""
+        cdef const mf_kernels *kernels = self.kernels
+        cdef const mf_tile *tensor
+        cdef mf_layer *layer
+        cdef size_t used = 0
+        cdef int l, t
+        copy = np.empty(self.n_layers * sizeof(mf_layer), np.uint8)
+        cdef mf_layer *layers = <mf_layer *> cnp.PyArray_DATA(copy)
+        memcpy(layers, self.layers, self.n_layers * sizeof(mf_layer))
+        for l in range(self.n_layers):
+            if layers[l].w.data != NULL:
+                reserve(NULL, &used, packed_size(kernels, &layers[l]))
+        memory = aligned_zeros(used, np.uint8)
+        cdef char *base = <char *> cnp.PyArray_DATA(memory)
+        with nogil:
+            used = 0
+            for l in range(self.n_layers):
+                layer = &layers[l]
+                if layer.w.data != NULL:
+                    layer.w = panels(kernels, base + used, layer.reads.columns + 1)
+                    used += (packed_size(kernels, layer) + LINE - 1) // LINE * LINE
+            for t in range(self.n_tensors):
+                tensor = &self.tensors[t]
+                layer = &layers[tensor.layer]
+                layer.kind.refresh(layer, kernels, tensor, self.flat + tensor.offset * kernels.itemsize)
+        return copy, memory
+
+
+cdef bint overlap(a, b):
+    """Whether two C-contiguous arrays share memory."""
+    cdef const char *first = <const char *> cnp.PyArray_DATA(a)
+    cdef const char *second = <const char *> cnp.PyArray_DATA(b)
+    return first < second + cnp.PyArray_NBYTES(b) and second < first + cnp.PyArray_NBYTES(a)
+
+
+cdef size_t packed_size(const mf_kernels *kernels, const mf_layer *layer) noexcept nogil:
+    return panels_size(kernels, layer.reads.columns + 1, layer.makes.columns) * kernels.itemsize

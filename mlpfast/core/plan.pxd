@@ -1,40 +1,50 @@
-# What a step works on: its layers, its tiles and the places of its matrices. Made once, constant from then on.
+# What a step works on, as plain structs. Made once, constant from then on.
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from .linear cimport Linear
-from .network cimport Network
-from .table cimport mf_kernels, mf_matrix
+from .table cimport mf_kernels, mf_layer, mf_matrix, mf_tile, mf_value
 
 cdef enum:
     MAX_METRICS = 4
     AHEAD = 16               # rows beyond a block that the gathering of it may ask for
-    WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay: some microseconds
+    WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay
     TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
 
-# One layer in training. Matrices are (capacity, units), panelled.
-ctypedef struct Layer:
-    Linear linear
-    int64_t offset       # of W in the flat vectors; b follows W
-    bint saves_z         # the derivative is computed from z, not from h
-    double dropout       # rate, after the activation
-    mf_matrix z          # pre-activations, where the derivative needs them
-    mf_matrix h          # activations
-    mf_matrix fed        # what the next layer reads: h, or a copy with elements dropped
-    mf_matrix delta      # dL/dz
+# Which penalties, decay and rate a tensor's update takes.
+cdef enum:
+    WEIGHT_RULE
+    OTHER_RULE
+    RULES
 
-# A tile of the weights (or, with `bias`, of the biases) of a layer: rows i0..i0+ni, columns j0..j0+nj.
-ctypedef struct Tile:
-    int32_t layer
-    bint bias
-    int64_t i0, ni, j0, nj
+# Work in one direction, with a barrier after it. Layers are given by number, in the order in which they run.
+ctypedef struct Phase:
+    bint along_tiles         # else along rows
+    int n_forward
+    const int32_t *forward
+    int n_back
+    const int32_t *back
+    bint gathers
+    bint compares
+    bint updates
+
+ctypedef struct Schedule:
+    int n_layers
+    mf_layer *layers
+    const mf_value *output   # what is compared
+    int n_phases
+    Phase *phases
+    bint goes_back
 
 ctypedef struct Plan:
     const mf_kernels *kernels
-    int n_layers
-    Layer *layers
+    int n_values
+    mf_value *values
+    int n_tensors
+    mf_tile *tensors         # each as one tile, by the number of its layer and its place there
+    int32_t *rules           # (layers, MF_MOST_TENSORS)
     int64_t n_tiles
-    Tile *tiles
-    int64_t inputs, outputs
+    mf_tile *tiles
+    Schedule step, gradient, evaluation
+    int64_t inputs
     int64_t batch_rows
     int64_t capacity         # rows of a chunk: a batch is one chunk, unless it is large
     int64_t block_rows       # that go through all layers together
@@ -46,11 +56,11 @@ ctypedef struct Plan:
     int loss
     double loss_parameter
     double label_smoothing
-    bint fused               # the loss reads logits: see losses.reads_logits
-    int output_activation
+    bint fused               # it reads logits: see losses.reads_logits
+    int output_activation    # the model's own, where the loss reads logits
     double output_alpha
     # the arena
-    mf_matrix x              # (capacity, inputs), the gathered rows
+    mf_matrix x              # (capacity, inputs), the gathered rows: value 0
     mf_matrix predictions    # (capacity, outputs) for metrics, where the loss reads logits
     double *row_loss         # (capacity,)
     double *row_metric       # (MAX_METRICS, capacity)
@@ -61,12 +71,23 @@ ctypedef struct Plan:
 # A plan and the memory that it points into.
 cdef class Planned:
     cdef Plan plan
-    cdef object layers, tiles, arena
+    cdef list held
 
 
-cdef Planned plan_training(Network network, int loss, double loss_parameter, double label_smoothing, dropout,
-                           int64_t batch_rows, int threads, uint64_t seed)
+cdef Planned plan_training(object program, const mf_kernels *kernels, int loss, double loss_parameter,
+                           double label_smoothing, int64_t batch_rows, int threads, uint64_t seed)
+
+cdef void set_values(mf_value *values, object program) except *
+cdef void set_tile(mf_tile *to, tile, tensor) except *
+cdef void set_layers(mf_layer *layers, const mf_value *values, object program, object schedule) except *
 
 
 cdef inline int threads_for(const Plan *plan, int64_t rows) noexcept nogil:
     return plan.threads if rows * plan.flops > WORTH_A_THREAD else 1
+
+
+cdef inline char *reserve(char *base, size_t *used, size_t size) noexcept:
+    """Whole cache lines for so many bytes, after those used."""
+    cdef size_t start = used[0]
+    used[0] = (start + size + 63) // 64 * 64
+    return base + start

@@ -1,84 +1,134 @@
-"""Planning a step: the layers as its loops see them, the tiles of their weights, and a place in one arena for each matrix."""
+"""From a program, which knows every shape, to a plan: structs, and a place in one arena for each matrix."""
 
 cimport numpy as cnp
 import numpy as np
 
 from .data cimport panels, panels_size
 from .data import aligned_zeros
+from .kinds cimport kind_of
 from .losses cimport reads_logits
-from .table cimport MF_IDENTITY, saves_z
+from .table cimport MF_IDENTITY, MF_MOST_TENSORS, saves_z
+from .table import ACTIVATIONS
 
 cnp.import_array()
 
 cdef enum:
     CHUNK_ROWS = 1024           # rows that an arena holds at most
-    LINE = 64
     KEPT_PARAMETERS = 131072    # bytes of them that stay in L2 from step to step, with their state and packed copies
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
-cdef Planned plan_training(Network network, int loss, double loss_parameter, double label_smoothing, dropout,
-                           int64_t batch_rows, int threads, uint64_t seed):
+cdef Planned plan_training(object program, const mf_kernels *kernels, int loss, double loss_parameter,
+                           double label_smoothing, int64_t batch_rows, int threads, uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
-    plan.kernels, plan.n_layers = network.kernels, network.n_layers
-    plan.inputs, plan.outputs = network.inputs, network.outputs
+    planned.held = []
+    plan.kernels, plan.inputs = kernels, program.values[0].columns
     plan.batch_rows, plan.threads, plan.seed = batch_rows, threads, seed
     plan.loss, plan.loss_parameter, plan.label_smoothing = loss, loss_parameter, label_smoothing
     plan.fused = reads_logits(loss)
     plan.block_rows = 64 if batch_rows >= 128 else 32
     plan.capacity = (min(batch_rows, <int64_t> CHUNK_ROWS) + plan.block_rows - 1) // plan.block_rows
     plan.capacity = (plan.capacity | 1) * plan.block_rows  # odd: panels of a row then spread over a cache's sets
-    planned.layers = np.zeros(plan.n_layers * sizeof(Layer), dtype=np.uint8)
-    plan.layers = <Layer *> cnp.PyArray_DATA(planned.layers)
-    plan_layers(plan, network, dropout)
-    plan.looks_ahead = (network.n_parameters * plan.kernels.itemsize > KEPT_PARAMETERS
+    plan.n_values = len(program.values)
+    plan.values = <mf_value *> room(planned, plan.n_values * sizeof(mf_value))
+    set_values(plan.values, program)
+    plan_output(plan, &plan.values[plan.n_values - 1])
+    for layer in program.layers:
+        if layer.tensors:
+            plan.flops += <double> program.values[layer.reads].columns * program.values[layer.makes].columns
+    plan.looks_ahead = (program.n_parameters * kernels.itemsize > KEPT_PARAMETERS
                         or threads_for(plan, batch_rows) > 1)
-    tiles = list(tiles_of(plan))
-    plan.n_tiles = len(tiles)
-    planned.tiles = np.zeros(plan.n_tiles * sizeof(Tile), dtype=np.uint8)
-    plan.tiles = <Tile *> cnp.PyArray_DATA(planned.tiles)
-    for t in range(plan.n_tiles):
-        tile = &plan.tiles[t]
-        tile.layer, tile.bias, tile.i0, tile.ni, tile.j0, tile.nj = tiles[t]
+    plan_tiles(planned, program)
+    plan_schedule(planned, &plan.step, program, program.schedule("step"))
+    plan_schedule(planned, &plan.gradient, program, program.schedule("gradient"))
+    plan_schedule(planned, &plan.evaluation, program, program.schedule("evaluation"))
     # One vector for everything a step touches besides parameters and state.
-    planned.arena = aligned_zeros(lay_out(plan, NULL), np.uint8)
-    lay_out(plan, <char *> cnp.PyArray_DATA(planned.arena))
+    arena = aligned_zeros(lay_out(plan, NULL), np.uint8)
+    planned.held.append(arena)
+    lay_out(plan, <char *> cnp.PyArray_DATA(arena))
     return planned
 
 
-cdef int plan_layers(Plan *plan, Network network, dropout) except -1:
-    cdef Layer *layer
-    for l in range(plan.n_layers):
-        layer = &plan.layers[l]
-        layer.linear, layer.offset = network.layers[l].linear, network.layers[l].offset
-        layer.saves_z = saves_z(layer.linear.activation)
-        layer.dropout = dropout[l] if dropout else 0.0
-        plan.flops += <double> layer.linear.fan_in * layer.linear.units
-    layer = &plan.layers[plan.n_layers - 1]
-    plan.output_activation, plan.output_alpha = layer.linear.activation, layer.linear.alpha
+cdef void *room(Planned planned, size_t size):
+    buffer = np.zeros(size, np.uint8)
+    planned.held.append(buffer)
+    return cnp.PyArray_DATA(buffer)
+
+
+cdef void set_values(mf_value *values, object program) except *:
+    for i, value in enumerate(program.values):
+        values[i].columns = value.columns
+        values[i].activation, values[i].alpha = ACTIVATIONS[value.activation.name], value.activation.alpha
+        values[i].saves_z = saves_z(values[i].activation)
+
+
+cdef void set_layers(mf_layer *layers, const mf_value *values, object program, object schedule) except *:
+    cdef int reads, makes
+    for i, layer in enumerate(program.layers):
+        reads, makes = schedule.reads[i], layer.makes
+        layers[i].kind, layers[i].number, layers[i].stream = kind_of(layer.kind), layer.number, layer.stream
+        layers[i].reads, layers[i].makes = &values[reads], &values[makes]
+
+
+cdef void plan_output(Plan *plan, mf_value *output) noexcept:
+    """A loss that reads logits leaves the output's activation out, but for metrics."""
+    plan.output_activation, plan.output_alpha = output.activation, output.alpha
     if plan.fused:
-        layer.linear.activation, layer.saves_z = MF_IDENTITY, False
-    return 0
+        output.activation, output.saves_z = MF_IDENTITY, False
 
 
-cdef object tiles_of(const Plan *plan):
-    """Tiles of at most TILE_BYTES: whole panels of inputs, and whole rows of W where they fit."""
-    cdef int64_t nr = plan.kernels.nr, columns = TILE_BYTES // (nr * plan.kernels.itemsize) // nr * nr
+cdef void plan_tiles(Planned planned, object program) except *:
+    cdef Plan *plan = &planned.plan
+    cdef int64_t panel = plan.kernels.nr
+    cdef int64_t most = TILE_BYTES // (panel * plan.kernels.itemsize) // panel * panel
     cdef int64_t rows = min(plan.batch_rows, plan.capacity)
-    cdef int64_t together = max(columns, DELTA_BYTES // (rows * plan.kernels.itemsize) // columns * columns)
-    tiles = []
-    for l in range(plan.n_layers):
-        fan_in, units = plan.layers[l].linear.fan_in, plan.layers[l].linear.units
-        height = nr * max(1, columns // units)
-        for first in range(0, units, together):
-            last = min(first + together, units)
-            for i0 in range(0, fan_in, height):
-                for j0 in range(first, last, columns):
-                    tiles.append((l, False, i0, min(height, fan_in - i0), j0, min(columns, last - j0)))
-        for j0 in range(0, units, columns):
-            tiles.append((l, True, fan_in, 1, j0, min(columns, units - j0)))
-    return tiles
+    cdef int64_t together = max(most, DELTA_BYTES // (rows * plan.kernels.itemsize) // most * most)
+    cdef int64_t t = 0
+    plan.rules = <int32_t *> room(planned, len(program.layers) * MF_MOST_TENSORS * sizeof(int32_t))
+    plan.tensors = <mf_tile *> room(planned, len(program.tensors) * sizeof(mf_tile))
+    for number, layer in enumerate(program.layers):
+        for k, index in enumerate(layer.tensors):
+            tensor = program.tensors[index]
+            height, width = tensor.matrix
+            plan.rules[number * MF_MOST_TENSORS + <int> k] = WEIGHT_RULE if tensor.role == "weight" else OTHER_RULE
+            set_tile(&plan.tensors[plan.n_tensors], (number, k, (0, height), (0, width)), tensor)
+            plan.n_tensors += 1
+    tiles = list(program.tiles(panel, most, together))
+    plan.n_tiles = len(tiles)
+    plan.tiles = <mf_tile *> room(planned, plan.n_tiles * sizeof(mf_tile))
+    for t in range(plan.n_tiles):
+        set_tile(&plan.tiles[t], tiles[t], program.tensors[program.layers[tiles[t].layer].tensors[tiles[t].tensor]])
+
+
+cdef void set_tile(mf_tile *to, tile, tensor) except *:
+    to.layer, to.tensor, (to.i0, to.ni), (to.j0, to.nj) = tile
+    to.ld = tensor.matrix[1]
+    to.offset = tensor.offset + to.i0 * to.ld + to.j0
+
+
+cdef void plan_schedule(Planned planned, Schedule *to, object program, object schedule) except *:
+    cdef Phase *phase
+    to.n_layers = len(program.layers)
+    to.layers = <mf_layer *> room(planned, to.n_layers * sizeof(mf_layer))
+    set_layers(to.layers, planned.plan.values, program, schedule)
+    cdef int output = schedule.output
+    to.output = &planned.plan.values[output]
+    to.n_phases = len(schedule.phases)
+    to.phases = <Phase *> room(planned, to.n_phases * sizeof(Phase))
+    for i, given in enumerate(schedule.phases):
+        phase = &to.phases[i]
+        phase.along_tiles = given.direction == "tiles"
+        phase.n_forward, phase.forward = len(given.forward), numbers(planned, given.forward)
+        phase.n_back, phase.back = len(given.back), numbers(planned, given.back)
+        phase.gathers, phase.compares, phase.updates = given.gathers, given.compares, given.updates
+        to.goes_back |= phase.n_back > 0
+
+
+cdef const int32_t *numbers(Planned planned, layers):
+    array = np.array(layers, np.int32)
+    planned.held.append(array)
+    return <const int32_t *> cnp.PyArray_DATA(array)
 
 
 cdef size_t lay_out(Plan *plan, char *base) noexcept:
@@ -86,38 +136,37 @@ cdef size_t lay_out(Plan *plan, char *base) noexcept:
     cdef const mf_kernels *kernels = plan.kernels
     cdef int64_t capacity = plan.capacity
     cdef size_t used = 0
-    cdef Layer *layer
-    cdef int l
+    cdef mf_layer *layer
+    cdef mf_value *value
+    cdef mf_value *output = &plan.values[plan.n_values - 1]
+    cdef int i
     plan.x = place(kernels, base, &used, capacity, plan.inputs)
-    for l in range(plan.n_layers):
-        layer = &plan.layers[l]
-        layer.linear.w = place(kernels, base, &used, layer.linear.fan_in + 1, layer.linear.units)
-        layer.h = place(kernels, base, &used, capacity, layer.linear.units)
-        layer.fed = place(kernels, base, &used, capacity, layer.linear.units) if layer.dropout > 0 else layer.h
-        layer.delta = layer.h
-        if l < plan.n_layers - 1 or not plan.fused:     # else p - t replaces the logits
-            layer.delta = place(kernels, base, &used, capacity, layer.linear.units)
-        layer.z.data = NULL
-        if layer.saves_z:
-            layer.z = place(kernels, base, &used, capacity, layer.linear.units)
-        if l > 0:
-            layer.linear.wt = place(kernels, base, &used, layer.linear.units, layer.linear.fan_in)
-    plan.predictions.data = NULL
+    for i in range(plan.step.n_layers):
+        layer = &plan.step.layers[i]
+        value = &plan.values[layer.makes - plan.values]
+        if layer.kind.gradient != NULL:
+            layer.w = place(kernels, base, &used, layer.reads.columns + 1, value.columns)
+        value.h = place(kernels, base, &used, capacity, value.columns)
+        if layer.kind.gradient == NULL:     # the value below is finished in place
+            value.delta = layer.reads.delta
+        elif value == output and plan.fused:
+            value.delta = value.h           # p - t replaces the logits
+        else:
+            value.delta = place(kernels, base, &used, capacity, value.columns)
+        if value.saves_z:
+            value.z = place(kernels, base, &used, capacity, value.columns)
+        if layer.kind.gradient != NULL and layer.reads != plan.values:
+            layer.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
+        plan.gradient.layers[i].w = plan.evaluation.layers[i].w = layer.w
+        plan.gradient.layers[i].wt = plan.evaluation.layers[i].wt = layer.wt
     if plan.fused and plan.output_activation != MF_IDENTITY:
-        plan.predictions = place(kernels, base, &used, capacity, plan.outputs)
+        plan.predictions = place(kernels, base, &used, capacity, output.columns)
     plan.row_loss = <double *> reserve(base, &used, capacity * sizeof(double))
     plan.row_metric = <double *> reserve(base, &used, MAX_METRICS * capacity * sizeof(double))
     plan.labels = <int32_t *> reserve(base, &used, capacity * sizeof(int32_t))
-    plan.rows = <int64_t *> reserve(base, &used, (capacity // plan.block_rows) * (plan.block_rows + AHEAD) * sizeof(int64_t))
+    plan.rows = <int64_t *> reserve(base, &used, capacity // plan.block_rows * (plan.block_rows + AHEAD) * sizeof(int64_t))
     return used
 
 
 cdef mf_matrix place(const mf_kernels *kernels, char *base, size_t *used, int64_t rows, int64_t cols) noexcept:
     return panels(kernels, reserve(base, used, panels_size(kernels, rows, cols) * kernels.itemsize), rows)
-
-
-cdef char *reserve(char *base, size_t *used, size_t size) noexcept:
-    """Whole cache lines for so many bytes, after those used."""
-    cdef size_t start = used[0]
-    used[0] = (start + size + LINE - 1) // LINE * LINE
-    return base + start

@@ -3,7 +3,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from .optimizers cimport Rule
-from .plan cimport MAX_METRICS, Plan
+from .plan cimport MAX_METRICS, RULES, Phase, Plan, Schedule
 from .table cimport mf_targets, mf_update
 
 cdef enum Status:
@@ -39,6 +39,7 @@ ctypedef struct Totals:
 
 ctypedef struct Step:
     const Plan *plan
+    const Schedule *schedule
     Source source
     mf_targets targets
     int n_metrics
@@ -46,8 +47,6 @@ ctypedef struct Step:
     char *parameters
     char *gradient           # flat; or NULL where the gradient never leaves its tile
     char *slots[3]           # optimizer state; an unused one points at the parameters
-    bint backward
-    bint drops               # dropout is active
     # training
     Rule rule
     double learning_rate, l1, l2
@@ -58,18 +57,18 @@ ctypedef struct Step:
     # the batch
     double weight            # sum of its sample weights
     double scale             # 1 / weight
-    mf_update weight_rule
-    mf_update bias_rule
+    mf_update rules[RULES]
     # the chunk of it at hand
     int64_t first            # row of the order that it begins with
     int64_t first_row        # row of the batch that it begins with
     int64_t rows
     int64_t known            # rows of the order from the chunk's first on
+    const Phase *phase       # at hand
     bint accumulate          # onto the gradient of the batch's earlier chunks
-    bint updates             # the optimizer steps while the gradient's tile is hot
+    bint updates             # this is its last: the optimizer steps while the gradient's tile is hot
     # what threads report: flags
     int32_t bad              # mf_status
-    int32_t infinite_deltas  # of the layers that skip zeros, in this chunk
+    int32_t findings         # mf_finding, of this chunk
     # signals
     uint64_t float_mode      # the caller's
     double next_signal_check

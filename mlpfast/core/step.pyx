@@ -1,10 +1,9 @@
-"""A training step, from top to bottom: an epoch's batches, a batch's chunks, a chunk's two phases.
+"""A training step, from top to bottom: an epoch's batches, a batch's chunks, a chunk's phases.
 
-Phase 1, `take_block`, takes a block of rows forward through all layers, through the loss, and back through all deltas. Phase
-2, `tile.take_tile`, takes a tile of the weights: its gradient over all rows, its penalty, its update. Blocks and tiles
-are independent of each other, so any thread may take any of them; a barrier stands after each phase, and nothing is
-reduced across threads. A batch of more rows than the arena holds goes through both phases chunk by chunk; its gradient
-is then summed in a flat vector, element by element in the order of the rows, which gives the bits of one large arena.
+A phase goes along rows, `take_block`, or along tiles of the parameters, `tile.take_tile`. Blocks and tiles are independent
+of each other, so any thread may take any of them; a barrier stands after each phase, and nothing is reduced across threads.
+A batch of more rows than the arena holds goes through its phases chunk by chunk; its gradient is then summed in a flat
+vector, element by element in the order of the rows, which gives the bits of one large arena.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -12,16 +11,16 @@ from cpython.ref cimport Py_INCREF
 from libc.math cimport isfinite
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from .data cimport from_column, from_row
+from .data cimport from_row
 from .hadamard cimport activate, propagate
-from .linear cimport forward, input_delta
+from .layers.block cimport of_block, saved
 from .optimizers cimport at_step
-from .plan cimport AHEAD, Layer, threads_for
+from .plan cimport AHEAD, OTHER_RULE, WEIGHT_RULE, threads_for
 from .table cimport (
-    MF_IDENTITY, MF_OK, MF_OUT_OF_RANGE, flush_denormals, mf_kernels, mf_matrix, mf_raise, mf_raised, parallel_for,
-    set_float_mode,
+    MF_OK, MF_OUT_OF_RANGE, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_value,
+    parallel_for, set_float_mode,
 )
-from .tile cimport add_penalties, pack_weights, take_tile
+from .tile cimport add_penalties, refresh_all, take_tile
 
 cdef double SECONDS_BETWEEN_SIGNAL_CHECKS = 0.05
 
@@ -38,10 +37,10 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
         weigh(step, first, n)
         strength = step.scale if step.penalty_over_weights else 1.0
         penalty = add_penalties(step, step.l1 * strength, step.l2 * strength, False)
-        step.weight_rule = at_step(&step.rule, step.number - step.state_from + 1, step.learning_rate, step.l1 * strength,
-                                   step.l2 * strength)
-        step.bias_rule = step.weight_rule
-        step.bias_rule.l1, step.bias_rule.l2, step.bias_rule.shrink = 0, 0, 1
+        step.rules[WEIGHT_RULE] = at_step(&step.rule, step.number - step.state_from + 1, step.learning_rate,
+                                          step.l1 * strength, step.l2 * strength)
+        step.rules[OTHER_RULE] = step.rules[WEIGHT_RULE]
+        step.rules[OTHER_RULE].l1, step.rules[OTHER_RULE].l2, step.rules[OTHER_RULE].shrink = 0, 0, 1
         status = run_batch(step, first, n, rows - first, step.scale > 0, totals)
         if status == DONE:
             totals.penalty += n * penalty
@@ -62,7 +61,7 @@ cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil:
     weigh(step, 0, rows)
     status = run_batch(step, 0, rows, rows, False, totals)
     strength = step.scale if step.penalty_over_weights else 1.0
-    totals.penalty = rows * add_penalties(step, step.l1 * strength, step.l2 * strength, step.backward)
+    totals.penalty = rows * add_penalties(step, step.l1 * strength, step.l2 * strength, step.schedule.goes_back)
     set_float_mode(step.float_mode)
     return status
 
@@ -76,7 +75,7 @@ cdef void begin(Step *step, Totals *totals) noexcept nogil:
     totals.weight = totals.loss = totals.batch_losses = totals.penalty = 0
     for m in range(MAX_METRICS):
         totals.metrics[m] = 0
-    pack_weights(step)
+    refresh_all(step)
 
 
 cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint updates, Totals *totals) noexcept nogil:
@@ -87,35 +86,34 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     """
     cdef const Plan *plan = step.plan
     cdef int threads = threads_for(plan, rows)
-    cdef int64_t chunk = 0, n, r
+    cdef int64_t chunk = 0, n
     cdef double loss = 0, work
     cdef double metrics[MAX_METRICS]
-    cdef int m, status
+    cdef int m, p
     for m in range(MAX_METRICS):
         metrics[m] = 0
     while chunk < rows:
         n = min(plan.capacity, rows - chunk)
         step.first, step.first_row, step.rows, step.known = first + chunk, chunk, n, known - chunk
-        step.infinite_deltas = False
-        work = n * plan.flops * (1.5 if step.backward else 1)     # of each phase; together, three products a layer
-        parallel_for((n + plan.block_rows - 1) // plan.block_rows, threads, take_block, step, work)
-        for r in range(n):
-            loss += plan.row_loss[r]
-        for m in range(step.n_metrics):
-            for r in range(n):
-                metrics[m] += plan.row_metric[m * plan.capacity + r]
-        if mf_raised(&step.bad) != MF_OK:
-            return BAD_DATA
+        step.accumulate, step.updates = chunk > 0, updates and chunk + n == rows
+        step.findings = 0
+        # Of each phase; together, three products a layer.
+        work = n * plan.flops * (1.5 if step.schedule.goes_back else 1)
+        for p in range(step.schedule.n_phases):
+            step.phase = &step.schedule.phases[p]
+            if step.phase.along_tiles:
+                parallel_for(plan.n_tiles, threads, take_tile, step, work)
+            else:
+                parallel_for((n + plan.block_rows - 1) // plan.block_rows, threads, take_block, step, work)
+            if step.phase.compares:
+                loss = sum_up(step, loss, metrics)
+                if mf_raised(&step.bad) != MF_OK:
+                    return BAD_DATA
+                if updates and not isfinite(loss):
+                    return DIVERGED
         chunk += n
-        if chunk < rows:
-            status = look_up(step)
-            if status == INTERRUPTED:
-                return status
-        if step.backward:
-            if updates and not isfinite(loss):
-                return DIVERGED
-            step.accumulate, step.updates = chunk > n, updates and chunk == rows
-            parallel_for(plan.n_tiles, threads, take_tile, step, work)
+        if chunk < rows and look_up(step) == INTERRUPTED:
+            return INTERRUPTED
     totals.rows += rows
     totals.loss += loss
     totals.batch_losses += rows * loss * step.scale
@@ -125,32 +123,42 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     return DONE
 
 
-cdef void take_block(void *context, int64_t block) noexcept nogil:
-    """Rows [block block_rows, ...) of the chunk: gather, forward, loss, delta of every layer."""
+cdef double sum_up(const Step *step, double loss, double *metrics) noexcept nogil:
+    """Add the chunk's rows, in their order; returns the loss."""
+    cdef const Plan *plan = step.plan
+    cdef int64_t r
+    cdef int m
+    for r in range(step.rows):
+        loss += plan.row_loss[r]
+    for m in range(step.n_metrics):
+        for r in range(step.rows):
+            metrics[m] += plan.row_metric[m * plan.capacity + r]
+    return loss
+
+
+cdef void take_block(void *context, int64_t i) noexcept nogil:
+    """Rows [i block_rows, ...) of the chunk, through a phase that goes along rows."""
     cdef Step *step = <Step *> context
     cdef const Plan *plan = step.plan
-    cdef const mf_kernels *kernels = plan.kernels
-    cdef int64_t r0 = block * plan.block_rows
-    cdef int64_t n = min(plan.block_rows, step.rows - r0)
-    cdef const int64_t *rows = plan.rows + block * (plan.block_rows + AHEAD)
-    cdef const Layer *layer
-    cdef mf_matrix h = from_row(kernels, plan.x, r0)
-    cdef int l
-    gather(step, block, r0, n, h)
-    for l in range(plan.n_layers):
-        layer = &plan.layers[l]
-        forward(kernels, &layer.linear, h, from_row(kernels, layer.z, r0), from_row(kernels, layer.h, r0), n)
-        h = from_row(kernels, layer.h, r0)
-        if step.drops and layer.dropout > 0:
-            h = from_row(kernels, layer.fed, r0)
-            kernels.activation(MF_IDENTITY, 0, from_row(kernels, layer.h, r0), h, n, layer.linear.units)
-            kernels.dropout(h, step.first_row + r0, n, layer.linear.units, layer.dropout, plan.seed, l, step.number)
-    compare(step, rows, r0, n, h)
-    if step.backward:
-        look_at_delta(step, plan.n_layers - 1, r0, n)
-        for l in range(plan.n_layers - 1, 0, -1):
-            backward(step, l, r0, n)
-            look_at_delta(step, l - 1, r0, n)
+    cdef const Phase *phase = step.phase
+    cdef const mf_layer *layer
+    cdef mf_block block
+    cdef int64_t r0 = i * plan.block_rows
+    cdef int k
+    block.kernels, block.rows, block.first = plan.kernels, min(plan.block_rows, step.rows - r0), step.first_row + r0
+    block.x = from_row(plan.kernels, plan.x, r0)
+    block.shift = <char *> block.x.data - <char *> plan.x.data
+    block.seed, block.step, block.findings = plan.seed, step.number, &step.findings
+    if phase.gathers:
+        gather(step, i, r0, block.rows, block.x)
+    for k in range(phase.n_forward):
+        layer = &step.schedule.layers[phase.forward[k]]
+        layer.kind.forward(layer, &block)
+    if phase.compares:
+        compare(step, &block, plan.rows + i * (plan.block_rows + AHEAD), r0)
+    for k in range(phase.n_back):
+        layer = &step.schedule.layers[phase.back[k]]
+        layer.kind.backward(layer, &block)
 
 
 cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) noexcept nogil:
@@ -181,14 +189,12 @@ cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) 
     mf_raise(&step.bad, status)
 
 
-cdef void compare(Step *step, const int64_t *rows, int64_t r0, int64_t n, mf_matrix h) noexcept nogil:
-    """Metrics and loss of the rows, and the delta of the last layer."""
+cdef void compare(Step *step, const mf_block *block, const int64_t *rows, int64_t r0) noexcept nogil:
+    """Metrics and loss of the rows and, on the way back, the output's delta."""
     cdef const Plan *plan = step.plan
     cdef const mf_kernels *kernels = plan.kernels
-    cdef const Layer *last = &plan.layers[plan.n_layers - 1]
-    cdef int64_t units = last.linear.units
-    cdef mf_matrix delta = from_row(kernels, last.delta, r0)
-    cdef mf_matrix predictions = h
+    cdef const mf_value *output = step.schedule.output
+    cdef mf_matrix h = of_block(output.h, block), delta = of_block(output.delta, block), predictions = h
     cdef mf_targets targets = step.targets
     cdef double threshold = 0 if plan.fused else 0.5
     cdef int m
@@ -196,47 +202,19 @@ cdef void compare(Step *step, const int64_t *rows, int64_t r0, int64_t n, mf_mat
     if targets.dense == NULL:
         targets.labels = plan.labels + r0
     if plan.predictions.data != NULL and step.n_metrics > 0:
-        predictions = from_row(kernels, plan.predictions, r0)
-        activate(kernels, plan.output_activation, plan.output_alpha, h, predictions, n, units)
+        predictions = of_block(plan.predictions, block)
+        activate(kernels, plan.output_activation, plan.output_alpha, h, predictions, block.rows, output.columns)
         threshold = 0.5
     for m in range(step.n_metrics):
-        kernels.metric(step.metrics[m], threshold, predictions, &targets, n, units,
+        kernels.metric(step.metrics[m], threshold, predictions, &targets, block.rows, output.columns,
                        plan.row_metric + m * plan.capacity + r0)
-    if not step.backward:
+    if not step.schedule.goes_back:
         delta.data = NULL
-    kernels.loss(plan.loss, plan.loss_parameter, h, &targets, n, units, step.scale, delta, plan.row_loss + r0)
-    if step.backward and not plan.fused:
-        propagate(kernels, last.linear.activation, last.linear.alpha, delta,
-                  from_row(kernels, last.z if last.saves_z else last.h, r0), delta, n, units)
-
-
-cdef void backward(Step *step, int l, int64_t r0, int64_t n) noexcept nogil:
-    """The delta of layer l - 1 from that of layer l."""
-    cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const Layer *layer = &step.plan.layers[l]
-    cdef const Layer *below = &step.plan.layers[l - 1]
-    cdef mf_matrix delta = from_row(kernels, below.delta, r0)
-    cdef mf_matrix saved = from_row(kernels, below.z if below.saves_z else below.h, r0)
-    cdef int64_t units = below.linear.units
-    if step.drops and below.dropout > 0:
-        input_delta(kernels, &layer.linear, from_row(kernels, layer.delta, r0), MF_IDENTITY, 0, saved, delta, n)
-        kernels.dropout(delta, step.first_row + r0, n, units, below.dropout, step.plan.seed, l - 1, step.number)
-        propagate(kernels, below.linear.activation, below.linear.alpha, delta, saved, delta, n, units)
-    else:
-        input_delta(kernels, &layer.linear, from_row(kernels, layer.delta, r0), below.linear.activation,
-                    below.linear.alpha, saved, delta, n)
-
-
-cdef void look_at_delta(Step *step, int l, int64_t r0, int64_t n) noexcept nogil:
-    """Whether the weight gradient may skip zeros of h: beside an infinite delta that would show."""
-    cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const Layer *layer = &step.plan.layers[l]
-    cdef mf_matrix delta = from_row(kernels, layer.delta, r0)
-    cdef int64_t j = 0
-    while layer.linear.units >= kernels.skips_from and j < layer.linear.units:
-        if not kernels.all_finite(from_column(kernels, delta, j).data, n * kernels.nr):
-            mf_raise(&step.infinite_deltas, True)
-        j += kernels.nr
+    kernels.loss(plan.loss, plan.loss_parameter, h, &targets, block.rows, output.columns, step.scale, delta,
+                 plan.row_loss + r0)
+    if delta.data != NULL and not plan.fused:
+        propagate(kernels, output.activation, output.alpha, delta, saved(output, block), delta, block.rows,
+                  output.columns)
 
 
 cdef void weigh(Step *step, int64_t first, int64_t rows) noexcept nogil:

@@ -140,6 +140,59 @@ cdef extern from "mlpfast.h" nogil:
         double (*penalty)(double l1, double l2, const void *p, int64_t n) noexcept nogil
         int (*all_finite)(const void *p, int64_t n) noexcept nogil
 
+    cdef enum:
+        MF_MOST_TENSORS
+
+    cdef enum:
+        MF_INFINITE_DELTA
+
+    ctypedef struct mf_value:
+        int64_t columns
+        int32_t activation
+        int32_t saves_z
+        double alpha
+        mf_matrix z
+        mf_matrix h
+        mf_matrix delta
+
+    ctypedef struct mf_block:
+        const mf_kernels *kernels
+        int64_t rows
+        int64_t first
+        Py_ssize_t shift
+        mf_matrix x
+        uint64_t seed
+        uint64_t step
+        int32_t *findings
+
+    ctypedef struct mf_tile:
+        int32_t layer
+        int32_t tensor
+        int64_t i0
+        int64_t ni
+        int64_t j0
+        int64_t nj
+        int64_t ld
+        int64_t offset
+
+    ctypedef struct mf_layer:
+        const mf_layer_kind *kind
+        const mf_value *reads
+        const mf_value *makes
+        mf_matrix w
+        mf_matrix wt
+        double number
+        uint32_t stream
+
+    ctypedef struct mf_layer_kind:
+        const char *name
+        void (*forward)(const mf_layer *layer, const mf_block *block) noexcept nogil
+        void (*backward)(const mf_layer *layer, const mf_block *block) noexcept nogil
+        void (*gradient)(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,
+                         int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count) noexcept nogil
+        void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile, const void *p) noexcept nogil
+        void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h) noexcept nogil
+
     ctypedef struct mf_owner:
         uint64_t word
         int64_t depth

@@ -1,9 +1,7 @@
-"""Phase 2 of a step: a tile of the weights, its gradient, its update, and the packed forms that the next step reads."""
+"""Work along tiles of the parameters: a tile's gradient, its penalty, its update, and what the next step reads of it."""
 
-from .data cimport from_column, from_row
-from .linear cimport Linear, bias_gradient, weight_gradient
-from .plan cimport TILE_BYTES, Layer, Plan, Tile
-from .table cimport mf_kernels, mf_matrix, mf_raised, mf_soon, mf_update
+from .plan cimport TILE_BYTES, WEIGHT_RULE, Plan
+from .table cimport MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_soon, mf_tile
 
 cdef enum:
     MOST_SOON = 8            # pieces of memory that a tile asks for ahead of their use
@@ -13,115 +11,75 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     """A tile's gradient over the chunk's rows and, where this chunk is the batch's last, its update."""
     cdef Step *step = <Step *> context
     cdef const Plan *plan = step.plan
-    cdef const mf_kernels *kernels = plan.kernels
-    cdef const Tile *tile = &plan.tiles[index]
-    cdef const Layer *layer = &plan.layers[tile.layer]
-    cdef int64_t units = layer.linear.units
-    cdef int64_t offset = layer.offset + tile.i0 * units + tile.j0   # a bias is row fan_in
-    cdef int64_t ld = tile.nj
-    cdef mf_matrix h = plan.x
+    cdef const mf_tile *tile = &plan.tiles[index]
+    cdef const mf_tile *next = tile + 1 if index + 1 < plan.n_tiles else NULL
+    cdef const mf_layer *layer = &step.schedule.layers[tile.layer]
+    cdef bint updates = step.updates and step.phase.updates
+    cdef int64_t ld = tile.nj, count = 0
+    cdef mf_block chunk
     cdef mf_soon soon[MOST_SOON]
-    cdef int64_t count = 0
     cdef char scratch[TILE_BYTES + 64]
     cdef char *g = scratch + (-<Py_ssize_t> scratch & 63)
+    chunk.kernels, chunk.rows, chunk.first, chunk.shift, chunk.x = plan.kernels, step.rows, step.first_row, 0, plan.x
+    chunk.findings = &step.findings
     if step.gradient != NULL:
-        g, ld = step.gradient + offset * kernels.itemsize, units
-    if tile.layer > 0:
-        h = plan.layers[tile.layer - 1].fed if step.drops else plan.layers[tile.layer - 1].h
-    if tile.bias:
-        bias_gradient(kernels, layer.delta, g, step.rows, tile.j0, tile.nj, step.accumulate)
-    else:
-        if plan.looks_ahead:
-            count = look_ahead(step, tile, h, soon)
-        weight_gradient(kernels, h, layer.delta, g, ld, step.rows, tile.i0, tile.ni, tile.j0, tile.nj,
-                        step.accumulate, not mf_raised(&step.infinite_deltas), soon, count)
-    if step.updates:
-        update(step, tile, g, ld, offset)
+        g, ld = step.gradient + tile.offset * plan.kernels.itemsize, tile.ld
+    if plan.looks_ahead and updates and tile.nj < tile.ld:
+        count = look_ahead(step, tile, soon)
+    layer.kind.gradient(layer, &chunk, tile, next, g, ld, step.accumulate, updates, soon if plan.looks_ahead else NULL,
+                        count)
+    if updates:
+        update(step, layer, tile, g, ld)
 
 
-cdef mf_matrix packed(const mf_kernels *kernels, const Layer *layer, const Tile *tile) noexcept nogil:
-    """The tile in the panels of W."""
-    return from_column(kernels, from_row(kernels, layer.linear.w, tile.i0), tile.j0)
-
-
-cdef mf_matrix packed_transposed(const mf_kernels *kernels, const Layer *layer, const Tile *tile) noexcept nogil:
-    """The tile in the panels of the transpose."""
-    return from_column(kernels, from_row(kernels, layer.linear.wt, tile.j0), tile.i0)
-
-
-cdef int64_t look_ahead(const Step *step, const Tile *tile, mf_matrix h, mf_soon *soon) noexcept nogil:
-    """What the next tile's product and this tile's update will touch. Returns the number of pieces."""
-    cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const Layer *layer = &step.plan.layers[tile.layer]
-    cdef int64_t item = kernels.itemsize, panel = kernels.nr * item, units = layer.linear.units
-    cdef int64_t at = (layer.offset + tile.i0 * units + tile.j0) * item, count = 0
-    cdef int64_t high = (tile.ni + kernels.nr - 1) // kernels.nr, wide = (tile.nj + kernels.nr - 1) // kernels.nr
-    cdef bint apart = tile.nj < units       # the hardware does not foresee where the next of the tile's rows begins
-    cdef mf_matrix w = packed(kernels, layer, tile), wt
-    cdef const Tile *next = tile + 1        # there is one: biases come last
+cdef int64_t look_ahead(const Step *step, const mf_tile *tile, mf_soon *soon) noexcept nogil:
+    """What the update will touch, where the hardware does not foresee it. Returns the number of pieces."""
+    cdef int64_t item = step.plan.kernels.itemsize, at = tile.offset * item, count = 1
     cdef int slot
-    if apart and not next.bias and next.i0 != tile.i0:
-        count = add(soon, count, False, from_column(kernels, h, next.i0).data, high, step.rows * panel,
-                    h.panel_stride * item)
-    if not step.updates:
-        return count
-    if apart:
-        count = add(soon, count, True, step.parameters + at, tile.ni, tile.nj * item, units * item)
-        for slot in range(3):
-            if step.slots[slot] != step.parameters:
-                count = add(soon, count, True, step.slots[slot] + at, tile.ni, tile.nj * item, units * item)
-    count = add(soon, count, True, w.data, wide, tile.ni * panel, w.panel_stride * item)
-    if tile.layer > 0:
-        wt = packed_transposed(kernels, layer, tile)
-        count = add(soon, count, True, wt.data, high, tile.nj * panel, wt.panel_stride * item)
+    soon[0] = mf_soon(step.parameters + at, tile.ni, tile.nj * item, tile.ld * item, True)
+    for slot in range(3):
+        if step.slots[slot] != step.parameters:
+            soon[count] = mf_soon(step.slots[slot] + at, tile.ni, tile.nj * item, tile.ld * item, True)
+            count += 1
     return count
 
 
-cdef int64_t add(mf_soon *soon, int64_t count, bint written, const void *data, int64_t rows, int64_t bytes,
-                 Py_ssize_t stride) noexcept nogil:
-    soon[count] = mf_soon(data, rows, bytes, stride, written)
-    return count + 1
-
-
-cdef void update(Step *step, const Tile *tile, const char *g, int64_t ld, int64_t offset) noexcept nogil:
-    """Parameters and state of a tile, and the packed weights of the next step."""
+cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const char *g, int64_t ld) noexcept nogil:
+    """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const Layer *layer = &step.plan.layers[tile.layer]
-    cdef const mf_update *rule = &step.bias_rule if tile.bias else &step.weight_rule
-    cdef int64_t units = layer.linear.units, at = offset * kernels.itemsize
-    cdef char *p = step.parameters + at
-    kernels.update(rule, p, g, ld, step.slots[0] + at, step.slots[1] + at, step.slots[2] + at, tile.ni, tile.nj, units)
-    kernels.pack(p, units, tile.ni, tile.nj, packed(kernels, layer, tile))
-    if tile.layer > 0 and not tile.bias:
-        kernels.pack_transposed(p, units, tile.ni, tile.nj, packed_transposed(kernels, layer, tile))
+    cdef int64_t at = tile.offset * kernels.itemsize
+    cdef int rule = step.plan.rules[tile.layer * MF_MOST_TENSORS + tile.tensor]
+    kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
+                   step.slots[2] + at, tile.ni, tile.nj, tile.ld)
+    layer.kind.refresh(layer, kernels, tile, step.parameters + at)
 
 
 cdef double add_penalties(Step *step, double l1, double l2, bint into_gradient) noexcept nogil:
-    """l1 |W| + l2/2 |W|^2 over the weights of all layers; their gradient is added to the step's, if asked."""
-    cdef const Plan *plan = step.plan
+    """l1 |W| + l2/2 |W|^2 over all weights; their gradient is added to the step's, if asked."""
+    cdef const mf_kernels *kernels = step.plan.kernels
+    cdef const mf_tile *tensor
     cdef double total = 0
-    cdef int64_t at, size
-    cdef int l
+    cdef int64_t at
+    cdef int t
     if l1 == 0 and l2 == 0:
         return 0
-    for l in range(plan.n_layers):
-        at = plan.layers[l].offset * plan.kernels.itemsize
-        size = plan.layers[l].linear.fan_in * plan.layers[l].linear.units
-        total += plan.kernels.penalty(l1, l2, step.parameters + at, size)
-        if into_gradient:
-            plan.kernels.add_penalty(l1, l2, step.parameters + at, step.gradient + at, size)
+    for t in range(step.plan.n_tensors):
+        tensor = &step.plan.tensors[t]
+        if step.plan.rules[tensor.layer * MF_MOST_TENSORS + tensor.tensor] == WEIGHT_RULE:
+            at = tensor.offset * kernels.itemsize
+            total += kernels.penalty(l1, l2, step.parameters + at, tensor.ni * tensor.nj)
+            if into_gradient:
+                kernels.add_penalty(l1, l2, step.parameters + at, step.gradient + at, tensor.ni * tensor.nj)
     return total
 
 
-cdef void pack_weights(Step *step) noexcept nogil:
-    """Bring the panels of all weights up to date with the flat vector, which is the caller's to change."""
+cdef void refresh_all(Step *step) noexcept nogil:
+    """Bring what the layers read up to date with the flat vector, which is the caller's to change."""
     cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const Linear *linear
-    cdef const char *w
-    cdef int l
-    for l in range(step.plan.n_layers):
-        linear = &step.plan.layers[l].linear
-        w = step.parameters + step.plan.layers[l].offset * kernels.itemsize
-        kernels.pack(w, linear.units, linear.fan_in + 1, linear.units, linear.w)
-        if l > 0:
-            kernels.pack_transposed(w, linear.units, linear.fan_in, linear.units, linear.wt)
+    cdef const mf_layer *layer
+    cdef const mf_tile *tensor
+    cdef int t
+    for t in range(step.plan.n_tensors):
+        tensor = &step.plan.tensors[t]
+        layer = &step.schedule.layers[tensor.layer]
+        layer.kind.refresh(layer, kernels, tensor, step.parameters + tensor.offset * kernels.itemsize)

@@ -1,0 +1,99 @@
+# z = x W + b with x (n, fan_in), W (fan_in, units), b (units,). Tensors: W, b.
+
+from libc.stdint cimport int64_t
+from ..data cimport from_column, from_row
+from ..linear cimport bias_gradient, matmul_bias, propagate_delta, row_forward, weight_gradient
+from ..table cimport (
+    MF_INFINITE_DELTA, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise, mf_raised, mf_soon, mf_tile,
+    mf_value,
+)
+from .block cimport of_block, output, saved
+
+
+cdef inline mf_layer_kind dense() noexcept nogil:
+    return mf_layer_kind(b"dense", forward, backward, gradient, refresh, one_row)
+
+
+cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    cdef const mf_value *out = layer.makes
+    matmul_bias(block.kernels, output(layer.reads, block), layer.w, of_block(out.z, block), of_block(out.h, block),
+                block.rows, layer.reads.columns, out.columns, out.activation, out.alpha, True)
+
+
+cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    """dL/dx = delta Wt."""
+    cdef const mf_value *into = layer.reads
+    cdef mf_matrix delta = of_block(layer.makes.delta, block)
+    look_at(layer, block, delta)
+    if into.delta.data != NULL:
+        propagate_delta(block.kernels, delta, layer.wt, saved(into, block), of_block(into.delta, block), block.rows,
+                        layer.makes.columns, into.columns, into.activation, into.alpha, True)
+
+
+cdef inline void look_at(const mf_layer *layer, const mf_block *block, mf_matrix delta) noexcept nogil:
+    """Whether the weight gradient may skip zeros of x: beside an infinite delta that would show."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef int64_t units = layer.makes.columns, j = 0
+    while units >= kernels.skips_from and j < units:
+        if not kernels.all_finite(from_column(kernels, delta, j).data, block.rows * kernels.nr):
+            mf_raise(block.findings, MF_INFINITE_DELTA)
+        j += kernels.nr
+
+
+cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
+                          void *g, int64_t ld, int accumulate, int updates, mf_soon *soon,
+                          int64_t count) noexcept nogil:
+    """dL/dW = xt delta, dL/db = the column sums of delta."""
+    cdef mf_matrix x = output(layer.reads, chunk)
+    if tile.tensor == 1:
+        bias_gradient(chunk.kernels, layer.makes.delta, g, chunk.rows, tile.j0, tile.nj, accumulate)
+        return
+    if soon != NULL:
+        count = look_ahead(layer, chunk, tile, next, x, updates, soon, count)
+    weight_gradient(chunk.kernels, x, layer.makes.delta, g, ld, chunk.rows, tile.i0, tile.ni, tile.j0, tile.nj,
+                    accumulate, not mf_raised(chunk.findings), soon, count)
+
+
+cdef inline int64_t look_ahead(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
+                               mf_matrix x, int updates, mf_soon *soon, int64_t count) noexcept nogil:
+    """What the next tile's product and this tile's refreshment will touch. Returns the number of pieces."""
+    cdef const mf_kernels *kernels = chunk.kernels
+    cdef int64_t item = kernels.itemsize, panel = kernels.nr * item
+    cdef int64_t high = (tile.ni + kernels.nr - 1) // kernels.nr, wide = (tile.nj + kernels.nr - 1) // kernels.nr
+    cdef mf_matrix w = packed(kernels, layer, tile), wt
+    if tile.nj < tile.ld and next != NULL and next.tensor == 0 and next.i0 != tile.i0:
+        # The hardware does not foresee where the next of the tile's rows begins.
+        soon[count] = mf_soon(from_column(kernels, x, next.i0).data, high, chunk.rows * panel, x.panel_stride * item, False)
+        count += 1
+    if updates:
+        soon[count] = mf_soon(w.data, wide, tile.ni * panel, w.panel_stride * item, True)
+        count += 1
+        if layer.wt.data != NULL:
+            wt = packed_transposed(kernels, layer, tile)
+            soon[count] = mf_soon(wt.data, high, tile.nj * panel, wt.panel_stride * item, True)
+            count += 1
+    return count
+
+
+cdef inline void refresh(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile,
+                         const void *p) noexcept nogil:
+    kernels.pack(p, tile.ld, tile.ni, tile.nj, packed(kernels, layer, tile))
+    if tile.tensor == 0 and layer.wt.data != NULL:
+        kernels.pack_transposed(p, tile.ld, tile.ni, tile.nj, packed_transposed(kernels, layer, tile))
+
+
+cdef inline mf_matrix packed(const mf_kernels *kernels, const mf_layer *layer, const mf_tile *tile) noexcept nogil:
+    """The tile in the panels of W, whose last row is b."""
+    cdef int64_t row = layer.reads.columns if tile.tensor == 1 else tile.i0
+    return from_column(kernels, from_row(kernels, layer.w, row), tile.j0)
+
+
+cdef inline mf_matrix packed_transposed(const mf_kernels *kernels, const mf_layer *layer,
+                                        const mf_tile *tile) noexcept nogil:
+    """The tile in the panels of the transpose."""
+    return from_column(kernels, from_row(kernels, layer.wt, tile.j0), tile.i0)
+
+
+cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h) noexcept nogil:
+    row_forward(kernels, x, layer.w.data, h, layer.reads.columns, layer.makes.columns, layer.makes.activation,
+                layer.makes.alpha)

@@ -1,0 +1,91 @@
+"""What models lower to: values, tensors, layers, and the phases of a step; plain data."""
+
+import numpy as np
+import pytest
+
+import mlpfast as mf
+from mlpfast.activations import Activation
+from mlpfast.program import Phase, Program
+
+
+def program(dropout=0.0):
+    return mf.mlp([5, 7, 6, 3], "tanh", "softmax", dropout=dropout).program
+
+
+def test_a_dense_step_has_exactly_two_phases():
+    assert program().schedule("step").phases == (
+        Phase("rows", forward=(0, 1, 2), back=(2, 1, 0), gathers=True, compares=True),
+        Phase("tiles", back=(0, 1, 2), updates=True),
+    )
+
+
+def test_the_other_schedules_are_parts_of_it():
+    rows, tiles = program().schedule("step").phases
+    assert program().schedule("gradient").phases == (rows, tiles._replace(updates=False))
+    assert program().schedule("evaluation").phases == (rows._replace(back=()),)
+    assert program().schedule("prediction").phases == (rows._replace(back=(), compares=False),)
+
+
+def test_dropout_is_a_layer_that_trains_only():
+    p = program(dropout=0.25)
+    assert [layer.kind for layer in p.layers] == ["dense", "dropout", "dense", "dropout", "dense"]
+    assert [layer.stream for layer in p.layers if layer.kind == "dropout"] == [0, 1]
+    step, prediction = p.schedule("step"), p.schedule("prediction")
+    assert step.phases[0].forward == (0, 1, 2, 3, 4)
+    assert step.phases[1].back == (0, 2, 4)
+    assert prediction.phases[0].forward == (0, 2, 4)
+    # Where dropout is passed over, its reader reads what it would have read.
+    assert [step.reads[n] for n in (0, 2, 4)] == [0, 2, 4]
+    assert [prediction.reads[n] for n in (0, 2, 4)] == [0, 1, 3]
+
+
+def test_tensors_are_the_flat_vector_in_order():
+    model = mf.mlp([5, 7, 6, 3], dtype="float64")
+    end = 0
+    for tensor, view in zip(
+        model.program.tensors, [t for pair in zip(model.weights, model.biases, strict=True) for t in pair], strict=True
+    ):
+        assert tensor.offset == end
+        assert tensor.shape == view.shape
+        assert np.shares_memory(view, model.parameters[tensor.offset : tensor.offset + tensor.size])
+        end += tensor.size
+    assert end == model.n_parameters == model.program.n_parameters
+
+
+def test_a_chain_needs_two_slots():
+    for n_layers in range(1, 6):
+        p = mf.mlp([3] * (n_layers + 1)).program
+        slots = p.slots(p.schedule("prediction"))
+        assert slots == [-1, *(i % 2 for i in range(n_layers))]
+
+
+def test_what_is_needed_later_keeps_its_slot():
+    """Layers that read further back than the one before."""
+    p = Program()
+    g = Activation("identity")
+    value = [p.value(4, g) for _ in range(5)]
+    for reads, makes in [(0, 1), (1, 2), (2, 3), (1, 4)]:
+        p.layer("dense", value[reads], value[makes])
+    assert p.slots(p.schedule("prediction")) == [-1, 0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (64, 10), (784, 300), (33, 1000), (1000, 2)])
+@pytest.mark.parametrize(("panel", "most", "together"), [(32, 128, 512), (8, 64, 64), (16, 240, 240)])
+def test_tiles_cover_every_element_once(shape, panel, most, together):
+    p = mf.mlp(shape).program
+    seen = [np.zeros(tensor.matrix, int) for tensor in p.tensors]
+    for tile in p.tiles(panel, most, together):
+        (i, ni), (j, nj) = tile.rows, tile.columns
+        assert i % panel == 0 and j % panel == 0
+        assert nj <= most
+        assert ni * nj <= max(panel * most, most)
+        seen[tile.tensor][i : i + ni, j : j + nj] += 1
+    assert all((tensor == 1).all() for tensor in seen)
+
+
+def test_it_prints():
+    p = program(dropout=0.25)
+    assert "  1  dropout 0.25: value 1 -> 2, in training only" in str(p)
+    assert str(mf.Trainer(mf.mlp([5, 7, 6, 3], "tanh", "softmax")).program) == (
+        "step:\n  rows     gather, forward 0-2, compare, back 2-0\n  tiles    gradient 0-2, update"
+    )
