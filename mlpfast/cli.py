@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import platform
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(epochs: int, seed: int, n_threads: int | None, output: Path) -> None:
+    _check_output(output)
     X, y = datasets.load_digits()
     X /= 16
     held_out = _a_quarter_of_each_class(y, seed)
@@ -97,6 +101,27 @@ def _demo(epochs: int, seed: int, n_threads: int | None, output: Path) -> None:
     print(_confusion_table(y_test, predicted))
     model.save(output)
     print(f"\nSaved the model: mlpfast.load({str(output.resolve())!r})")
+
+
+def _check_output(path: Path) -> None:
+    """Refuse, before the first epoch, a file that could not be written after the last.
+
+    Raises
+    ------
+    ValueError
+        If `path` is no regular file, or no file can be made beside it.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f"{target.name}.", suffix=".tmp"):
+            pass
+    except OSError as error:
+        message = f"--output: expected a file that can be written, got {str(path)!r}: {error.strerror}"
+        raise ValueError(message) from None
 
 
 def _a_quarter_of_each_class(y: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
