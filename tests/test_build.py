@@ -1,0 +1,49 @@
+"""The parts of setup.py that decide by themselves: what depends on what, and what the linker is told."""
+
+import os
+import runpy
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+COMPILER = os.environ.get("CC", "cc")
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools", minversion="77")
+    monkeypatch.chdir(ROOT)
+    return runpy.run_path("setup.py", run_name="parts of setup")
+
+
+def test_a_source_depends_on_the_files_that_the_compiler_reads(parts):
+    if shutil.which(shlex.split(COMPILER)[0]) is None:
+        pytest.skip(f"{COMPILER} is missing")
+    for source, flags in parts["c_library"]().items():
+        command = [*shlex.split(COMPILER), "-MM", *flags, source]
+        rule = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        read = rule.partition(":")[2].replace("\\\n", " ").split()
+        assert {source, *parts["included"](source)} == set(read)
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [
+        ("-Wl,-rpath,/python/lib", []),
+        ("-Wl,-rpath=/python/lib", []),
+        ("-Wl,--rpath=/python/lib", []),
+        ("-Wl,-R/python/lib", []),
+        ("-Wl,-R,/python/lib", []),
+        ("-Wl,-O1,-rpath,/python/lib,--as-needed", ["-Wl,-O1,--as-needed"]),
+        ("-Wl,-rpath-link,/python/lib", ["-Wl,-rpath-link,/python/lib"]),
+        ("-L/python/lib", ["-L/python/lib"]),
+    ],
+)
+def test_the_folder_of_the_builders_python_is_not_linked_in(parts, option, kept):
+    command = ["gcc", "-shared", option, "-pthread"]
+    assert parts["without_run_path"](command) == ["gcc", "-shared", *kept, "-pthread"]
