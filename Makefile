@@ -19,13 +19,15 @@ demo: $(VENV)/.built  ## watch a network learn handwritten digits
 test: $(VENV)/.test  ## run the tests (ARGS="-k softmax" is passed on to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
+C_COMPILERS := gcc clang
 lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of our C are errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle mlpfast/core
-	for compiler in gcc clang; do \
-		if command -v $$compiler >/dev/null; then OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \
+	for compiler in $(C_COMPILERS); do \
+		if command -v $$compiler >/dev/null; then \
+			OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \
 		else echo "lint: $$compiler is missing, so its warnings of our C were not looked at"; fi; done
 
 format: $(VENV)/.dev  ## format the Python code
@@ -88,7 +90,8 @@ $(VENV)/.python:
 $(VENV)/.built: pyproject.toml setup.py $(SOURCES) | $(VENV)/.python
 	@echo "Compiling mlpfast"
 	@$(SETUP) build_ext --inplace
-	@$(if $(filter pyproject.toml setup.py,$?),echo "Installing mlpfast and what it needs" && $(PIP) install --no-build-isolation --editable .)
+	@$(if $(filter pyproject.toml setup.py,$?),echo "Installing mlpfast and what it needs" && \
+		$(PIP) install --no-build-isolation --editable .)
 	@touch $@
 
 # mlpfast is installed by now: these bring only what the extra adds.

@@ -47,3 +47,19 @@ def test_a_source_depends_on_the_files_that_the_compiler_reads(parts):
 def test_the_folder_of_the_builders_python_is_not_linked_in(parts, option, kept):
     command = ["gcc", "-shared", option, "-pthread"]
     assert parts["without_run_path"](command) == ["gcc", "-shared", *kept, "-pthread"]
+
+
+def test_lint_says_which_compiler_is_missing(tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("make is missing")
+    tools = tmp_path / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for name in ("ruff", "mypy", "cython-lint"):
+        (tools / name).symlink_to(shutil.which("true"))
+    for name in ("Makefile", "pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    for stamp in (".python", ".built", ".dev"):
+        tools.with_name(stamp).touch()
+    command = ["make", "lint", "C_COMPILERS=no-such-compiler"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "lint: no-such-compiler is missing, so its warnings of our C were not looked at" in done.stdout.splitlines()
