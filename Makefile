@@ -19,13 +19,16 @@ demo: $(VENV)/.built  ## watch a network learn handwritten digits
 test: $(VENV)/.test  ## run the tests (ARGS="-k softmax" is passed on to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
-C_COMPILERS := $(notdir $(shell command -v gcc clang))
+C_COMPILERS := gcc clang
 lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of our C are errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle mlpfast/core
-	for compiler in $(C_COMPILERS); do OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; done
+	for compiler in $(C_COMPILERS); do \
+		if command -v $$compiler >/dev/null; then \
+			OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \
+		else echo "lint: $$compiler is missing, so its warnings of our C were not looked at"; fi; done
 
 format: $(VENV)/.dev  ## format the Python code
 	$(BIN)/ruff check --fix .
@@ -42,7 +45,8 @@ docs: $(VENV)/.docs  ## build the documentation into docs/_build
 # does not free everything at its exit: leaks are not looked for.
 # PYTHONSAFEPATH keeps the tree's own mlpfast, which is not sanitized, out of the way of what the tests start.
 SANITIZED := build/sanitize
-SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
+SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g \
+	-U_FORTIFY_SOURCE
 sanitize: $(VENV)/.test  ## run the tests under the address and undefined-behaviour sanitizers
 	CC=$(CC) MLPFAST_EXTRA_FLAGS="$(SANITIZER_FLAGS)" \
 		$(SETUP) build --build-base $(SANITIZED) --build-lib $(SANITIZED)/lib
@@ -77,14 +81,17 @@ $(VENV)/.python:
 		{ echo "mlpfast needs Python 3.10 or newer: make PYTHON=/path/to/python3"; exit 1; }
 	@echo "Making the environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)"; exit 1; }
+	@echo "Installing what the build needs: setuptools, Cython, NumPy"
 	@$(PIP) install 'setuptools>=77' 'Cython>=3.0,<4' 'numpy>=2'  # pyproject.toml's build-system.requires
 	@touch $@
 
-# An editable installation; when only sources have changed, what depends on them is rebuilt in place.
+# What has changed is compiled, a line for each file (pip would not show them); then an editable installation, which
+# finds all compiled, unless there is one already and only sources have changed.
 $(VENV)/.built: pyproject.toml setup.py $(SOURCES) | $(VENV)/.python
 	@echo "Compiling mlpfast"
-	@$(if $(filter pyproject.toml setup.py,$?),$(PIP) install --no-build-isolation --editable .,\
-		$(SETUP) build_ext --inplace)
+	@$(SETUP) build_ext --inplace
+	@$(if $(filter pyproject.toml setup.py,$?),echo "Installing mlpfast and what it needs" && \
+		$(PIP) install --no-build-isolation --editable .)
 	@touch $@
 
 # mlpfast is installed by now: these bring only what the extra adds.

@@ -14,8 +14,21 @@ True
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+try:
+    from .core import engine as _engine  # noqa: F401 (imports what else is compiled)
+except ImportError as error:
+    if not (error.name or "").startswith("mlpfast.core"):
+        raise
+    _package = Path(__file__).parent
+    raise ImportError(
+        f"mlpfast is not built for Python {sys.version_info[0]}.{sys.version_info[1]}: {_package}/core lacks compiled "
+        f"modules. To build them, run `pip install .` in {_package.parent}. To use an mlpfast that is installed "
+        "elsewhere, start Python in another folder."
+    ) from error
 from . import _threadpoolctl, activations, callbacks, initializers, layers, losses, metrics, optimizers
 from ._version import __version__
 from .activations import Activation

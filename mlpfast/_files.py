@@ -47,7 +47,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     its mode and owner. While it is written it has a name of its own in the same folder and is locked: by that, whoever
     comes later knows the files of those that are at work from what was left by those that were killed.
     """
-    old = _replaceable(path)
+    old = replaceable(path)
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     _remove_left_behind(folder)
@@ -72,8 +72,8 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     _sync(folder)
 
 
-def _replaceable(path: str) -> os.stat_result | None:
-    """The status of the file at `path`; None if there is none."""
+def replaceable(path: str) -> os.stat_result | None:
+    """The status of the file at `path`, None if there is none; an OSError if it is not one to replace."""
     try:
         status = os.stat(path)
     except FileNotFoundError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from typing import Any
 
 from ._version import __version__
+from .core import table
 
 
 @functools.cache
@@ -23,18 +25,23 @@ def register() -> None:
         return
 
     class MlpfastController(base):  # type: ignore[misc, valid-type]
-        """Calls into the shared object that threadpoolctl found: mlpfast/core/table.*.so (.pyd)."""
+        """The limit of `core.table`, whose shared object (table.*.so) threadpoolctl has found among those loaded."""
 
         user_api = "mlpfast"
         internal_api = "mlpfast"
         filename_prefixes = ("table.",)
-        check_symbols = ("mf_max_threads", "mf_set_max_threads")  # no other package's table.* has them
+        check_symbols = ("max_threads", "set_max_threads")
+
+        def set_additional_attributes(self) -> None:
+            # threadpoolctl looks for `check_symbols` here, next: another package's table.*.so has to be without them.
+            # Ours exports nothing of C; the module itself has them.
+            self.dynlib = table if self.filepath == os.path.realpath(table.__file__) else None
 
         def get_num_threads(self) -> int:
-            return int(self.dynlib.mf_max_threads())
+            return table.max_threads()
 
         def set_num_threads(self, num_threads: int) -> None:
-            self.dynlib.mf_set_max_threads(num_threads)
+            table.set_max_threads(max(num_threads, 0))  # what is not positive restores the default, as for OpenBLAS
 
         def get_version(self) -> str:
             return __version__

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import datasets
+from ._files import replaceable
 from ._version import __version__
 from .model import mlp
 from .optimizers import Adam
@@ -69,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(epochs: int, seed: int, n_threads: int | None, output: Path) -> None:
+    _check_output(output)
     X, y = datasets.load_digits()
     X /= 16
     held_out = _a_quarter_of_each_class(y, seed)
@@ -97,6 +101,24 @@ def _demo(epochs: int, seed: int, n_threads: int | None, output: Path) -> None:
     print(_confusion_table(y_test, predicted))
     model.save(output)
     print(f"\nSaved the model: mlpfast.load({str(output.resolve())!r})")
+
+
+def _check_output(path: Path) -> None:
+    """Refuse, before the first epoch, a file that could not be written after the last.
+
+    Raises
+    ------
+    ValueError
+        If `path` is no regular file, or no file can be made beside it.
+    """
+    try:
+        replaceable(os.fspath(path))
+        target = Path(os.path.realpath(path))
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f"{target.name}.", suffix=".tmp"):
+            pass
+    except OSError as error:
+        message = f"--output: expected a file that can be written, got {str(path)!r}: {error.strerror}"
+        raise ValueError(message) from None
 
 
 def _a_quarter_of_each_class(y: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:

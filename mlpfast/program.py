@@ -167,7 +167,7 @@ class Program:
         return Schedule(name, tuple(stands_for[layer.reads] for layer in self.layers), stands_for[-1], tuple(phases))
 
     def slots(self, schedule: Schedule) -> list[int]:
-        """A number for each value that a prediction makes, -1 for others: those needed at one time have different ones."""
+        """A number for each value that a prediction makes, else -1: those needed at one time have different ones."""
         run = schedule.phases[0].forward
         needed_until = {schedule.reads[number]: position for position, number in enumerate(run)}
         needed_until[schedule.output] = len(run)

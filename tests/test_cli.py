@@ -1,8 +1,10 @@
 """The command ``mlpfast``, as a user types it."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,51 @@ def test_demo_learns_and_saves(tmp_path, capsys):
 
     X, y = mf.datasets.load_digits()
     assert np.mean(mf.load(path).predict(X / 16).argmax(axis=1) == y) >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("no/such/folder/digits.npz", "No such file or directory"),
+        ("file/digits.npz", "Not a directory"),
+        ("folder", "Is a directory"),
+        ("fifo", "expected a regular file to replace, got a FIFO"),
+        ("dangling", "No such file or directory"),  # a link to no/such/target
+        (250 * "x" + ".npz", "File name too long"),
+    ],
+)
+def test_output_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch, capsys, output, message):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("kept")
+    Path("folder").mkdir()
+    os.mkfifo("fifo")
+    Path("dangling").symlink_to("no/such/target")
+    before = sorted(tmp_path.rglob("*"))
+
+    assert main(["demo", "--epochs", "1", "--output", output]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"--output: expected a file that can be written, got {output!r}: " in printed.err
+    assert message in printed.err
+    assert sorted(tmp_path.rglob("*")) == before and Path("file").read_text() == "kept"
+
+
+def test_output_in_a_folder_without_permission_is_refused_before_training(tmp_path, capsys):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o500)
+    assert main(["demo", "--epochs", "1", "--output", str(tmp_path / "digits.npz")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and "Permission denied" in printed.err
+
+
+def test_output_replaces_a_file_and_follows_a_link(tmp_path):
+    path, link = tmp_path / "digits.npz", tmp_path / "link.npz"
+    path.write_text("old")
+    link.symlink_to(path)
+    assert main(["demo", "--epochs", "1", "--output", str(link)]) == 0
+    assert link.is_symlink() and mf.load(path).n_parameters == 64 * 64 * 2 + 64 * 2 + 64 * 10 + 10
+    assert sorted(tmp_path.iterdir()) == [path, link]
 
 
 def test_demo_seed_decides_everything(tmp_path):

@@ -1,9 +1,13 @@
 """The public names, and what importing them costs."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +73,23 @@ except ImportError as error:
     print(error)
 """
     assert "pip install" in run(program)
+
+
+@pytest.mark.parametrize("missing", ["*", "engine"])
+def test_an_unbuilt_checkout_says_how_to_build_it(tmp_path, missing):
+    without = shutil.ignore_patterns("__pycache__", *(f"{missing}{suffix}" for suffix in EXTENSION_SUFFIXES))
+    shutil.copytree(Path(mf.__file__).parent, tmp_path / "mlpfast", ignore=without)
+    done = subprocess.run(
+        [sys.executable, "-c", "import mlpfast"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    message = done.stderr[done.stderr.rindex("ImportError: ") :]
+    assert f"not built for Python {sys.version_info[0]}.{sys.version_info[1]}" in message
+    assert str(tmp_path / "mlpfast") in message
+    assert f"`pip install .` in {tmp_path}" in message
+    assert "start Python in another folder" in message
