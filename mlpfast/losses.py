@@ -47,6 +47,8 @@ class Loss:
     output_activations: ClassVar[tuple[str, ...]] = ()
     #: The metric that "accuracy" means with this loss; None where it means nothing.
     accuracy: ClassVar[str | None] = None
+    #: Whether some finite targets are refused.
+    has_bounded_targets: ClassVar[bool] = False
 
     @property
     def parameter(self) -> float:
@@ -119,6 +121,7 @@ class Poisson(Loss):
     """Half the unit Poisson deviance, exp(z) - y z + y log y - y, for counts or rates y >= 0."""
 
     name: ClassVar[str] = "poisson"
+    has_bounded_targets: ClassVar[bool] = True
     output_activations: ClassVar[tuple[str, ...]] = ("exponential", "identity")
 
 
@@ -131,6 +134,7 @@ class BinaryCrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     name: ClassVar[str] = "binary_cross_entropy"
+    has_bounded_targets: ClassVar[bool] = True
     output_activations: ClassVar[tuple[str, ...]] = ("sigmoid", "identity")
     accuracy: ClassVar[str | None] = "binary_accuracy"
 
@@ -152,6 +156,7 @@ class CrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     name: ClassVar[str] = "cross_entropy"
+    has_bounded_targets: ClassVar[bool] = True
     output_activations: ClassVar[tuple[str, ...]] = ("softmax", "identity")
     accuracy: ClassVar[str | None] = "accuracy"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from .tables import html_table
 __all__ = ["Model", "mlp"]
 
 _Self = TypeVar("_Self", bound="Model")
+
+_FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
 
 #: Initial values are drawn in float64, so many at a time: the draws take no more memory than that. Even.
 _DRAWN_AT_ONCE = 1 << 16
@@ -87,6 +90,7 @@ class Model:
     program: Program
     network: Network
     _parameters: NDArray[Any]
+    _engine: tuple[tuple[Any, ...], Engine]  # of the last call of `loss_and_gradient`, while nobody has it
 
     @explain_arguments(MODEL_ARGUMENTS)
     def __init__(self, inputs: int, layers: Sequence[Dense], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
@@ -256,26 +260,55 @@ class Model:
         """
         loss = as_loss(loss)
         loss.check_output(self.layers[-1].activation)
+        if out is not None:
+            validation.check_out(out, (self.n_parameters,), self.dtype)
+        l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)
+        quick = validation.as_they_are(X, y, loss, self.inputs, self.outputs, self.dtype)
+        if quick is not None and sample_weight is None and out is None:
+            try:
+                value, gradient = self._loss_and_gradient(*quick, None, loss, l1, l2, None, n_threads)
+            except ValueError:
+                value = math.nan
+            if math.isfinite(value):
+                return value, gradient
         X = validation.as_features(X, self.inputs, self.dtype)
         n = validation.n_rows(X)
         y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
         sample_weight = validation.as_sample_weight(sample_weight, n)
         X, y = validation.blank_weightless(X, y, sample_weight)
-        if out is not None:
-            validation.check_out(out, (self.n_parameters,), self.dtype)
-        l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)
-        engine = Engine(
-            self.network,
-            loss.name,
-            loss_parameter=loss.parameter,
-            label_smoothing=loss.smoothing,
-            batch_rows=n,
-            n_threads=n_threads,
-        )
         if out is not None and validation.shares_memory(out, X, y, sample_weight, self._parameters):
-            value, out[...] = engine.loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2)
+            value, out[...] = self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, None, n_threads)
             return value, out
-        return engine.loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
+        return self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, out, n_threads)
+
+    def _loss_and_gradient(
+        self,
+        X: validation.Features,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None,
+        loss: Loss,
+        l1: float,
+        l2: float,
+        out: NDArray[Any] | None,
+        n_threads: int | None,
+    ) -> tuple[float, NDArray[Any]]:
+        """Of checked input, by the engine of the last call if that fits and nobody has it at the moment."""
+        settings, rows = (loss, n_threads), len(y)
+        kept: tuple[tuple[Any, ...], Engine] | None = self.__dict__.pop("_engine", None)  # who comes now makes another
+        if kept is None or kept[0] != settings or kept[1].batch_rows < rows:
+            engine = Engine(
+                self.network,
+                loss.name,
+                loss_parameter=loss.parameter,
+                label_smoothing=loss.smoothing,
+                batch_rows=rows,
+                n_threads=n_threads,
+            )
+            kept = settings, engine
+        result = kept[1].loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
+        if kept[1].batch_rows <= _FEW_ROWS:
+            self._engine = kept
+        return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, which `mlpfast.load` reads; an ``.npz`` of arrays and a JSON header, no pickle.
@@ -312,7 +345,7 @@ class Model:
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("sizes", "weights", "biases", "program", "network", "_parameters")
+        derived = ("sizes", "weights", "biases", "program", "network", "_parameters", "_engine")
         state = {name: value for name, value in self.__dict__.items() if name not in derived}
         return {**state, "inputs": self.inputs, "parameters": np.array(self._parameters)}
 

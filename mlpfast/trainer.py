@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +33,7 @@ from .validation import (
     Features,
     as_features,
     as_targets,
+    as_they_are,
     blank_weightless,
     check_finite,
     check_sample_weight,
@@ -499,7 +502,13 @@ class Trainer:
         TypeError, ValueError
             For input that does not fit the model or the loss.
         """
-        return self._evaluate(self._check(X, y, sample_weight))
+        data = None if any(metric.function for metric in self.metrics) else self._as_they_are(X, y, sample_weight)
+        if data is not None:
+            with suppress(ValueError):
+                found = self._evaluate(data)
+                if math.isfinite(found["loss"]):
+                    return found
+        return self._evaluate(self._check(X, y, sample_weight))  # says what is wrong, if anything is
 
     def train_on_batch(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Take one optimizer step on the given rows, whatever `batch_size` is.
@@ -521,7 +530,25 @@ class Trainer:
         DivergenceError
             When the loss or the parameters become infinite or NaN; the model is unchanged.
         """
-        data = self._check(X, y, sample_weight, finite=False)
+        refused = None
+        if (data := self._as_they_are(X, y, sample_weight)) is not None:
+            try:
+                return self._step(data)
+            except (ValueError, DivergenceError) as error:
+                refused = error
+        data = self._check(X, y, sample_weight, finite=refused is not None)  # says what is wrong, if anything is
+        if refused is not None:
+            raise refused
+        return self._step(data)
+
+    def _as_they_are(self, X: Any, y: Any, sample_weight: Any) -> _Data | None:
+        """Input that needs no check before the loops make theirs; None for any other."""
+        found = None
+        if sample_weight is None:
+            found = as_they_are(X, y, self.loss, self.model.inputs, self.model.outputs, self.model.dtype)
+        return None if found is None else _Data(*found, None, X, y)
+
+    def _step(self, data: _Data) -> float:
         with self._owner:
             return self._run(self._engine_of(len(data.y), exact=False), data, None, 0.0, epochs=0).loss
 

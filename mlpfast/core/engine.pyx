@@ -18,10 +18,13 @@ from .optimizers import state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training
 from .results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .step cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals, look_up, run_epoch, run_rows
-from .table cimport MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
+from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
 from .table import LOSSES, METRICS
 
 cnp.import_array()
+
+cdef enum:
+    RUNNING_SUM_ROWS = 4096     # in one float32 sum
 
 STATUS = {DONE: "ok", INTERRUPTED: "interrupted", DIVERGED: "diverged", DEADLINE: "deadline"}
 
@@ -62,7 +65,7 @@ cdef class Engine:
         Parameters
         ----------
         X : (n, inputs) C-contiguous float32, float64 or uint8, or a CSR triple (values, columns, offsets)
-        y : int32 (n,) class indices, or (n, outputs) of the parameters' dtype
+        y : int32 or int64 (n,) class indices, or (n, outputs) of the parameters' dtype
         sample_weight : float64 (n,), or None
         optimizer : SGD, RMSprop, Adam or AdamW
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
@@ -95,8 +98,9 @@ cdef class Engine:
             step.slots[slot] = step.parameters
             if slot < slots:
                 step.slots[slot] = state_data + slot * slot_bytes
+        sums = self.sums_of(&step, self.batch_rows)
         gradient = None
-        if self.batch_rows > self.planned.plan.capacity:
+        if sums is None and self.batch_rows > self.planned.plan.capacity:
             gradient = np.empty_like(self.network.parameters)
             step.gradient = <char *> cnp.PyArray_DATA(gradient)
         if self.kept is None or self.kept.shape[0] != slots + 1:
@@ -131,6 +135,7 @@ cdef class Engine:
         if gradient is None:
             gradient = np.empty_like(self.network.parameters)
         step.gradient = <char *> cnp.PyArray_DATA(gradient)
+        sums = self.sums_of(&step, rows)
         step.schedule = &self.planned.plan.gradient
         if dropout_step >= 0:
             step.schedule, step.number = &self.planned.plan.step, dropout_step
@@ -182,8 +187,12 @@ cdef class Engine:
         if rows < 1:
             raise ValueError("X: expected at least one row, got none")
         step.source.rows = rows
-        if y.ndim == 1 and y.dtype == np.int32:
-            step.source.labels, step.source.classes = <const int32_t *> cnp.PyArray_DATA(y), max(outputs, 2)
+        if y.ndim == 1 and cnp.PyArray_TYPE(y) in (cnp.NPY_INT32, cnp.NPY_INT64):
+            step.source.classes = max(outputs, 2)
+            if cnp.PyArray_TYPE(y) == cnp.NPY_INT32:
+                step.source.labels = <const int32_t *> cnp.PyArray_DATA(y)
+            else:
+                step.source.wide_labels = <const int64_t *> cnp.PyArray_DATA(y)
         elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != outputs:
             raise ValueError(f"y: expected shape {(rows, outputs)}, got {y.dtype} {y.shape}")
         else:
@@ -209,6 +218,14 @@ cdef class Engine:
             raise ValueError(f"order: expected int64 row indices, got {order.dtype} of shape {order.shape}")
         step.source.order = <const int64_t *> cnp.PyArray_DATA(order)
         return order.shape[0]
+
+    cdef object sums_of(self, Step *step, int64_t rows):
+        """In float32, the gradient of many rows is summed up in float64, chunk by chunk: the memory for it, or None."""
+        if rows <= RUNNING_SUM_ROWS or self.network.kernels.dtype != MF_FLOAT32:
+            return None
+        sums = np.empty(self.network.n_parameters, np.float64)
+        step.sums = <double *> cnp.PyArray_DATA(sums)
+        return sums
 
     cdef object result(self, int status, Step *step, const Totals *totals, metrics, X, y, order):
         error = None

@@ -24,7 +24,8 @@ ctypedef struct Source:
     int64_t stored
     int index64
     const int64_t *order     # rows to take, in this order; or NULL for all as they come
-    const int32_t *labels    # (rows,), or NULL for dense targets
+    const int32_t *labels    # (rows,), or these, or NULL for dense targets
+    const int64_t *wide_labels
     int64_t classes          # labels are less
 
 # Totals of an epoch, or of an evaluation.
@@ -46,6 +47,7 @@ ctypedef struct Step:
     int metrics[MAX_METRICS]
     char *parameters
     char *gradient           # flat; or NULL where the gradient never leaves its tile
+    double *sums             # flat, of the batch's chunks so far; or NULL where the gradient itself sums them up
     char *slots[3]           # optimizer state; an unused one points at the parameters
     # training
     Rule rule
@@ -65,7 +67,9 @@ ctypedef struct Step:
     int64_t known            # rows of the order from the chunk's first on
     const Phase *phase       # at hand
     bint accumulate          # onto the gradient of the batch's earlier chunks
-    bint updates             # this is its last: the optimizer steps while the gradient's tile is hot
+    bint completes           # this is its last
+    bint updates             # then: the optimizer steps while the gradient's tile is hot
+    bint refreshes           # and another step follows, which reads packed forms
     # what threads report: flags
     int32_t bad              # mf_status
     int32_t findings         # mf_finding, of this chunk

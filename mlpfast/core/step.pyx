@@ -41,6 +41,7 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
                                           step.l1 * strength, step.l2 * strength)
         step.rules[OTHER_RULE] = step.rules[WEIGHT_RULE]
         step.rules[OTHER_RULE].l1, step.rules[OTHER_RULE].l2, step.rules[OTHER_RULE].shrink = 0, 0, 1
+        step.refreshes = first + n < rows and totals.steps + 1 != max_steps
         status = run_batch(step, first, n, rows - first, step.scale > 0, totals)
         if status == DONE:
             totals.penalty += n * penalty
@@ -95,7 +96,8 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     while chunk < rows:
         n = min(plan.capacity, rows - chunk)
         step.first, step.first_row, step.rows, step.known = first + chunk, chunk, n, known - chunk
-        step.accumulate, step.updates = chunk > 0, updates and chunk + n == rows
+        step.accumulate, step.completes = chunk > 0, chunk + n == rows
+        step.updates = updates and step.completes
         step.findings = 0
         # Of each phase; together, three products a layer.
         work = n * plan.flops * (1.5 if step.schedule.goes_back else 1)
@@ -168,19 +170,19 @@ cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) 
     cdef int64_t *rows = plan.rows + block * (plan.block_rows + AHEAD)
     cdef int32_t *labels = plan.labels + r0
     cdef int64_t known = min(step.known - r0, n + AHEAD), first = step.first + r0, r, row
-    cdef int32_t label
+    cdef int64_t label
     cdef int status = MF_OK
     for r in range(known):
         row = source.order[first + r] if source.order != NULL else first + r
         if <uint64_t> row >= <uint64_t> source.rows:
             row, status = 0, MF_OUT_OF_RANGE
         rows[r] = row
-    if source.labels != NULL:
+    if step.targets.dense == NULL:
         for r in range(n):
-            label = source.labels[rows[r]]
+            label = source.labels[rows[r]] if source.labels != NULL else source.wide_labels[rows[r]]
             if <uint64_t> label >= <uint64_t> source.classes:
                 label, status = 0, MF_OUT_OF_RANGE
-            labels[r] = label
+            labels[r] = <int32_t> label
     if source.dense != NULL:
         status |= plan.kernels.gather(source.dense, source.dtype, plan.inputs, rows, n, known, plan.inputs, x)
     else:

@@ -22,14 +22,35 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     cdef char *g = scratch + (-<Py_ssize_t> scratch & 63)
     chunk.kernels, chunk.rows, chunk.first, chunk.shift, chunk.x = plan.kernels, step.rows, step.first_row, 0, plan.x
     chunk.findings = &step.findings
-    if step.gradient != NULL:
+    if step.gradient != NULL and step.sums == NULL:
         g, ld = step.gradient + tile.offset * plan.kernels.itemsize, tile.ld
     if plan.looks_ahead and updates and tile.nj < tile.ld:
         count = look_ahead(step, tile, soon)
-    layer.kind.gradient(layer, &chunk, tile, next, g, ld, step.accumulate, updates, soon if plan.looks_ahead else NULL,
-                        count)
+    layer.kind.gradient(layer, &chunk, tile, next, g, ld, step.accumulate and step.sums == NULL, updates,
+                        soon if plan.looks_ahead else NULL, count)
+    if step.sums != NULL:
+        sum_up(step, tile, <float *> g)
     if updates:
         update(step, layer, tile, g, ld)
+
+
+cdef void sum_up(Step *step, const mf_tile *tile, float *g) noexcept nogil:
+    """Add a chunk's gradient of a tile to the sums; the batch's last chunk makes the gradient of them.
+
+    One running sum in float32 would lose digits over many rows.
+    """
+    cdef float *gradient = <float *> step.gradient
+    cdef double *sums
+    cdef int64_t i, j, at
+    for i in range(tile.ni):
+        at = tile.offset + i * tile.ld
+        sums = step.sums + at
+        for j in range(tile.nj):
+            sums[j] = sums[j] + g[i * tile.nj + j] if step.accumulate else g[i * tile.nj + j]
+            if step.completes:
+                g[i * tile.nj + j] = <float> sums[j]
+                if gradient != NULL:
+                    gradient[at + j] = <float> sums[j]
 
 
 cdef int64_t look_ahead(const Step *step, const mf_tile *tile, mf_soon *soon) noexcept nogil:
@@ -51,7 +72,8 @@ cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const c
     cdef int rule = step.plan.rules[tile.layer * MF_MOST_TENSORS + tile.tensor]
     kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
-    layer.kind.refresh(layer, kernels, tile, step.parameters + at)
+    if step.refreshes:
+        layer.kind.refresh(layer, kernels, tile, step.parameters + at)
 
 
 cdef double add_penalties(Step *step, double l1, double l2, bint into_gradient) noexcept nogil:
