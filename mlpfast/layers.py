@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .activations import Activation, as_activation
 from .errors import integer, real
@@ -76,6 +76,27 @@ class Dense:
         if self.dropout:
             parts.append(f"dropout={self.dropout:g}")
         return f"Dense({', '.join(parts)})"
+
+
+class Tensor(NamedTuple):
+    """A tensor of a model's parameters, before it has values."""
+
+    name: str
+    shape: tuple[int, ...]
+    initializer: Initializer
+    fans: tuple[int, int]  # the layer's fan-in and fan-out, as the initializer wants to know them
+
+
+def tensors_of(inputs: int, layers: Iterable[Dense]) -> list[Tensor]:
+    """The tensors of the layers, in the order of the model's parameters: ``W0``, ``b0``, ``W1``, ``b1``, ..."""
+    tensors = []
+    fan_in = inputs
+    for i, layer in enumerate(layers):
+        fans = fan_in, layer.units
+        tensors.append(Tensor(f"W{i}", fans, layer.kernel_initializer, fans))
+        tensors.append(Tensor(f"b{i}", (layer.units,), layer.bias_initializer, fans))
+        fan_in = layer.units
+    return tensors
 
 
 def one_for_each(name: str, value: Any, single: type | tuple[type, ...], hidden_layers: int) -> Sequence[Any]:
