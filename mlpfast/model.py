@@ -300,9 +300,11 @@ class Model:
         -----
         Parameters are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for these.
         """
-        from .io import save
+        # Here, since a program that saves nothing need not import zipfile and json.
+        from ._files import as_path
+        from .modelfile import Header, write
 
-        save(self, path)
+        write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self.tensors)
 
     def copy(self: _Self) -> _Self:
         """An independent model with the same layers and parameters."""
