@@ -24,8 +24,8 @@ from ..names import ALIASES
 from ..trainer import Trainer
 from ..validation import as_features, check_finite, check_sample_weight, scale_weights
 from .cells import explain
-from .data import Data
 from .lbfgs import fit_lbfgs
+from .rows import Rows
 from .scales import warn_of_scale
 from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
 from .views import ParameterViews
@@ -283,7 +283,7 @@ class BaseMLP(BaseEstimator):
             if X.dtype != self.model_.dtype:  # in a warm start, X may have a wider one
                 as_features(X, n_features, self.model_.dtype)
             weights, exponent = self._row_weights(y, sample_weight, incremental)
-            train = Data(X, self._native_targets(y, "y"), weights, exponent)
+            train = Rows(X, self._native_targets(y, "y"), weights, exponent)
             train.penalty(self.alpha, np.dtype(np.float64) if self.solver == "lbfgs" else self.model_.dtype)
             validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
             rows = None
@@ -355,7 +355,7 @@ class BaseMLP(BaseEstimator):
                 raise ValueError(f"{error}; scale the targets, or use dtype='float64'") from None
         return self._encode_targets(y, self.model_.dtype)
 
-    def _validation_data(self, X: Any, y: Any, sample_weight: Any) -> Data:
+    def _validation_data(self, X: Any, y: Any, sample_weight: Any) -> Rows:
         X = self._validate_features(X, "X_val")
         if X.dtype != self.model_.dtype:
             as_features(X, self.model_.inputs, self.model_.dtype, name="X_val")
@@ -368,7 +368,7 @@ class BaseMLP(BaseEstimator):
         if self._numeric_targets and len(y) < 2:
             raise ValueError(f"expected at least 2 rows in X_val, for their R^2, got {len(y)}")
         weights, _ = scale_weights(_as_weights(sample_weight, X, "sample_weight_val"))
-        return Data(X, self._native_targets(y, "y_val"), weights)
+        return Rows(X, self._native_targets(y, "y_val"), weights)
 
     # --- predict ---
 

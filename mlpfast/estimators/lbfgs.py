@@ -16,8 +16,8 @@ from ..model import Model
 from ..trainer import Trainer
 from ..validation import as_features
 from .blas import OneBlasThread
-from .data import Data
 from .reporting import Reporter
+from .rows import Rows
 
 if TYPE_CHECKING:
     from .base import BaseMLP
@@ -36,7 +36,7 @@ class _Rewritten(Exception):
     """Ends one minimisation so that another begins: SciPy can't be told of parameters that a callback has written."""
 
 
-def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
+def fit_lbfgs(mlp: BaseMLP, train: Rows) -> None:
     """Minimise the mean loss and the penalty.
 
     Callbacks are given the estimator's own model, with the best parameters so far. Where they write others, the
@@ -127,7 +127,7 @@ class _Search:
     rounded where it is shown.
     """
 
-    def __init__(self, mlp: BaseMLP, train: Data) -> None:
+    def __init__(self, mlp: BaseMLP, train: Rows) -> None:
         self.deadline = np.inf if mlp.max_seconds is None else time.monotonic() + mlp.max_seconds
         self.evaluations = 0
         self._mlp = mlp

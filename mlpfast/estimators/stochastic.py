@@ -16,8 +16,8 @@ from ..errors import DivergenceError
 from ..optimizers import SGD, Adam, Optimizer
 from ..trainer import Trainer
 from ..validation import as_features, scale_weights
-from .data import Data
 from .reporting import Reporter
+from .rows import Rows
 
 if TYPE_CHECKING:
     from .base import BaseMLP
@@ -29,9 +29,9 @@ _SMALLEST_RATE = 1e-6  # an adaptive learning rate stops training when it is as 
 
 def fit_stochastic(
     mlp: BaseMLP,
-    train: Data,
+    train: Rows,
     rows: NDArray[np.int64] | None,
-    validation: Data | None,
+    validation: Rows | None,
     random_state: np.random.RandomState,
     incremental: bool,
 ) -> None:
@@ -99,8 +99,8 @@ def fit_stochastic(
 
 
 def hold_out(
-    mlp: BaseMLP, train: Data, user_weights: NDArray[np.float64] | None, random_state: np.random.RandomState
-) -> tuple[NDArray[np.int64], Data]:
+    mlp: BaseMLP, train: Rows, user_weights: NDArray[np.float64] | None, random_state: np.random.RandomState
+) -> tuple[NDArray[np.int64], Rows]:
     """Rows to train on and data to validate with: the ones that scikit-learn takes for the same `random_state`.
 
     `user_weights` are the sample weights as given, for validation: `train` has the class weights in them.
@@ -126,10 +126,10 @@ def hold_out(
                 f"stopping {what} weigh 0. Leave out rows without weight, or give X_val and y_val"
             )
     weights, _ = scale_weights(None if user_weights is None else user_weights[held_out])
-    return rows, Data(train.X[held_out], train.y[held_out], weights)
+    return rows, Rows(train.X[held_out], train.y[held_out], weights)
 
 
-def _trainer(mlp: BaseMLP, train: Data, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
+def _trainer(mlp: BaseMLP, train: Rows, n_rows: int, random_state: np.random.RandomState, incremental: bool) -> Trainer:
     """A new trainer, or, for partial_fit, the one of the previous call with its optimizer state.
 
     The latter takes over what `set_params` may have changed, except for the optimizer's own numbers: those stay, as in
@@ -174,7 +174,7 @@ def _optimizer(mlp: BaseMLP) -> Optimizer:
     )
 
 
-def _score(mlp: BaseMLP, validation: Data) -> float:
+def _score(mlp: BaseMLP, validation: Rows) -> float:
     outputs = mlp._predict_outputs(validation.X)
     if not np.isfinite(outputs).all():
         return float("nan")
