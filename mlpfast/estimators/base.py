@@ -21,24 +21,19 @@ from ..trainer import Trainer
 from ..validation import as_features, check_finite, scale_weights
 from .cells import explained
 from .constraints import CONSTRAINTS
+from .holdout import hold_out
 from .inputs import features, features_and_targets, sample_weights
 from .lbfgs import fit_lbfgs
 from .network import draw_parameters, hidden_layers, with_layers
+from .reporting import Reporter
 from .rows import Rows
 from .scales import warn_of_scale
-from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
+from .settings import lbfgs_settings, stochastic_settings
+from .state import STOCHASTIC_ATTRIBUTES, FitState, StochasticState
+from .stochastic import fit_stochastic
 from .views import ParameterViews
 
-#: Attributes of the stochastic solvers alone.
-_PROGRESS = (
-    "loss_curve_",
-    "stopped_early_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "_no_improvement_count",
-    "_best_parameters",
-)
+STOCHASTIC_SOLVERS = ("sgd", "adam")
 
 
 class BaseMLP(BaseEstimator):
@@ -55,18 +50,20 @@ class BaseMLP(BaseEstimator):
     model_: Model
     n_outputs_: int
     n_layers_: int
+    out_activation_: str
+
+    # Set by training, from a `FitState`; the last eight by "sgd" and "adam" alone.
     n_iter_: int
     t_: int
-    out_activation_: str
     loss_: float
     loss_curve_: list[float]
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
     stopped_early_: bool
-    _trainer: Trainer | None
-    _best_parameters: NDArray[Any] | None  # with early stopping: those with the best score, once there is one
     _no_improvement_count: int
+    _best_parameters: NDArray[Any] | None
+    _trainer: Trainer | None
 
     # --- what the subclasses tell ---
 
@@ -142,32 +139,6 @@ class BaseMLP(BaseEstimator):
             raise AttributeError(f"this {type(self).__name__} has no weights yet; call fit or partial_fit first")
         return self.model_
 
-    def _prepare_model(self, hidden: list[Dense], X: Any, random_state: Any, first_pass: bool) -> None:
-        """A new network, or the old one with what `set_params` may have changed in it."""
-        layers = (*hidden, Dense(self.n_outputs_, self.out_activation_))
-        if first_pass:
-            self.model_ = Model(X.shape[1], layers, dtype=X.dtype)
-            draw_parameters(self.model_, random_state)
-            self.n_layers_ = len(layers) + 1
-            self.n_iter_ = self.t_ = 0
-            self._forget_progress()
-        elif layers != self.model_.layers:
-            self.model_ = with_layers(self.model_, layers)
-            self._trainer = None
-
-    def _forget_progress(self) -> None:
-        self._trainer = None
-        for name in _PROGRESS:  # of which "lbfgs" has nothing
-            self.__dict__.pop(name, None)
-        if self.solver in STOCHASTIC_SOLVERS:
-            self.loss_curve_ = []
-            self.stopped_early_ = False
-            self._no_improvement_count = 0
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.validation_scores_ = None
-            self.best_validation_score_ = None
-            self._best_parameters = None
-
     # --- fit ---
 
     def _fit(
@@ -198,6 +169,7 @@ class BaseMLP(BaseEstimator):
                 y = self._learn_targets(y, incremental, classes)
             random_state = check_random_state(self.random_state)
             self._prepare_model(hidden, X, random_state, first_pass)
+            state = self._prepare_state(first_pass)
 
             if X.dtype != self.model_.dtype:  # in a warm start, X may have a wider one
                 as_features(X, self.model_.inputs, self.model_.dtype)
@@ -205,20 +177,75 @@ class BaseMLP(BaseEstimator):
             train = Rows(X, self._native_targets(y, "y"), weights, exponent)
             train.penalty(self.alpha, np.dtype(np.float64) if self.solver == "lbfgs" else self.model_.dtype)
             validation = None if X_val is None else self._validation_rows(X_val, y_val, sample_weight_val)
-            rows = None
+            kept = None
             if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
                 # After the weights: the order in which scikit-learn draws.
-                rows, validation = hold_out(self, train, sample_weight, random_state)
+                kept, validation = hold_out(
+                    train,
+                    sample_weight,
+                    random_state,
+                    self.validation_fraction,
+                    stratify=self._stratify(train.y),
+                    strata=self._strata(),
+                )
         if first_pass:
             scaled = self._numeric_targets and self.out_activation_ == "identity"
             steps = self.solver in STOCHASTIC_SOLVERS
             warn_of_scale(type(self).__name__, X, y if scaled else None, train.weights, steps=steps)
-        if self.solver == "lbfgs":
-            if validation is not None:
-                warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
-            fit_lbfgs(self, train)
-        else:
-            fit_stochastic(self, train, rows, validation, random_state, incremental)
+        loss, reported_loss = self._make_loss(), self._reported_loss
+        try:
+            if isinstance(state, StochasticState):
+                settings = stochastic_settings(
+                    self, loss=loss, reported_loss=reported_loss, score=self._score_outputs, incremental=incremental
+                )
+                reporter = self._reporter(state, settings.epochs)
+                fit_stochastic(settings, self.model_, train, kept, validation, random_state, state, reporter)
+            else:
+                if validation is not None:
+                    warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
+                of_lbfgs = lbfgs_settings(self, loss=loss, reported_loss=reported_loss)
+                fit_lbfgs(of_lbfgs, self.model_, train, state, self._reporter(state, self.max_iter))
+        finally:
+            self._show_state(state)
+
+    def _prepare_model(self, hidden: list[Dense], X: Any, random_state: Any, first_pass: bool) -> None:
+        """A new network, or the old one with what `set_params` may have changed in it."""
+        layers = (*hidden, Dense(self.n_outputs_, self.out_activation_))
+        if first_pass:
+            self.model_ = Model(X.shape[1], layers, dtype=X.dtype)
+            draw_parameters(self.model_, random_state)
+            self.n_layers_ = len(layers) + 1
+        elif layers != self.model_.layers:
+            self.model_ = with_layers(self.model_, layers)
+            self._trainer = None
+
+    def _prepare_state(self, first_pass: bool) -> FitState:
+        """A new state, or that which the calls before have left."""
+        if first_pass:
+            for name in STOCHASTIC_ATTRIBUTES:  # of which "lbfgs" has nothing
+                self.__dict__.pop(name, None)
+        left = {} if first_pass else vars(self)
+        state = StochasticState.of(left) if self.solver in STOCHASTIC_SOLVERS else FitState.of(left)
+        if isinstance(state, StochasticState) and "loss_curve_" not in left:
+            state.best_loss = None if self.early_stopping else np.inf
+        self._show_state(state)
+        return state
+
+    def _show_state(self, state: FitState) -> None:
+        """Fill the fitted attributes that training changes; no other place does."""
+        self.__dict__.update(state.attributes())
+
+    def _reporter(self, state: FitState, epochs: int) -> Reporter:
+        score = f"val_{self._score_name}"
+        hint = f"give fit() X_val and y_val, or set early_stopping=True, and monitor {score!r}"
+        return Reporter(
+            self.callbacks,
+            self.verbose,
+            epochs=epochs,
+            score_name=score,
+            validation_hint="solver='lbfgs' has no validation; monitor 'loss'" if self.solver == "lbfgs" else hint,
+            show_state=lambda: self._show_state(state),
+        )
 
     def _row_weights(
         self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
@@ -272,10 +299,7 @@ class BaseMLP(BaseEstimator):
     def _outputs(self, X: Any) -> NDArray[Any]:
         """The network's outputs (n, n_outputs_) for X (n, n_features_in_), in the network's dtype."""
         check_is_fitted(self)
-        return self._predict_outputs(features(self, X))
-
-    def _predict_outputs(self, X: Any) -> NDArray[Any]:
-        return self.model_.predict(X, n_threads=self.n_threads)
+        return self.model_.predict(features(self, X), n_threads=self.n_threads)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
