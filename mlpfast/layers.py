@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +71,8 @@ class Dense:
         """Add the layer to a program, as number `number` of the model's; returns the value that it makes."""
         fan_in = program.values[reads].columns
         tensors = (
-            program.tensor(f"W{number}", (fan_in, self.units), "weight"),
-            program.tensor(f"b{number}", (self.units,), "bias"),
+            program.tensor(f"W{number}", (fan_in, self.units), "weight", self.kernel_initializer, (fan_in, self.units)),
+            program.tensor(f"b{number}", (self.units,), "bias", self.bias_initializer, (fan_in, self.units)),
         )
         made = program.layer("dense", reads, program.value(self.units, self.activation), tensors=tensors)
         if not self.dropout:
@@ -90,6 +90,15 @@ class Dense:
         if self.dropout:
             parts.append(f"dropout={self.dropout:g}")
         return f"Dense({', '.join(parts)})"
+
+
+def lower(inputs: int, layers: Iterable[Dense]) -> Program:
+    """What layers lower themselves to, one after the other, for rows of so many inputs."""
+    program = Program()
+    value = program.value(inputs, Activation("identity"))
+    for number, layer in enumerate(layers):
+        value = layer.lower(program, value, number)
+    return program
 
 
 def one_for_each(name: str, value: Any, single: type | tuple[type, ...], hidden_layers: int) -> Sequence[Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from .core.results import NotFiniteError
 from .errors import integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
-from .layers import Dense, one_for_each
+from .layers import Dense, lower, one_for_each
 from .losses import Loss, as_loss
 from .program import Program
 from .tables import html_table
@@ -56,8 +57,11 @@ class Model:
     parameters : ndarray (n_parameters,)
         All parameters in one writable vector: ``W0 (fan_in, fan_out) row-major, b0, W1, b1, ...``. Assigning copies the
         values into it.
+    tensors : mapping from str to ndarray
+        Views into `parameters` by name, in their order: ``W0`` (fan_in, fan_out), ``b0`` (fan_out,), ``W1``, ... The
+        arrays may be written, as in ``model.tensors["b0"][:] = 0``, the mapping not.
     weights, biases : tuple of ndarray
-        Views into `parameters`, one for each layer: (fan_in, fan_out) and (fan_out,).
+        The same views, one for each layer: (fan_in, fan_out) and (fan_out,).
     layers : tuple of Dense
     sizes : tuple of int
         ``(inputs, units of layer 0, units of layer 1, ...)``.
@@ -79,12 +83,15 @@ class Model:
     >>> model = Model(4, [Dense(8, activation="tanh"), Dense(3, activation="softmax")])
     >>> model.predict(np.zeros((2, 4), dtype=np.float32)).shape
     (2, 3)
+    >>> {name: tensor.shape for name, tensor in model.tensors.items()}
+    {'W0': (4, 8), 'b0': (8,), 'W1': (8, 3), 'b1': (3,)}
     """
 
     layers: tuple[Dense, ...]
     sizes: tuple[int, ...]
     dtype: np.dtype[Any]
     seed: int
+    tensors: Mapping[str, NDArray[Any]]
     weights: tuple[NDArray[Any], ...]
     biases: tuple[NDArray[Any], ...]
     program: Program
@@ -103,42 +110,33 @@ class Model:
         self.layers, self.dtype = _checked_layers(layers), validation.as_dtype(dtype)
         self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
         self.sizes = (integer("inputs", inputs), *(layer.units for layer in self.layers))
-        parts = list(zip(self.sizes, self.sizes[1:], strict=False))
-        n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in parts)
+        self.program = lower(self.inputs, self.layers)
+        n_parameters = self.program.n_parameters
         if n_parameters * self.dtype.itemsize > sys.maxsize // 2:
             raise MemoryError(f"a model of {n_parameters:,} parameters does not fit into memory")
         self._parameters = aligned_zeros(n_parameters, self.dtype)
-        weights, biases, start = [], [], 0
-        for fan_in, fan_out in parts:
-            middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-            weights.append(self._parameters[start:middle].reshape(fan_in, fan_out))
-            biases.append(self._parameters[middle:end])
-            start = end
-        self.weights, self.biases = tuple(weights), tuple(biases)
-        self.program = Program()
-        value = self.program.value(self.inputs, Activation("identity"))
-        for number, layer in enumerate(self.layers):
-            value = layer.lower(self.program, value, number)
+        views = {
+            tensor.name: self._parameters[tensor.offset : tensor.offset + tensor.size].reshape(tensor.shape)
+            for tensor in self.program.tensors
+        }
+        self.tensors = MappingProxyType(views)
+        self.weights = tuple(views[f"W{i}"] for i in range(len(self.layers)))
+        self.biases = tuple(views[f"b{i}"] for i in range(len(self.layers)))
         self.network = Network(self.program, self._parameters)
 
     def _initialize(self) -> None:
         """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
-        for i, (layer, W, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
-            fan_in, fan_out = W.shape
-            for step, tensor, initializer in (
-                (2 * i, W, layer.kernel_initializer),
-                (2 * i + 1, b, layer.bias_initializer),
-            ):
-                kind, scale = initializer.distribution(fan_in, fan_out)
-                if kind == "constant":
-                    tensor.fill(scale)
-                    continue
-                draw = normal if kind == "normal" else uniform
-                flat = tensor.reshape(-1)  # a view
-                for start in range(0, flat.size, _DRAWN_AT_ONCE):
-                    part = flat[start : start + _DRAWN_AT_ONCE]
-                    values = draw(self.seed, INITIALIZE, step, part.size, start)
-                    part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+        for stream, tensor in enumerate(self.program.tensors):
+            kind, scale = tensor.initializer.distribution(*tensor.fans)
+            flat = self._parameters[tensor.offset : tensor.offset + tensor.size]
+            if kind == "constant":
+                flat.fill(scale)
+                continue
+            draw = normal if kind == "normal" else uniform
+            for start in range(0, flat.size, _DRAWN_AT_ONCE):
+                part = flat[start : start + _DRAWN_AT_ONCE]
+                values = draw(self.seed, INITIALIZE, stream, part.size, start)
+                part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
 
     @property
     def parameters(self) -> NDArray[Any]:
@@ -334,9 +332,11 @@ class Model:
         -----
         Parameters are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for these.
         """
-        from .io import save
+        # Here, since a program that saves nothing need not import zipfile and json.
+        from ._files import as_path
+        from .modelfile import Header, write
 
-        save(self, path)
+        write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self.tensors)
 
     def copy(self: _Self) -> _Self:
         """An independent model with the same layers and parameters."""
@@ -345,7 +345,7 @@ class Model:
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("sizes", "weights", "biases", "program", "network", "_parameters", "_engine")
+        derived = ("sizes", "tensors", "weights", "biases", "program", "network", "_parameters", "_engine")
         state = {name: value for name, value in self.__dict__.items() if name not in derived}
         return {**state, "inputs": self.inputs, "parameters": np.array(self._parameters)}
 
@@ -378,7 +378,8 @@ class Model:
     def _table(self) -> tuple[str, list[tuple[str, ...]], str]:
         """Title, rows with their head, and total."""
         rows: list[tuple[str, ...]] = [("layer", "activation", "weights", "biases", "dropout", "parameters")]
-        for i, (layer, W, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
+        for i, layer in enumerate(self.layers):
+            W, b = self.tensors[f"W{i}"], self.tensors[f"b{i}"]
             dropout = f"{layer.dropout:g}" if layer.dropout else "-"
             rows.append((str(i), str(layer.activation), str(W.shape), str(b.shape), dropout, f"{W.size + b.size:,}"))
         if not any(layer.dropout for layer in self.layers):

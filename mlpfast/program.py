@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from .activations import Activation
+from .initializers import Initializer
 
 __all__ = ["Layer", "Phase", "Program", "Schedule", "Tensor", "Tile", "Value"]
 
@@ -31,6 +32,8 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     offset: int  # of its first element
     role: Literal["weight", "bias"]  # by which penalties and decays find it
+    initializer: Initializer
+    fans: tuple[int, int]  # fan-in and fan-out, for the initializer
 
     @property
     def matrix(self) -> tuple[int, int]:
@@ -132,9 +135,16 @@ class Program:
         self.values.append(Value(columns, activation))
         return len(self.values) - 1
 
-    def tensor(self, name: str, shape: tuple[int, ...], role: Literal["weight", "bias"]) -> int:
+    def tensor(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        role: Literal["weight", "bias"],
+        initializer: Initializer,
+        fans: tuple[int, int],
+    ) -> int:
         """Add a tensor behind the others in the flat vectors; returns its number."""
-        self.tensors.append(Tensor(name, shape, self.n_parameters, role))
+        self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans))
         return len(self.tensors) - 1
 
     def layer(self, kind: str, reads: int, makes: int, **fields: Any) -> int:

@@ -686,9 +686,9 @@ def _parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.parameters):
         return None
-    for name, tensors in (("weights", model.weights), ("biases", model.biases)):
-        for i, tensor in enumerate(tensors):
-            error = finite_error(tensor, model.dtype, f"model.{name}[{i}]")
-            if error is not None:
-                return ValueError(f"{error}: the model's parameters were not finite before training started")
+    for name, tensor in model.tensors.items():
+        attribute = {"W": "weights", "b": "biases"}[name[0]]
+        error = finite_error(tensor, model.dtype, f"model.{attribute}[{name[1:]}]")
+        if error is not None:
+            return ValueError(f"{error}: the model's parameters were not finite before training started")
     return None

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlpfast as mf
+import mlpfast.io
 from mlpfast.initializers import INITIALIZERS, Constant, Uniform
 
 
@@ -78,6 +79,13 @@ def test_round_trip(tmp_path, dtype, sizes):
     np.testing.assert_array_equal(twin.predict(X), model.predict(X))
     twin.weights[0][:] = 0
     assert not twin.parameters[: twin.weights[0].size].any()
+
+
+def test_the_module_io_has_both_ways(tmp_path, model, content):
+    path = tmp_path / "model.npz"
+    mlpfast.io.save(model, path)
+    assert path.read_bytes() == content
+    assert mlpfast.io.load is mf.load
 
 
 def test_round_trip_of_everything_that_layers_have(tmp_path, model, content):

@@ -52,6 +52,32 @@ def test_weights_and_biases_are_views_of_one_vector(dtype, sizes):
     assert flat[-1] == -1
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(sizes=st.lists(st.integers(1, 20), min_size=2, max_size=6))
+def test_tensors_are_named_views_in_the_order_of_the_parameters(dtype, sizes):
+    model = mf.mlp(sizes, dtype=dtype)
+    layers = range(len(sizes) - 1)
+    assert list(model.tensors) == [f"{kind}{i}" for i in layers for kind in "Wb"]
+    for i in layers:
+        assert model.tensors[f"W{i}"] is model.weights[i] and model.tensors[f"b{i}"] is model.biases[i]
+    model.parameters[:] = np.arange(model.n_parameters)
+    flat = np.concatenate([tensor.ravel() for tensor in model.tensors.values()])
+    np.testing.assert_array_equal(flat, np.arange(model.n_parameters))
+    for number, tensor in enumerate(model.tensors.values()):
+        tensor[...] = number
+    np.testing.assert_array_equal(np.unique(model.parameters), np.arange(2.0 * len(layers)))
+
+
+def test_the_mapping_of_tensors_is_read_only():
+    model = mf.mlp([3, 4, 2])
+    before = dict(model.tensors)
+    with pytest.raises(TypeError):
+        model.tensors["W0"] = np.zeros((3, 4))
+    with pytest.raises(KeyError):
+        model.tensors["W2"]
+    assert dict(model.tensors) == before
+
+
 def test_assignment_copies_into_the_vector():
     model = mf.mlp([3, 4, 2])
     vector, values = model.parameters, np.arange(model.n_parameters)
@@ -350,8 +376,8 @@ def test_copies_are_equal_and_independent(make_copy, dtype):
     assert twin.parameters.tobytes() == model.parameters.tobytes()
     X = np.ones((3, 4), dtype=dtype)
     before = model.predict(X)
-    twin.weights[0].fill(0)
-    assert not twin.parameters[:20].any()
+    twin.tensors["W0"].fill(0)
+    assert not twin.parameters[:20].any() and not twin.weights[0].any()
     np.testing.assert_array_equal(model.predict(X), before)
     assert not np.array_equal(twin.predict(X), before)
 

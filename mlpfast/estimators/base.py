@@ -5,81 +5,41 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ..activations import ACTIVATIONS, Activation
 from ..callbacks import check_callbacks
-from ..layers import Dense, one_for_each
+from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
-from ..names import ALIASES
 from ..trainer import Trainer
-from ..validation import as_features, check_finite, check_sample_weight, scale_weights
-from .cells import explain
-from .data import Data
+from ..validation import as_features, check_finite, scale_weights
+from .cells import explained
+from .constraints import CONSTRAINTS
+from .holdout import hold_out
+from .inputs import features, features_and_targets, sample_weights
 from .lbfgs import fit_lbfgs
+from .network import draw_parameters, hidden_layers, with_layers
+from .reporting import Reporter
+from .rows import Rows
 from .scales import warn_of_scale
-from .stochastic import STOCHASTIC_SOLVERS, fit_stochastic, hold_out
+from .settings import lbfgs_settings, stochastic_settings
+from .state import STOCHASTIC_ATTRIBUTES, FitState, StochasticState
+from .stochastic import fit_stochastic
 from .views import ParameterViews
 
-#: Attributes of the stochastic solvers alone.
-_PROGRESS = (
-    "loss_curve_",
-    "stopped_early_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "_no_improvement_count",
-    "_best_parameters",
-)
+STOCHASTIC_SOLVERS = ("sgd", "adam")
 
 
 class BaseMLP(BaseEstimator):
     """Base of `MLPClassifier` and `MLPRegressor`."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({*ACTIVATIONS, *ALIASES["activation"]}), Activation, list, tuple],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "dtype": [
-            StrOptions({"auto", "float32", "float64"}),
-            Options(type, {np.float32, np.float64}),
-            Options(np.dtype, {np.dtype("float32"), np.dtype("float64")}),
-        ],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "callbacks": [list, tuple, None],
-        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     #: Whether y is numbers, rather than labels.
     _numeric_targets: ClassVar[bool]
@@ -90,18 +50,20 @@ class BaseMLP(BaseEstimator):
     model_: Model
     n_outputs_: int
     n_layers_: int
+    out_activation_: str
+
+    # Set by training, from a `FitState`; the last eight by "sgd" and "adam" alone.
     n_iter_: int
     t_: int
-    out_activation_: str
     loss_: float
     loss_curve_: list[float]
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
     stopped_early_: bool
-    _trainer: Trainer | None
-    _best_parameters: NDArray[Any] | None  # with early stopping: those with the best score, once there is one
     _no_improvement_count: int
+    _best_parameters: NDArray[Any] | None
+    _trainer: Trainer | None
 
     # --- what the subclasses tell ---
 
@@ -177,73 +139,6 @@ class BaseMLP(BaseEstimator):
             raise AttributeError(f"this {type(self).__name__} has no weights yet; call fit or partial_fit first")
         return self.model_
 
-    def _hidden_layers(self) -> list[Dense]:
-        sizes = self.hidden_layer_sizes
-        if isinstance(sizes, np.ndarray) and sizes.ndim == 0:
-            raise ValueError(
-                "expected hidden_layer_sizes to be an int, or a sequence of ints, one for each hidden layer, got the "
-                f"0-dimensional {sizes!r}; write {sizes.item()!r} or ({sizes.item()!r},)"
-            )
-        sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
-        if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
-            raise ValueError(f"expected hidden_layer_sizes to be whole numbers > 0, got {sizes}")
-        activations = one_for_each("activation", self.activation, (str, Activation), len(sizes))
-        rates = one_for_each("dropout", self.dropout, Real, len(sizes))
-        return [
-            Dense(int(size), activation, dropout=float(rate))
-            for size, activation, rate in zip(sizes, activations, rates, strict=True)
-        ]
-
-    def _draw_parameters(self, random_state: np.random.RandomState) -> None:
-        """Draw Glorot and Bengio's uniform weights, and biases, in scikit-learn's order.
-
-        The same `random_state` then starts from the same network.
-        """
-        hidden = [layer.activation.name for layer in self.model_.layers[:-1]]
-        for weights, biases, activation in zip(
-            self.model_.weights, self.model_.biases, [*hidden, *hidden[-1:]] or ["identity"], strict=True
-        ):
-            fan_in, fan_out = weights.shape
-            limit = np.sqrt((2.0 if activation == "sigmoid" else 6.0) / (fan_in + fan_out))
-            weights[...] = random_state.uniform(-limit, limit, (fan_in, fan_out))
-            biases[...] = random_state.uniform(-limit, limit, fan_out)
-
-    def _prepare_model(self, n_features: int, dtype: np.dtype[Any], random_state: Any, first_pass: bool) -> None:
-        """A new network, or the old one with what `set_params` may have changed in it."""
-        output = Dense(self.n_outputs_, self.out_activation_)
-        layers = (*self._hidden_layers(), output)
-        if first_pass:
-            self.model_ = Model(n_features, layers, dtype=dtype)
-            self._draw_parameters(random_state)
-            self.n_layers_ = len(self.model_.layers) + 1
-            self.n_iter_ = self.t_ = 0
-            self._forget_progress()
-            return
-        old = self.model_
-        if layers != old.layers:
-            old_sizes, new_sizes = ([layer.units for layer in each] for each in (old.layers, layers))
-            if old_sizes != new_sizes:
-                raise ValueError(
-                    f"expected the layers of the previous fit, {old_sizes} units, to go on from; got {new_sizes}. "
-                    "Set warm_start=False to start anew"
-                )
-            self.model_ = Model(n_features, layers, dtype=old.dtype)
-            self.model_.parameters[:] = old.parameters
-            self._trainer = None
-
-    def _forget_progress(self) -> None:
-        self._trainer = None
-        for name in _PROGRESS:  # of which "lbfgs" has nothing
-            self.__dict__.pop(name, None)
-        if self.solver in STOCHASTIC_SOLVERS:
-            self.loss_curve_ = []
-            self.stopped_early_ = False
-            self._no_improvement_count = 0
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.validation_scores_ = None
-            self.best_validation_score_ = None
-            self._best_parameters = None
-
     # --- fit ---
 
     def _fit(
@@ -259,47 +154,98 @@ class BaseMLP(BaseEstimator):
     ) -> None:
         with self._left_alone_if_rejected():
             first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-            layers = self._hidden_layers()
+            hidden = hidden_layers(self.hidden_layer_sizes, self.activation, self.dropout)
             check_callbacks(self.callbacks or ())
-            if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in layers)):
+            if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in hidden)):
                 raise ValueError("dropout and weight_decay need solver 'sgd' or 'adam'; 'lbfgs' takes alpha alone")
             if (X_val is None) != (y_val is None):
                 raise ValueError("expected X_val and y_val together, got only one of them")
             if incremental and self.early_stopping and X_val is None:
                 raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
 
-            X, y = self._validate_input(X, y, reset=first_pass)
-            n_features = X.shape[1]
-            sample_weight = _as_weights(sample_weight, X, "sample_weight")
-            try:
+            X, y = features_and_targets(self, X, y, self.dtype, numeric=self._numeric_targets, reset=first_pass)
+            sample_weight = sample_weights(sample_weight, X, "sample_weight")
+            with explained(y=(y, self._target_dtype)):
                 y = self._learn_targets(y, incremental, classes)
-            except (TypeError, ValueError) as error:
-                explain(error, y=(y, self._target_dtype))
-                raise
             random_state = check_random_state(self.random_state)
-            dtype = X.dtype if first_pass else self.model_.dtype
-            self._prepare_model(n_features, dtype, random_state, first_pass)
+            self._prepare_model(hidden, X, random_state, first_pass)
+            state = self._prepare_state(first_pass)
 
             if X.dtype != self.model_.dtype:  # in a warm start, X may have a wider one
-                as_features(X, n_features, self.model_.dtype)
+                as_features(X, self.model_.inputs, self.model_.dtype)
             weights, exponent = self._row_weights(y, sample_weight, incremental)
-            train = Data(X, self._native_targets(y, "y"), weights, exponent)
+            train = Rows(X, self._native_targets(y, "y"), weights, exponent)
             train.penalty(self.alpha, np.dtype(np.float64) if self.solver == "lbfgs" else self.model_.dtype)
-            validation = None if X_val is None else self._validation_data(X_val, y_val, sample_weight_val)
-            rows = None
+            validation = None if X_val is None else self._validation_rows(X_val, y_val, sample_weight_val)
+            kept = None
             if self.early_stopping and validation is None and self.solver in STOCHASTIC_SOLVERS:
                 # After the weights: the order in which scikit-learn draws.
-                rows, validation = hold_out(self, train, sample_weight, random_state)
+                kept, validation = hold_out(
+                    train,
+                    sample_weight,
+                    random_state,
+                    self.validation_fraction,
+                    stratify=self._stratify(train.y),
+                    strata=self._strata(),
+                )
         if first_pass:
             scaled = self._numeric_targets and self.out_activation_ == "identity"
             steps = self.solver in STOCHASTIC_SOLVERS
             warn_of_scale(type(self).__name__, X, y if scaled else None, train.weights, steps=steps)
-        if self.solver == "lbfgs":
-            if validation is not None:
-                warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
-            fit_lbfgs(self, train)
-        else:
-            fit_stochastic(self, train, rows, validation, random_state, incremental)
+        loss, reported_loss = self._make_loss(), self._reported_loss
+        try:
+            if isinstance(state, StochasticState):
+                settings = stochastic_settings(
+                    self, loss=loss, reported_loss=reported_loss, score=self._score_outputs, incremental=incremental
+                )
+                reporter = self._reporter(state, settings.epochs)
+                fit_stochastic(settings, self.model_, train, kept, validation, random_state, state, reporter)
+            else:
+                if validation is not None:
+                    warnings.warn("X_val and y_val are not used by solver='lbfgs'", stacklevel=4)
+                of_lbfgs = lbfgs_settings(self, loss=loss, reported_loss=reported_loss)
+                fit_lbfgs(of_lbfgs, self.model_, train, state, self._reporter(state, self.max_iter))
+        finally:
+            self._show_state(state)
+
+    def _prepare_model(self, hidden: list[Dense], X: Any, random_state: Any, first_pass: bool) -> None:
+        """A new network, or the old one with what `set_params` may have changed in it."""
+        layers = (*hidden, Dense(self.n_outputs_, self.out_activation_))
+        if first_pass:
+            self.model_ = Model(X.shape[1], layers, dtype=X.dtype)
+            draw_parameters(self.model_, random_state)
+            self.n_layers_ = len(layers) + 1
+        elif layers != self.model_.layers:
+            self.model_ = with_layers(self.model_, layers)
+            self._trainer = None
+
+    def _prepare_state(self, first_pass: bool) -> FitState:
+        """A new state, or that which the calls before have left."""
+        if first_pass:
+            for name in STOCHASTIC_ATTRIBUTES:  # of which "lbfgs" has nothing
+                self.__dict__.pop(name, None)
+        left = {} if first_pass else vars(self)
+        state = StochasticState.of(left) if self.solver in STOCHASTIC_SOLVERS else FitState.of(left)
+        if isinstance(state, StochasticState) and "loss_curve_" not in left:
+            state.best_loss = None if self.early_stopping else np.inf
+        self._show_state(state)
+        return state
+
+    def _show_state(self, state: FitState) -> None:
+        """Fill the fitted attributes that training changes; no other place does."""
+        self.__dict__.update(state.attributes())
+
+    def _reporter(self, state: FitState, epochs: int) -> Reporter:
+        score = f"val_{self._score_name}"
+        hint = f"give fit() X_val and y_val, or set early_stopping=True, and monitor {score!r}"
+        return Reporter(
+            self.callbacks,
+            self.verbose,
+            epochs=epochs,
+            score_name=score,
+            validation_hint="solver='lbfgs' has no validation; monitor 'loss'" if self.solver == "lbfgs" else hint,
+            show_state=lambda: self._show_state(state),
+        )
 
     def _row_weights(
         self, y: Any, sample_weight: NDArray[np.float64] | None, incremental: bool
@@ -322,25 +268,6 @@ class BaseMLP(BaseEstimator):
             self.__dict__ = before
             raise
 
-    def _validate_input(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        """X as a C-contiguous array or CSR matrix of float32 or float64, y as an array."""
-        dtype = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
-        try:
-            return validate_data(  # type: ignore[no-any-return]
-                self,
-                X,
-                y,
-                reset=reset,
-                accept_sparse="csr",
-                order="C",
-                dtype=dtype,
-                multi_output=True,
-                y_numeric=self._numeric_targets,
-            )
-        except (TypeError, ValueError) as error:
-            explain(error, X=(X, np.float64 if self.dtype == "auto" else self.dtype), y=(y, self._target_dtype))
-            raise
-
     @property
     def _target_dtype(self) -> type[np.float64] | None:
         """What numeric targets have to fit at first; None for labels."""
@@ -355,50 +282,29 @@ class BaseMLP(BaseEstimator):
                 raise ValueError(f"{error}; scale the targets, or use dtype='float64'") from None
         return self._encode_targets(y, self.model_.dtype)
 
-    def _validation_data(self, X: Any, y: Any, sample_weight: Any) -> Data:
-        X = self._validate_features(X, "X_val")
+    def _validation_rows(self, X: Any, y: Any, sample_weight: Any) -> Rows:
+        X = features(self, X, "X_val")
         if X.dtype != self.model_.dtype:
             as_features(X, self.model_.inputs, self.model_.dtype, name="X_val")
-        try:
+        with explained(y_val=(y, self._target_dtype)):
             y = self._validation_targets(y)
-        except (TypeError, ValueError) as error:
-            explain(error, y_val=(y, self._target_dtype))
-            raise
         check_consistent_length(X, y)
         if self._numeric_targets and len(y) < 2:
             raise ValueError(f"expected at least 2 rows in X_val, for their R^2, got {len(y)}")
-        weights, _ = scale_weights(_as_weights(sample_weight, X, "sample_weight_val"))
-        return Data(X, self._native_targets(y, "y_val"), weights)
+        weights, _ = scale_weights(sample_weights(sample_weight, X, "sample_weight_val"))
+        return Rows(X, self._native_targets(y, "y_val"), weights)
 
     # --- predict ---
-
-    def _validate_features(self, X: Any, name: str = "X") -> Any:
-        try:
-            return validate_data(self, X, reset=False, accept_sparse="csr", order="C", dtype=(np.float64, np.float32))
-        except (TypeError, ValueError) as error:
-            explain(error, **{name: (X, np.float64)})
-            raise
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """The network's outputs (n, n_outputs_) for X (n, n_features_in_), in the network's dtype."""
         check_is_fitted(self)
-        return self._predict_outputs(self._validate_features(X))
-
-    def _predict_outputs(self, X: Any) -> NDArray[Any]:
-        return self.model_.predict(X, n_threads=self.n_threads)
+        return self.model_.predict(features(self, X), n_threads=self.n_threads)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _as_weights(weights: Any, X: Any, name: str) -> NDArray[np.float64] | None:
-    """Row weights (n,), or None where none are given."""
-    if weights is None:
-        return None
-    array = _check_sample_weight(weights, X, dtype=np.float64)  # one number stands for all rows
-    return check_sample_weight(array, len(array), name=name)
 
 
 def has_partial_fit(mlp: BaseMLP) -> bool:

@@ -6,6 +6,7 @@ scikit-learn says that there is text, or a missing value, but not where. Its own
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,21 +29,25 @@ _OF_TARGETS = {
 _SHOWN_COLUMNS = 5
 
 
-def explain(error: Exception, **tables: tuple[Any, DTypeLike | None]) -> None:
-    """Raise `error` anew, with the cells that may have caused it; return where there are none.
+@contextmanager
+def explained(**tables: tuple[Any, DTypeLike | None]) -> Iterator[None]:
+    """Raise a TypeError or ValueError of the block anew, with the cells that may have caused it, where there are any.
 
     Parameters
     ----------
-    error : TypeError or ValueError
     **tables : tuple of array-like and dtype
-        What was checked, by the arguments' names, with the floating dtype that it has to fit; None for labels, which
+        What is checked, by the arguments' names, with the floating dtype that it has to fit; None for labels, which
         may be anything that is not missing.
     """
-    for name, (table, dtype) in tables.items():
-        where = _fault(name, table, dtype)
-        if where is not None:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"{error}\n{where}") from None
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        for name, (table, dtype) in tables.items():
+            where = _fault(name, table, dtype)
+            if where is not None:
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"{error}\n{where}") from None
+        raise
 
 
 def _fault(name: str, table: Any, dtype: DTypeLike | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -16,12 +16,10 @@ from ..model import Model
 from ..trainer import Trainer
 from ..validation import as_features
 from .blas import OneBlasThread
-from .data import Data
 from .reporting import Reporter
-
-if TYPE_CHECKING:
-    from .base import BaseMLP
-
+from .rows import Rows
+from .settings import LbfgsSettings
+from .state import FitState
 
 #: SciPy's part of an iteration is a few dot products. Sharing them among BLAS threads costs more than it saves, and
 #: many times more on a busy machine.
@@ -36,71 +34,72 @@ class _Rewritten(Exception):
     """Ends one minimisation so that another begins: SciPy can't be told of parameters that a callback has written."""
 
 
-def fit_lbfgs(mlp: BaseMLP, train: Data) -> None:
-    """Minimise the mean loss and the penalty.
+def fit_lbfgs(settings: LbfgsSettings, model: Model, train: Rows, state: FitState, reporter: Reporter) -> None:
+    """Minimise the mean loss and the penalty, from the model's parameters on; `state` is brought along.
 
-    Callbacks are given the estimator's own model, with the best parameters so far. Where they write others, the
-    minimisation begins anew from there, with the iterations and evaluations that are left.
+    Callbacks are given this model, with the best parameters so far. Where they write others, the minimisation begins
+    anew from there, with the iterations and evaluations that are left.
     """
-    search = _Search(mlp, train.blanked())
+    search = _Search(settings, model, train.blanked())
     trainer = Trainer(
-        mlp.model_,
-        loss=mlp._make_loss(),
+        model,
+        loss=settings.loss,
         batch_size=None,
-        l2=train.penalty(mlp.alpha, np.dtype(np.float64)),
+        l2=train.penalty(settings.alpha, np.dtype(np.float64)),
         penalty_over_weights=True,
-        n_threads=mlp.n_threads,
+        n_threads=settings.n_threads,
     )
-    reporter = Reporter(mlp, trainer, epochs=mlp.max_iter)
     started = time.perf_counter()
 
     def end_iteration(_: NDArray[np.float64]) -> None:
         nonlocal started
-        mlp.n_iter_ += 1
+        state.n_iter += 1
         if reporter.silent:
             return
         seconds = time.perf_counter() - started
-        search.show()
+        loss = state.loss = search.show()
         trainer.epochs += 1
-        if reporter.end_epoch(mlp.loss_, None, seconds, len(train)) or reporter.begin_epoch():
+        if reporter.end_epoch(loss, None, seconds, len(train)) or reporter.begin_epoch():
             raise _Stop
         # At its limits SciPy stops by itself.
-        if search.take_over() and mlp.n_iter_ < mlp.max_iter and search.evaluations <= mlp.max_fun:
+        if search.take_over() and state.n_iter < settings.max_iter and search.evaluations <= settings.max_fun:
             raise _Rewritten
         started = time.perf_counter()
 
-    mlp.n_iter_ = 0
-    with reporter, _one_blas_thread():
+    state.n_iter = 0
+    with reporter.follow(trainer), _one_blas_thread():
         try:
             if reporter.begin_epoch():
                 raise _Stop
             search.take_over()
-            result = _minimise(mlp, search, end_iteration)
+            result = _minimise(settings, search, state, end_iteration)
             if search.is_evaluated:
                 search.best, search.best_loss = result.x, result.fun
             if result.status == 0:
                 reporter.ended = "convergence"
             else:
-                _warn_not_converged(mlp, result)
+                _warn_not_converged(settings, state, result)
         except KeyboardInterrupt:
-            if not search.is_evaluated and mlp.n_iter_ == 0:  # nothing has been learnt yet
+            if not search.is_evaluated and state.n_iter == 0:  # nothing has been learnt yet
                 raise
             reporter.ended = "interrupt"
             warnings.warn("Training interrupted by user; the estimator keeps what it has learnt so far.", stacklevel=4)
         except _Stop:
             if time.monotonic() > search.deadline:
                 reporter.ended = "max_seconds"
-                why = f"lbfgs: the time budget of {mlp.max_seconds:g} seconds was used up before it converged."
+                why = f"lbfgs: the time budget of {settings.max_seconds:g} seconds was used up before it converged."
                 warnings.warn(why, ConvergenceWarning, stacklevel=4)
         # Before on_train_end, so that callbacks find the weights that stay.
         search.take_over()
-        search.show()
+        state.loss = search.show()
 
 
-def _minimise(mlp: BaseMLP, search: _Search, end_iteration: Callable[[NDArray[np.float64]], None]) -> Any:
+def _minimise(
+    settings: LbfgsSettings, search: _Search, state: FitState, end_iteration: Callable[[NDArray[np.float64]], None]
+) -> Any:
     """SciPy's result, from as many minimisations as callbacks make of it."""
     while True:
-        iterations = mlp.n_iter_
+        iterations = state.n_iter
         try:
             result = scipy.optimize.minimize(
                 search.objective,
@@ -109,37 +108,38 @@ def _minimise(mlp: BaseMLP, search: _Search, end_iteration: Callable[[NDArray[np
                 jac=True,
                 callback=end_iteration,
                 options={
-                    "maxfun": mlp.max_fun - search.evaluations,
-                    "maxiter": mlp.max_iter - iterations,
-                    "gtol": mlp.tol,
+                    "maxfun": settings.max_fun - search.evaluations,
+                    "maxiter": settings.max_iter - iterations,
+                    "gtol": settings.tol,
                 },
             )
         except _Rewritten:
             continue
-        mlp.n_iter_ = min(iterations + result.nit, mlp.max_iter)
+        state.n_iter = min(iterations + result.nit, settings.max_iter)
         return result
 
 
 class _Search:
-    """The objective and the best parameters that it has met, beside the model that the estimator and callbacks see.
+    """The objective and the best parameters that it has met, beside the model that callbacks see.
 
     The line search needs more digits than a float32 loss has, so a float32 network is trained as a float64 one and
     rounded where it is shown.
     """
 
-    def __init__(self, mlp: BaseMLP, train: Data) -> None:
-        self.deadline = np.inf if mlp.max_seconds is None else time.monotonic() + mlp.max_seconds
+    def __init__(self, settings: LbfgsSettings, shown: Model, train: Rows) -> None:
+        self.deadline = np.inf if settings.max_seconds is None else time.monotonic() + settings.max_seconds
         self.evaluations = 0
-        self._mlp = mlp
-        self._model = Model(mlp.model_.inputs, mlp.model_.layers, dtype="float64")
-        self._trainer = Trainer(self._model, loss=mlp._make_loss(), n_threads=mlp.n_threads)
+        self._reported_loss = settings.reported_loss
+        self._shown = shown
+        self._model = Model(shown.inputs, shown.layers, dtype="float64")
+        self._trainer = Trainer(self._model, loss=settings.loss, n_threads=settings.n_threads)
         self._X = as_features(train.X, self._model.inputs, self._model.dtype)
         self._y = train.y if train.y.ndim == 1 else train.y.astype(np.float64, copy=False)
         self._weights = train.weights
         total_weight = len(train) if train.weights is None else train.weights.sum()
-        self._l2 = train.penalty(mlp.alpha, self._model.dtype) / total_weight
-        self._shown = mlp.model_.parameters.copy()
-        self.best: NDArray[np.float64] = self._shown.astype(np.float64)
+        self._l2 = train.penalty(settings.alpha, self._model.dtype) / total_weight
+        self._shown_parameters = shown.parameters.copy()
+        self.best: NDArray[np.float64] = self._shown_parameters.astype(np.float64)
         self.best_loss = np.inf
 
     @property
@@ -159,8 +159,8 @@ class _Search:
             self.best[:] = parameters
         return loss, gradient
 
-    def show(self) -> None:
-        """Give the estimator the best parameters and their loss; a ValueError, and nothing given, if not finite."""
+    def show(self) -> float:
+        """Give the model the best parameters, and return their loss; a ValueError, and nothing given, if not finite."""
         if not self.is_evaluated:
             self.objective(self.best)
         with np.errstate(over="ignore"):
@@ -172,13 +172,13 @@ class _Search:
             )
         self._model.parameters[:] = self.best
         penalty = 0.5 * self._l2 * sum(float(np.vdot(weights, weights)) for weights in self._model.weights)
-        self._mlp.loss_ = self._mlp._reported_loss(self.best_loss - penalty, penalty)
-        self._mlp.model_.parameters[:] = self._shown = shown
+        self._shown.parameters[:] = self._shown_parameters = shown
+        return self._reported_loss(self.best_loss - penalty, penalty)
 
     def take_over(self) -> bool:
         """Make the best parameters what callbacks have written since they were shown; False if they have not."""
-        given = self._mlp.model_.parameters
-        written = given != self._shown
+        given = self._shown.parameters
+        written = given != self._shown_parameters
         if not written.any():
             return False
         self.best[written] = given[written]  # what was not written keeps the digits that a float32 model has not
@@ -186,10 +186,10 @@ class _Search:
         return True
 
 
-def _warn_not_converged(mlp: BaseMLP, result: Any) -> None:
-    hint = "; a larger max_iter may help" if mlp.n_iter_ >= mlp.max_iter else ""
+def _warn_not_converged(settings: LbfgsSettings, state: FitState, result: Any) -> None:
+    hint = "; a larger max_iter may help" if state.n_iter >= settings.max_iter else ""
     warnings.warn(
-        f"lbfgs failed to converge after {mlp.n_iter_} iterations (status {result.status}: {result.message}){hint}. "
+        f"lbfgs failed to converge after {state.n_iter} iterations (status {result.status}: {result.message}){hint}. "
         "Scaling the features to a common range often helps as well",
         ConvergenceWarning,
         stacklevel=5,

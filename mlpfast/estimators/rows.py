@@ -12,7 +12,7 @@ from ..validation import scale_penalty, zeroed
 
 
 @dataclass(frozen=True)
-class Data:
+class Rows:
     """Validated features, and targets as the native loops take them."""
 
     X: Any  # (n, n_features): an array, or a SciPy CSR matrix
@@ -27,7 +27,7 @@ class Data:
     def __len__(self) -> int:
         return len(self.y)
 
-    def blanked(self) -> Data:
+    def blanked(self) -> Rows:
         """The same with zeros in the rows of weight zero, so that no number in them can reach the loss or the score."""
         if self.weights is None or self.weights.all():
             return self
