@@ -177,7 +177,10 @@ typedef struct {
 /* --- values and layers: what the steps above are made of. Kinds of layers are tables of functions, which see a block of
  * rows or a tile of parameters; they may come from outside. --- */
 
-enum { MF_MOST_TENSORS = 4 }; /* of a layer */
+enum {
+    MF_LAYER_KIND_VERSION = 1, /* of mf_layer_kind and all that its functions are given */
+    MF_MOST_TENSORS = 4,       /* of a layer */
+};
 
 /* Some columns of every row: h = g(z), made by one layer. Value 0 is the data. Matrices begin with the first block's rows;
  * data is NULL where nobody reads them, and for h of value 0, which the block has. */
@@ -214,8 +217,10 @@ typedef struct {
 
 typedef struct mf_layer mf_layer;
 
-/* A kind of layer. What it does not have is NULL. */
+/* A kind of layer. What it does not have is NULL: only `forward` and `backward` are needed, and `gradient` where it has
+ * tensors. One of somebody else's comes in as a PyCapsule named "mlpfast.layer_kind". */
 typedef struct {
+    int32_t version; /* MF_LAYER_KIND_VERSION */
     const char *name;
     /* The way forward: makes its value's h, and z where that has data, from the value that it reads. */
     void (*forward)(const mf_layer *layer, const mf_block *block);
@@ -235,6 +240,7 @@ typedef struct {
 struct mf_layer {
     const mf_layer_kind *kind;
     const mf_value *reads, *makes;
+    const void *tensors[MF_MOST_TENSORS]; /* in the flat vector, row-major; they change between steps */
     mf_matrix w, wt; /* a weight matrix with the bias as its last row, and its transpose, as the products read them */
     double number;   /* the one that the kind takes, such as a rate */
     uint32_t stream; /* of random numbers */

@@ -22,9 +22,9 @@ from .core.results import NotFiniteError
 from .errors import integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
-from .layers import Dense, lower, one_for_each
+from .layers import Dense, Layer, lower, one_for_each
 from .losses import Loss, as_loss
-from .program import Program
+from .program import ROLES, Program
 from .tables import html_table
 
 __all__ = ["Model", "mlp"]
@@ -87,7 +87,7 @@ class Model:
     {'W0': (4, 8), 'b0': (8,), 'W1': (8, 3), 'b1': (3,)}
     """
 
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     sizes: tuple[int, ...]
     dtype: np.dtype[Any]
     seed: int
@@ -100,17 +100,20 @@ class Model:
     _engine: tuple[tuple[Any, ...], Engine]  # of the last call of `loss_and_gradient`, while nobody has it
 
     @explain_arguments(MODEL_ARGUMENTS)
-    def __init__(self, inputs: int, layers: Sequence[Dense], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
+    def __init__(self, inputs: int, layers: Sequence[Layer], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
         self._build(inputs, layers, dtype, seed)
         with np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
             self._initialize()
 
-    def _build(self, inputs: int, layers: Sequence[Dense], dtype: DTypeLike, seed: int) -> None:
+    def _build(self, inputs: int, layers: Sequence[Layer], dtype: DTypeLike, seed: int) -> None:
         """Everything but the values: the parameters, all zero, and the views into them."""
         self.layers, self.dtype = _checked_layers(layers), validation.as_dtype(dtype)
         self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        self.sizes = (integer("inputs", inputs), *(layer.units for layer in self.layers))
-        self.program = lower(self.inputs, self.layers)
+        self.program = lower(integer("inputs", inputs), self.layers)
+        if self.program.layers[-1].trains_only:
+            raise ValueError(f"expected no dropout after the last layer, got {self.program.layers[-1].number:g}")
+        made = [self.program.values[layer.makes] for layer in self.program.layers if not layer.trains_only]
+        self.sizes = (self.program.values[0].columns, *(value.columns for value in made))
         n_parameters = self.program.n_parameters
         if n_parameters * self.dtype.itemsize > sys.maxsize // 2:
             raise MemoryError(f"a model of {n_parameters:,} parameters does not fit into memory")
@@ -120,8 +123,9 @@ class Model:
             for tensor in self.program.tensors
         }
         self.tensors = MappingProxyType(views)
-        self.weights = tuple(views[f"W{i}"] for i in range(len(self.layers)))
-        self.biases = tuple(views[f"b{i}"] for i in range(len(self.layers)))
+        self.weights, self.biases = (
+            tuple(views[tensor.name] for tensor in self.program.tensors if tensor.role == role) for role in ROLES
+        )
         self.network = Network(self.program, self._parameters)
 
     def _initialize(self) -> None:
@@ -156,6 +160,11 @@ class Model:
     def inputs(self) -> int:
         """Number of features."""
         return self.sizes[0]
+
+    @property
+    def output_activation(self) -> Activation:
+        """Activation of the outputs."""
+        return self.program.values[-1].activation
 
     @property
     def outputs(self) -> int:
@@ -257,7 +266,7 @@ class Model:
         (2.5, array([-3.5, -2. ]))
         """
         loss = as_loss(loss)
-        loss.check_output(self.layers[-1].activation)
+        loss.check_output(self.output_activation)
         if out is not None:
             validation.check_out(out, (self.n_parameters,), self.dtype)
         l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)
@@ -378,11 +387,16 @@ class Model:
     def _table(self) -> tuple[str, list[tuple[str, ...]], str]:
         """Title, rows with their head, and total."""
         rows: list[tuple[str, ...]] = [("layer", "activation", "weights", "biases", "dropout", "parameters")]
-        for i, layer in enumerate(self.layers):
-            W, b = self.tensors[f"W{i}"], self.tensors[f"b{i}"]
-            dropout = f"{layer.dropout:g}" if layer.dropout else "-"
-            rows.append((str(i), str(layer.activation), str(W.shape), str(b.shape), dropout, f"{W.size + b.size:,}"))
-        if not any(layer.dropout for layer in self.layers):
+        program = self.program
+        for layer in program.layers:
+            tensors = [program.tensors[t] for t in layer.tensors]
+            if layer.trains_only:  # dropout is a column of the layer before it
+                rows[-1] = (*rows[-1][:4], f"{layer.number:g}", rows[-1][5])
+                continue
+            shapes = [str(tensor.shape) for role in ROLES for tensor in tensors if tensor.role == role]
+            cells = str(len(rows) - 1), str(program.values[layer.makes].activation), *(*shapes, "-", "-")[:2]
+            rows.append((*cells, "-", f"{sum(tensor.size for tensor in tensors):,}"))
+        if not any(layer.trains_only for layer in program.layers):
             rows = [row[:4] + row[5:] for row in rows]
         size = self.n_parameters * self.dtype.itemsize / 1024
         title = f"Model: {self.inputs:,} inputs, {self.outputs:,} outputs, {self.dtype.name}"
@@ -462,8 +476,8 @@ def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
     )
 
 
-def _checked_layers(layers: Sequence[Dense]) -> tuple[Dense, ...]:
-    if isinstance(layers, Dense):
+def _checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    if isinstance(layers, Layer):
         raise TypeError(f"expected layers to be a sequence of Dense, got a single one; write [{layers!r}]")
     try:
         layers = tuple(layers)
@@ -475,8 +489,6 @@ def _checked_layers(layers: Sequence[Dense]) -> tuple[Dense, ...]:
     if not layers:
         raise ValueError("expected at least one layer, got none")
     for i, layer in enumerate(layers):
-        if not isinstance(layer, Dense):
+        if not isinstance(layer, Layer):
             raise TypeError(f"expected layer {i} to be a Dense, got {layer!r} ({type(layer).__name__})")
-    if layers[-1].dropout:
-        raise ValueError(f"expected no dropout after the last layer, got {layers[-1].dropout:g}")
     return layers

@@ -31,7 +31,7 @@ from ._version import __version__
 from .activations import Activation
 from .errors import ModelFileError, excerpt, integer, unknown_name
 from .initializers import INITIALIZERS, Initializer
-from .layers import Dense, lower
+from .layers import Dense, Layer, lower
 
 __all__ = ["Header", "ModelFile", "reading", "write"]
 
@@ -50,7 +50,7 @@ class Header(NamedTuple):
     """Everything of a model but the values of its parameters, in the order of the arguments that build it."""
 
     inputs: int
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     dtype: str
     seed: int
 
@@ -217,7 +217,9 @@ def _check_finite(name: str, array: NDArray[Any]) -> None:
         raise ValueError(f"{error}; mlpfast.load(..., allow_non_finite=True) reads it") from None
 
 
-def _layer_to_json(layer: Dense) -> dict[str, Any]:
+def _layer_to_json(layer: Layer) -> dict[str, Any]:
+    if type(layer) is not Dense:
+        raise TypeError(f"expected layers of mlpfast in a model to save, got {layer!r}")
     return {
         "units": layer.units,
         "activation": asdict(layer.activation),

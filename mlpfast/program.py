@@ -18,6 +18,10 @@ from .initializers import Initializer
 __all__ = ["Layer", "Phase", "Program", "Schedule", "Tensor", "Tile", "Value"]
 
 
+#: What tensors are for; penalties and decays reach weights alone.
+ROLES = ("weight", "bias")
+
+
 class Value(NamedTuple):
     """Some columns of every row: h = g(z) with the activation g."""
 
@@ -57,6 +61,8 @@ class Layer(NamedTuple):
     number: float = 0.0  # the one that the kind takes
     stream: int = 0  # of random numbers
     trains_only: bool = False  # elsewhere, its value is the one that it reads
+    packs: bool = False  # it reads a weight matrix, its first tensor, and a bias, its second, in packed forms
+    in_place: bool = False  # the delta of what it makes has the place of the delta of what it reads
 
 
 class Tile(NamedTuple):
@@ -147,10 +153,9 @@ class Program:
         self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans))
         return len(self.tensors) - 1
 
-    def layer(self, kind: str, reads: int, makes: int, **fields: Any) -> int:
-        """Add a layer; returns the value that it makes."""
+    def layer(self, kind: str, reads: int, makes: int, **fields: Any) -> None:
+        """Add a layer of a kind; `fields` are those of `Layer`."""
         self.layers.append(Layer(kind, reads, makes, **fields))
-        return makes
 
     @property
     def n_parameters(self) -> int:

@@ -202,7 +202,7 @@ class Trainer:
 
     @loss.setter
     def loss(self, value: str | Loss) -> None:
-        loss, output = as_loss(value), self.model.layers[-1].activation
+        loss, output = as_loss(value), self.model.output_activation
         loss.check_output(output)
         metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
         self._loss, self._metrics = loss, metrics
@@ -215,7 +215,7 @@ class Trainer:
     @metrics.setter
     def metrics(self, values: Iterable[str | Callable[[Any, Any], float]]) -> None:
         given = values if isinstance(values, str) else tuple(values)
-        self._metrics = as_metrics(given, self.loss, self.model.layers[-1].activation)
+        self._metrics = as_metrics(given, self.loss, self.model.output_activation)
         self._given_metrics = given
 
     @property

@@ -55,7 +55,7 @@ cdef class Engine:
         if batch_rows < 1:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
-        self.planned = plan_training(network.program, network.kernels, LOSSES[loss], loss_parameter, label_smoothing,
+        self.planned = plan_training(network.program, network.kernels, network.flat, LOSSES[loss], loss_parameter, label_smoothing,
                                      batch_rows, thread_limit(n_threads), seed)
 
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double learning_rate, *, order=None,

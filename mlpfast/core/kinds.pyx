@@ -1,14 +1,55 @@
-"""The kinds of layers that the package has: a file of inline functions for each, and a row here."""
+"""The kinds of layers: the package's, a file of inline functions and a row for each, and those of others."""
 
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from .layers.dense cimport dense
 from .layers.dropout cimport dropout
+from .table cimport MF_LAYER_KIND_VERSION
 
-cdef mf_layer_kind KINDS[2]
-KINDS[0] = dense()
-KINDS[1] = dropout()
+cdef enum:
+    MOST_KINDS = 256
 
-NAMES = tuple(KINDS[i].name.decode() for i in range(sizeof(KINDS) // sizeof(KINDS[0])))
+cdef mf_layer_kind OURS[2]
+OURS[0] = dense()
+OURS[1] = dropout()
+
+cdef const mf_layer_kind *KINDS[MOST_KINDS]
+NUMBERS = {}            # of each name
+_capsules = []          # of others, so that their tables live on
+
+
+cdef int add(const mf_layer_kind *kind) except -1:
+    if len(NUMBERS) == MOST_KINDS:
+        raise ValueError(f"expected at most {MOST_KINDS} kinds of layers")
+    KINDS[<int> len(NUMBERS)] = kind
+    NUMBERS[kind.name.decode()] = len(NUMBERS)
+    return 0
+
+
+for i in range(sizeof(OURS) // sizeof(OURS[0])):
+    add(&OURS[i])
+
+
+def register(capsule):
+    """Add somebody else's kind of layer: a PyCapsule named "mlpfast.layer_kind" of an mf_layer_kind (csrc/mlpfast.h).
+
+    Returns its name, by which a layer's `lower` may then use it. The table has to live as long as the process.
+    """
+    if not PyCapsule_IsValid(capsule, "mlpfast.layer_kind"):
+        raise TypeError(f"expected a PyCapsule named 'mlpfast.layer_kind', got {capsule!r}")
+    cdef const mf_layer_kind *kind = <const mf_layer_kind *> PyCapsule_GetPointer(capsule, "mlpfast.layer_kind")
+    if kind.version != MF_LAYER_KIND_VERSION:
+        raise ValueError(f"expected a layer kind of version {MF_LAYER_KIND_VERSION}, got {kind.version}")
+    if kind.name == NULL or kind.forward == NULL or kind.backward == NULL:
+        raise ValueError("expected a layer kind with a name, forward and backward")
+    name = kind.name.decode()
+    if name in NUMBERS:
+        raise ValueError(f"expected a layer kind of a new name, got {name!r} again")
+    add(kind)
+    _capsules.append(capsule)
+    return name
 
 
 cdef const mf_layer_kind *kind_of(str name) except NULL:
-    return &KINDS[NAMES.index(name)]
+    if name not in NUMBERS:
+        raise ValueError(f"unknown kind of layer {name!r}; expected one of {', '.join(NUMBERS)}")
+    return KINDS[<int> NUMBERS[name]]

@@ -39,6 +39,7 @@ cdef class Network:
     cdef const mf_value *output_value
     cdef int n_layers, n_tensors
     cdef mf_layer *layers     # of a prediction, in their order
+    cdef bint row_by_row      # all of them can take a single row
     cdef mf_tile *tensors     # each as one tile
     cdef char **rows          # what each layer makes of a single row
     cdef int64_t n_parameters, inputs, outputs, block_rows, scratch_size

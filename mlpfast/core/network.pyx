@@ -128,7 +128,7 @@ cdef class Network:
         cdef mf_layer *all_layers = <mf_layer *> self.room(len(program.layers) * sizeof(mf_layer))
         cdef mf_tile *tensor
         cdef int k = 0
-        set_layers(all_layers, self.values, program, schedule)
+        set_layers(all_layers, self.values, self.flat, kernels.itemsize, program, schedule)
         run = schedule.phases[0].forward
         self.n_layers, self.n_tensors = len(run), len(program.tensors)
         self.layers = <mf_layer *> self.room(self.n_layers * sizeof(mf_layer))
@@ -136,8 +136,10 @@ cdef class Network:
         self.tensors = <mf_tile *> self.room(self.n_tensors * sizeof(mf_tile))
         buffers = {}
         slots = program.slots(schedule)
+        self.row_by_row = True
         for i, number in enumerate(run):
             self.layers[i] = all_layers[<int> number]
+            self.row_by_row &= self.layers[i].kind.one_row != NULL
             layer = program.layers[number]
             slot = slots[layer.makes]
             widest = max(value.columns for value, s in zip(program.values, slots) if s == slot)
@@ -149,7 +151,7 @@ cdef class Network:
                 height, width = given.matrix
                 tensor = &self.tensors[k]
                 set_tile(tensor, (i, j, (0, height), (0, width)), given)
-                if j == 0:
+                if j == 0 and layer.packs:
                     self.layers[i].w = row_major(kernels, self.flat + tensor.offset * kernels.itemsize, width)
                 k += 1
         return 0
@@ -190,7 +192,7 @@ cdef class Network:
         if typenum != self.typenum and typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_UINT8):
             return None
         out = self.output(out, rows)
-        if rows == 1 and typenum == self.typenum:
+        if rows == 1 and typenum == self.typenum and self.row_by_row:
             status = self.predict_row(cnp.PyArray_DATA(X), cnp.PyArray_DATA(out))
             if status == MF_NOT_FINITE:
                 raise NotFiniteError
@@ -249,7 +251,7 @@ cdef class Network:
         job.out, job.rows, job.inputs = <char *> cnp.PyArray_DATA(result), rows, self.inputs
         job.block_rows, job.scratch_size, job.bad = self.block_rows, self.scratch_size, MF_OK
         # A layer of less than a panel gains nothing by it.
-        job.in_place = (job.offsets == NULL and job.x_dtype == kernels.dtype
+        job.in_place = (job.offsets == NULL and job.x_dtype == kernels.dtype and self.layers[0].w.data != NULL
                         and self.layers[0].makes.columns >= kernels.nr)
         job.x_size = panels_size(kernels, self.block_rows, self.inputs) * kernels.itemsize
         size = self.scratch_size + (0 if job.in_place else job.x_size)
@@ -304,7 +306,8 @@ cdef class Network:
             for t in range(self.n_tensors):
                 tensor = &self.tensors[t]
                 layer = &layers[tensor.layer]
-                layer.kind.refresh(layer, kernels, tensor, self.flat + tensor.offset * kernels.itemsize)
+                if layer.kind.refresh != NULL:
+                    layer.kind.refresh(layer, kernels, tensor, self.flat + tensor.offset * kernels.itemsize)
         return copy, memory
 
 

@@ -74,12 +74,13 @@ cdef class Planned:
     cdef list held
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, int loss, double loss_parameter,
+cdef Planned plan_training(object program, const mf_kernels *kernels, const char *parameters, int loss, double loss_parameter,
                            double label_smoothing, int64_t batch_rows, int threads, uint64_t seed)
 
 cdef void set_values(mf_value *values, object program) except *
 cdef void set_tile(mf_tile *to, tile, tensor) except *
-cdef void set_layers(mf_layer *layers, const mf_value *values, object program, object schedule) except *
+cdef void set_layers(mf_layer *layers, const mf_value *values, const char *parameters, int64_t itemsize, object program,
+                     object schedule) except *
 
 
 cdef inline int threads_for(const Plan *plan, int64_t rows) noexcept nogil:

@@ -18,7 +18,7 @@ cdef enum:
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, int loss, double loss_parameter,
+cdef Planned plan_training(object program, const mf_kernels *kernels, const char *parameters, int loss, double loss_parameter,
                            double label_smoothing, int64_t batch_rows, int threads, uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
@@ -35,18 +35,19 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, int loss, 
     set_values(plan.values, program)
     plan_output(plan, &plan.values[plan.n_values - 1])
     for layer in program.layers:
-        if layer.tensors:
+        if layer.packs:
             plan.flops += <double> program.values[layer.reads].columns * program.values[layer.makes].columns
     plan.looks_ahead = (program.n_parameters * kernels.itemsize > KEPT_PARAMETERS
                         or threads_for(plan, batch_rows) > 1)
     plan_tiles(planned, program)
-    plan_schedule(planned, &plan.step, program, program.schedule("step"))
-    plan_schedule(planned, &plan.gradient, program, program.schedule("gradient"))
-    plan_schedule(planned, &plan.evaluation, program, program.schedule("evaluation"))
+    plan_schedule(planned, &plan.step, parameters, program, program.schedule("step"))
+    plan_schedule(planned, &plan.gradient, parameters, program, program.schedule("gradient"))
+    plan_schedule(planned, &plan.evaluation, parameters, program, program.schedule("evaluation"))
     # One vector for everything a step touches besides parameters and state.
-    arena = aligned_zeros(lay_out(plan, NULL), np.uint8)
+    packs, in_place = [layer.packs for layer in program.layers], [layer.in_place for layer in program.layers]
+    arena = aligned_zeros(lay_out(plan, packs, in_place, NULL), np.uint8)
     planned.held.append(arena)
-    lay_out(plan, <char *> cnp.PyArray_DATA(arena))
+    lay_out(plan, packs, in_place, <char *> cnp.PyArray_DATA(arena))
     return planned
 
 
@@ -63,12 +64,19 @@ cdef void set_values(mf_value *values, object program) except *:
         values[i].saves_z = saves_z(values[i].activation)
 
 
-cdef void set_layers(mf_layer *layers, const mf_value *values, object program, object schedule) except *:
+cdef void set_layers(mf_layer *layers, const mf_value *values, const char *parameters, int64_t itemsize, object program,
+                     object schedule) except *:
     cdef int reads, makes
+    cdef int64_t offset
     for i, layer in enumerate(program.layers):
         reads, makes = schedule.reads[i], layer.makes
         layers[i].kind, layers[i].number, layers[i].stream = kind_of(layer.kind), layer.number, layer.stream
         layers[i].reads, layers[i].makes = &values[reads], &values[makes]
+        for k, tensor in enumerate(layer.tensors):
+            offset = program.tensors[tensor].offset
+            layers[i].tensors[k] = parameters + offset * itemsize
+        if layer.tensors and layers[i].kind.gradient == NULL:
+            raise ValueError(f"expected a kind of layer with a gradient for its tensors, got {layer.kind!r}")
 
 
 cdef void plan_output(Plan *plan, mf_value *output) noexcept:
@@ -107,11 +115,12 @@ cdef void set_tile(mf_tile *to, tile, tensor) except *:
     to.offset = tensor.offset + to.i0 * to.ld + to.j0
 
 
-cdef void plan_schedule(Planned planned, Schedule *to, object program, object schedule) except *:
+cdef void plan_schedule(Planned planned, Schedule *to, const char *parameters, object program,
+                        object schedule) except *:
     cdef Phase *phase
     to.n_layers = len(program.layers)
     to.layers = <mf_layer *> room(planned, to.n_layers * sizeof(mf_layer))
-    set_layers(to.layers, planned.plan.values, program, schedule)
+    set_layers(to.layers, planned.plan.values, parameters, planned.plan.kernels.itemsize, program, schedule)
     cdef int output = schedule.output
     to.output = &planned.plan.values[output]
     to.n_phases = len(schedule.phases)
@@ -131,7 +140,7 @@ cdef const int32_t *numbers(Planned planned, layers):
     return <const int32_t *> cnp.PyArray_DATA(array)
 
 
-cdef size_t lay_out(Plan *plan, char *base) noexcept:
+cdef size_t lay_out(Plan *plan, list packs, list in_place, char *base) except? 0:
     """Give every matrix its place from `base` on; returns the bytes used."""
     cdef const mf_kernels *kernels = plan.kernels
     cdef int64_t capacity = plan.capacity
@@ -144,10 +153,10 @@ cdef size_t lay_out(Plan *plan, char *base) noexcept:
     for i in range(plan.step.n_layers):
         layer = &plan.step.layers[i]
         value = &plan.values[layer.makes - plan.values]
-        if layer.kind.gradient != NULL:
+        if packs[i]:
             layer.w = place(kernels, base, &used, layer.reads.columns + 1, value.columns)
         value.h = place(kernels, base, &used, capacity, value.columns)
-        if layer.kind.gradient == NULL:     # the value below is finished in place
+        if in_place[i]:
             value.delta = layer.reads.delta
         elif value == output and plan.fused:
             value.delta = value.h           # p - t replaces the logits
@@ -155,7 +164,7 @@ cdef size_t lay_out(Plan *plan, char *base) noexcept:
             value.delta = place(kernels, base, &used, capacity, value.columns)
         if value.saves_z:
             value.z = place(kernels, base, &used, capacity, value.columns)
-        if layer.kind.gradient != NULL and layer.reads != plan.values:
+        if packs[i] and layer.reads != plan.values:
             layer.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
         plan.gradient.layers[i].w = plan.evaluation.layers[i].w = layer.w
         plan.gradient.layers[i].wt = plan.evaluation.layers[i].wt = layer.wt

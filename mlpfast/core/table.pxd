@@ -141,6 +141,7 @@ cdef extern from "mlpfast.h" nogil:
         int (*all_finite)(const void *p, int64_t n) noexcept nogil
 
     cdef enum:
+        MF_LAYER_KIND_VERSION
         MF_MOST_TENSORS
 
     cdef enum:
@@ -179,12 +180,14 @@ cdef extern from "mlpfast.h" nogil:
         const mf_layer_kind *kind
         const mf_value *reads
         const mf_value *makes
+        const void *tensors[4]
         mf_matrix w
         mf_matrix wt
         double number
         uint32_t stream
 
     ctypedef struct mf_layer_kind:
+        int32_t version
         const char *name
         void (*forward)(const mf_layer *layer, const mf_block *block) noexcept nogil
         void (*backward)(const mf_layer *layer, const mf_block *block) noexcept nogil

@@ -72,7 +72,7 @@ cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const c
     cdef int rule = step.plan.rules[tile.layer * MF_MOST_TENSORS + tile.tensor]
     kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
-    if step.refreshes:
+    if step.refreshes and layer.kind.refresh != NULL:
         layer.kind.refresh(layer, kernels, tile, step.parameters + at)
 
 
@@ -104,4 +104,5 @@ cdef void refresh_all(Step *step) noexcept nogil:
     for t in range(step.plan.n_tensors):
         tensor = &step.plan.tensors[t]
         layer = &step.schedule.layers[tensor.layer]
-        layer.kind.refresh(layer, kernels, tensor, step.parameters + tensor.offset * kernels.itemsize)
+        if layer.kind.refresh != NULL:
+            layer.kind.refresh(layer, kernels, tensor, step.parameters + tensor.offset * kernels.itemsize)

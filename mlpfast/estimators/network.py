@@ -36,7 +36,9 @@ def draw_parameters(model: Model, random_state: np.random.RandomState) -> None:
 
     The same `random_state` then starts from the same network.
     """
-    hidden = [layer.activation.name for layer in model.layers[:-1]]
+    program = model.program
+    activations = [program.values[layer.makes].activation.name for layer in program.layers if layer.tensors]
+    hidden = activations[:-1]
     for weights, biases, activation in zip(
         model.weights, model.biases, [*hidden, *hidden[-1:]] or ["identity"], strict=True
     ):
@@ -48,7 +50,7 @@ def draw_parameters(model: Model, random_state: np.random.RandomState) -> None:
 
 def with_layers(model: Model, layers: Sequence[Dense]) -> Model:
     """A model with the same parameters in other layers; a ValueError where these have other sizes."""
-    old_sizes, new_sizes = ([layer.units for layer in each] for each in (model.layers, layers))
+    old_sizes, new_sizes = list(model.sizes[1:]), [layer.units for layer in layers]
     if old_sizes != new_sizes:
         raise ValueError(
             f"expected the layers of the previous fit, {old_sizes} units, to go on from; got {new_sizes}. "

@@ -117,7 +117,7 @@ def _trainer(
         )
     loss, optimizer, trainer = settings.loss, settings.optimizer, state.trainer
     if not settings.incremental or trainer is None or trainer.optimizer.name != optimizer.name:
-        stochastic = any(layer.dropout > 0.0 for layer in model.layers)
+        stochastic = any(layer.trains_only for layer in model.program.layers)
         trainer = Trainer(
             model,
             loss=loss,

@@ -4,14 +4,14 @@ from libc.stdint cimport int64_t
 from ..data cimport from_column, from_row
 from ..linear cimport bias_gradient, matmul_bias, propagate_delta, row_forward, weight_gradient
 from ..table cimport (
-    MF_INFINITE_DELTA, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise, mf_raised, mf_soon, mf_tile,
-    mf_value,
+    MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise,
+    mf_raised, mf_soon, mf_tile, mf_value,
 )
 from .block cimport of_block, output, saved
 
 
 cdef inline mf_layer_kind dense() noexcept nogil:
-    return mf_layer_kind(b"dense", forward, backward, gradient, refresh, one_row)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", forward, backward, gradient, refresh, one_row)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -1,12 +1,12 @@
 # h with elements zeroed at random, the others divided by 1 - rate (`number`). No tensors.
 
 from ..hadamard cimport propagate
-from ..table cimport MF_IDENTITY, mf_block, mf_layer, mf_layer_kind, mf_matrix, mf_value
+from ..table cimport MF_IDENTITY, MF_LAYER_KIND_VERSION, mf_block, mf_layer, mf_layer_kind, mf_matrix, mf_value
 from .block cimport of_block, output, saved
 
 
 cdef inline mf_layer_kind dropout() noexcept nogil:
-    return mf_layer_kind(b"dropout", forward, backward, NULL, NULL, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dropout", forward, backward, NULL, NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -1,22 +1,23 @@
-"""Layers, as pure data."""
+"""The fully connected layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-from .activations import Activation, as_activation
-from .errors import integer, real
-from .hints import DENSE_ARGUMENTS, explain_arguments
-from .initializers import Initializer, as_initializer, default_initializer
-from .program import Program
+from ..activations import ACTIVATIONS, Activation, as_activation
+from ..errors import integer, real
+from ..hints import DENSE_ARGUMENTS, explain_arguments
+from ..initializers import Initializer, Normal, as_initializer, default_initializer
+from ..program import Program
+from .base import Layer
 
 __all__ = ["Dense"]
 
 
 @dataclass(frozen=True, init=False)
-class Dense:
+class Dense(Layer):
     """A fully connected layer: ``h = activation(x W + b)``, x (n, fan_in), W (fan_in, units), b (units,).
 
     Parameters
@@ -44,6 +45,8 @@ class Dense:
     Dense(128, activation='relu', dropout=0.1)
     """
 
+    name: ClassVar[str] = "dense"
+
     units: int
     activation: Activation
     kernel_initializer: Initializer
@@ -68,17 +71,24 @@ class Dense:
         object.__setattr__(self, "dropout", real("dropout", dropout, at_least=0.0, below=1.0))
 
     def lower(self, program: Program, reads: int, number: int) -> int:
-        """Add the layer to a program, as number `number` of the model's; returns the value that it makes."""
         fan_in = program.values[reads].columns
         tensors = (
             program.tensor(f"W{number}", (fan_in, self.units), "weight", self.kernel_initializer, (fan_in, self.units)),
             program.tensor(f"b{number}", (self.units,), "bias", self.bias_initializer, (fan_in, self.units)),
         )
-        made = program.layer("dense", reads, program.value(self.units, self.activation), tensors=tensors)
+        made = program.value(self.units, self.activation)
+        program.layer("dense", reads, made, tensors=tensors, packs=True)
         if not self.dropout:
             return made
         fed = program.value(self.units, Activation("identity"))
-        return program.layer("dropout", made, fed, number=self.dropout, stream=number, trains_only=True)
+        program.layer("dropout", made, fed, number=self.dropout, stream=number, trains_only=True, in_place=True)
+        return fed
+
+    @classmethod
+    def examples(cls) -> Iterator[tuple[int, Layer]]:
+        for i, activation in enumerate(ACTIVATIONS):
+            inputs, units = ((1, 3), (7, 33), (65, 2), (130, 131))[i % 4]
+            yield inputs, cls(units, activation, bias_initializer=Normal(0.3), dropout=0.25 * (i % 2))
 
     def __repr__(self) -> str:
         plain = Activation(self.activation.name) == self.activation
@@ -90,27 +100,3 @@ class Dense:
         if self.dropout:
             parts.append(f"dropout={self.dropout:g}")
         return f"Dense({', '.join(parts)})"
-
-
-def lower(inputs: int, layers: Iterable[Dense]) -> Program:
-    """What layers lower themselves to, one after the other, for rows of so many inputs."""
-    program = Program()
-    value = program.value(inputs, Activation("identity"))
-    for number, layer in enumerate(layers):
-        value = layer.lower(program, value, number)
-    return program
-
-
-def one_for_each(name: str, value: Any, single: type | tuple[type, ...], hidden_layers: int) -> Sequence[Any]:
-    """One value for each hidden layer: `value` itself, or where it is of a `single` type, as often as needed."""
-    if isinstance(value, single):
-        return [value] * hidden_layers
-    try:
-        values = list(value)
-    except TypeError:  # neither; the layer says what it wants
-        return [value] * hidden_layers
-    if len(values) != hidden_layers:
-        raise ValueError(
-            f"expected one {name} for each of the {hidden_layers} hidden layers, got {len(values)}: {value!r}"
-        )
-    return values

@@ -1,0 +1,3 @@
+NUMBERS: dict[str, int]
+
+def register(capsule: object) -> str: ...

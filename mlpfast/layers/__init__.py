@@ -1,0 +1,40 @@
+"""Layers, as pure data: a file for each, and a row here. Registered means tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..activations import Activation
+from ..program import Program
+from .base import Layer
+from .dense import Dense
+
+__all__ = ["LAYERS", "Dense", "Layer", "lower"]
+
+#: Every layer by name.
+LAYERS: dict[str, type[Layer]] = {cls.name: cls for cls in (Dense,)}
+
+
+def lower(inputs: int, layers: Iterable[Layer]) -> Program:
+    """What layers lower themselves to, one after the other, for rows of so many inputs."""
+    program = Program()
+    value = program.value(inputs, Activation("identity"))
+    for number, layer in enumerate(layers):
+        value = layer.lower(program, value, number)
+    return program
+
+
+def one_for_each(name: str, value: Any, single: type | tuple[type, ...], hidden_layers: int) -> Sequence[Any]:
+    """One value for each hidden layer: `value` itself, or where it is of a `single` type, as often as needed."""
+    if isinstance(value, single):
+        return [value] * hidden_layers
+    try:
+        values = list(value)
+    except TypeError:  # neither; the layer says what it wants
+        return [value] * hidden_layers
+    if len(values) != hidden_layers:
+        raise ValueError(
+            f"expected one {name} for each of the {hidden_layers} hidden layers, got {len(values)}: {value!r}"
+        )
+    return values

@@ -1,0 +1,55 @@
+/*
+ * A layer of somebody else's: h = g(x + b), a vector of shifts. Compiled by layer_checks.py, it reaches the package as a
+ * PyCapsule. The sum over rows runs in their order, so its bits depend neither on threads nor on the instruction set.
+ */
+#include "mlpfast.h"
+
+#define AT(type, m, r, c) \
+    (((type *)(m).data)[(r) * (m).row_stride + (c) / nr * (m).panel_stride + (c) % nr])
+#define OF_BLOCK(m) ((mf_matrix){(char *)(m).data + block->shift, (m).row_stride, (m).panel_stride, (m).padded})
+
+#define DEFINE(type)                                                                                                    \
+    static void add_##type(mf_matrix x, const type *b, mf_matrix z, int64_t rows, int64_t columns, int64_t nr) {        \
+        for (int64_t r = 0; r < rows; r++)                                                                              \
+            for (int64_t c = 0; c < columns; c++) AT(type, z, r, c) = AT(type, x, r, c) + b[c];                         \
+    }                                                                                                                   \
+    static void sum_##type(mf_matrix delta, const mf_tile *tile, type *g, int64_t rows, int accumulate, int64_t nr) {   \
+        for (int64_t c = 0; c < tile->nj; c++) {                                                                        \
+            type sum = accumulate ? g[c] : 0;                                                                           \
+            for (int64_t r = 0; r < rows; r++) sum += AT(type, delta, r, tile->j0 + c);                                 \
+            g[c] = sum;                                                                                                 \
+        }                                                                                                               \
+    }
+DEFINE(float)
+DEFINE(double)
+
+static void forward(const mf_layer *layer, const mf_block *block) {
+    const mf_kernels *k = block->kernels;
+    const mf_value *in = layer->reads, *out = layer->makes;
+    const mf_matrix x = in->h.data ? OF_BLOCK(in->h) : block->x, h = OF_BLOCK(out->h);
+    const mf_matrix z = out->z.data ? OF_BLOCK(out->z) : h;
+    if (k->dtype == MF_FLOAT32) add_float(x, layer->tensors[0], z, block->rows, out->columns, k->nr);
+    else add_double(x, layer->tensors[0], z, block->rows, out->columns, k->nr);
+    if (out->activation == MF_SOFTMAX) k->softmax(z, h, block->rows, out->columns);
+    else k->activation(out->activation, out->alpha, z, h, block->rows, out->columns);
+}
+
+static void backward(const mf_layer *layer, const mf_block *block) {
+    const mf_kernels *k = block->kernels;
+    const mf_value *in = layer->reads;
+    if (in->delta.data == NULL) return;
+    const mf_matrix delta = OF_BLOCK(layer->makes->delta), saved = in->saves_z ? OF_BLOCK(in->z) : OF_BLOCK(in->h);
+    if (in->activation == MF_SOFTMAX) k->softmax_jvp(saved, delta, OF_BLOCK(in->delta), block->rows, in->columns);
+    else k->hadamard(in->activation, in->alpha, delta, saved, OF_BLOCK(in->delta), block->rows, in->columns);
+}
+
+static void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,
+                     int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count) {
+    (void)next, (void)ld, (void)updates, (void)soon, (void)count;
+    const int64_t nr = chunk->kernels->nr;
+    if (chunk->kernels->dtype == MF_FLOAT32) sum_float(layer->makes->delta, tile, g, chunk->rows, accumulate, nr);
+    else sum_double(layer->makes->delta, tile, g, chunk->rows, accumulate, nr);
+}
+
+const mf_layer_kind toy_layer = {
+    .version = MF_LAYER_KIND_VERSION, .name = "shift", .forward = forward, .backward = backward, .gradient = gradient};
