@@ -18,7 +18,7 @@ FLOORS = (
     {"_version", *PURE_DATA},
     {"core"},
     {"datasets", "validation"},
-    ON_CORE | {"_threadpoolctl", "callbacks", "progress"},
+    ON_CORE | {"_threadpoolctl", "callbacks", "progress", "rounding"},
 )
 TOP = len(FLOORS)
 
