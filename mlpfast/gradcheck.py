@@ -12,10 +12,10 @@ computational noise").
 Where a relu's, or an absolute error's, kink lies between p - h and p + h, the difference is wrong, not the gradient;
 and where the loss is strongly curved, h is too long. Both show: a shorter step then gives another difference. So a
 derivative that seems wrong is looked at again with h / 4, h / 16 ... h / 4096, and the first difference counts that the
-next one confirms: a wrong gradient is wrong at every step. Exactly at a kink, the one-sided differences disagree at
-each step, and all between them is right (Clarke, 1975, "Generalized gradients and applications"). Where pre-activations
-of several layers are exactly zero, even that need not hold: there is no derivative to agree with. A row of zeros does
-so while all biases are zero; with relu its derivatives, which are zero, still pass.
+next one confirms: a wrong gradient is wrong at every step. Exactly at a kink there is no derivative to agree with: all
+between the one-sided ones is right (Clarke, 1975, "Generalized gradients and applications"), and what the other side
+makes of the gradient counts as rounding. (It tells more to give inputs that make no pre-activation exactly zero, as a
+row of zeros does while all biases are zero.)
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def gradcheck(
     -----
     The relative error is ``|a - n| / max(|a|, |n|, floor)``, with a by backpropagation and n by differences. The floor
     keeps rounding errors from counting as relative errors of derivatives that are small by cancellation: it is
-    ``8 (u r + s / h) / tolerance``, with the roundoff u of the model's dtype, the step h, the standard error s of the
-    loss in float64, and u r that of a: r is about the size of all that was added up in a, root sum of squares.
+    ``8 (r + s / h) / tolerance``, with the standard errors r of a, in the model's dtype, and s of the loss, in float64,
+    and the step h. r is about the dtype's roundoff times the size of all that was added up in a.
 
     In a network that has not converged, a derivative that is wrong by 1e-4 of its tensor's norm is found in either
     dtype. Where training has converged, nearly all of the gradient has cancelled, and what rounding has left of it
@@ -162,7 +162,7 @@ def gradcheck(
     _, gradient = model.loss_and_gradient(X, y, loss, sample_weight=sample_weight, l1=l1, l2=l2)
     with np.errstate(all="ignore"):  # where the loss overflows, that is what the report says
         reference = _Reference(model, X, y, loss, sample_weight, l1, l2)
-        rounding = _DEVIATIONS * 0.5 * float(np.finfo(model.dtype).eps) * reference.backpropagation_error()
+        rounding = _DEVIATIONS * reference.backpropagation_error()
 
     names = [f"{kind}{i}" for i in range(len(model.layers)) for kind in "Wb"]
     shapes = [tensor.shape for pair in zip(model.weights, model.biases, strict=True) for tensor in pair]
@@ -264,7 +264,8 @@ class _Reference:
         return float((loss_above - loss_below) / (above - below)), float(abs(asymmetry))
 
     def backpropagation_error(self) -> NDArray[Any]:
-        """The standard error of backpropagation, of each derivative, in units of the roundoff."""
+        """The standard error of each derivative by backpropagation, in the model's dtype."""
+        roundoff = 0.5 * float(np.finfo(self.model.dtype).eps)
         float64 = np.dtype(np.float64)
         layers = [
             (W.astype(float64), b.astype(float64), layer.activation)
@@ -272,10 +273,10 @@ class _Reference:
         ]
         if self.fused:
             layers[-1] = (*layers[-1][:2], Activation("identity"))
-        rounding = gradient_rounding(layers, self._dense(), self._derivative_of_outputs, self._terms())
+        rounding = gradient_rounding(layers, self._dense(), self._derivative_of_outputs, self._terms(), roundoff)
         start = 0
         for W, b, _ in layers:
-            rounding[start : start + W.size] += (self.l1 + self.l2 * np.abs(W)).ravel()
+            rounding[start : start + W.size] += roundoff * (self.l1 + self.l2 * np.abs(W)).ravel()
             start += W.size + b.size
         return rounding
 
@@ -321,8 +322,8 @@ def _relative_error(reference: _Reference, index: int, a: float, rounding: float
     noise = _DEVIATIONS * reference.noise
     tiny = float(np.finfo(reference.model.dtype).tiny)
 
-    def error(n: float, noise: float, kink: float = 0.0) -> float:
-        relative = max(abs(a - n) - kink / 2, 0.0) / max(abs(a), abs(n), (rounding + noise) / tolerance, tiny)
+    def error(n: float, noise: float) -> float:
+        relative = abs(a - n) / max(abs(a), abs(n), (rounding + noise) / tolerance, tiny)
         return relative if np.isfinite(relative) else np.inf
 
     h = np.cbrt(_EPS64) * max(1.0, abs(reference.parameters[index]))
@@ -333,10 +334,11 @@ def _relative_error(reference: _Reference, index: int, a: float, rounding: float
     for _ in range(_STEPS - 1):
         shorter = h / _SHRINK
         confirming, asymmetry_there = reference.derivative(index, shorter)
-        # What curvature makes of it shrinks with the step.
-        kink = asymmetry_there if asymmetry_there > max(asymmetry / 2, noise / shorter) else 0.0
         unclear = noise / h + noise / shorter
         if abs(n - confirming) <= unclear:
-            return error(n, 2 * unclear, kink)  # what is wrong with n, and the noise of both, may have cancelled
+            # What curvature makes of the asymmetry shrinks with the step.
+            kink = asymmetry_there if asymmetry_there > max(asymmetry / 2, unclear) else 0.0
+            # What is wrong with n, and the noise of both, may have cancelled.
+            return error(n, 2 * unclear + kink / 2)
         n, asymmetry, h = confirming, asymmetry_there, shorter
-    return error(n, noise / h, asymmetry)  # there are kinks at each distance
+    return error(n, noise / h + asymmetry / 2)  # there are kinks at each distance

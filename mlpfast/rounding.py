@@ -4,7 +4,8 @@ A derivative does not tell how exact it can be: where it is a small sum of large
 So backpropagation is done once exactly, and some times with each intermediate result off by a random sign times the
 roundoff times the size of all that was added up in it: the spread of the outcomes is what rounding does to each
 derivative (Parker, 1997, "Monte Carlo arithmetic: exploiting randomness in floating-point arithmetic"). In half of the
-passes all rows have the same signs, as a constant that is not quite representable (1 / n, a slope) gives them.
+passes all rows have the same signs, as a constant that is not quite representable (1 / n, a slope) gives them. Where a
+pre-activation is zero to within rounding, the passes meet both sides of a kink, and the spread is the step there.
 """
 
 from __future__ import annotations
@@ -25,16 +26,14 @@ Layer: TypeAlias = tuple[Floats, Floats, Activation]
 Rounding: TypeAlias = Callable[[Floats, Floats], Floats]
 
 _PASSES = 8  # of each kind
-_UNIT = 2.0**-24  # the roundoff of float32: far above float64's, in which this is done, and still linear
-_ROWS = (
-    16  # so many are as good as exactly summed; the error of longer running sums grows with the root of their number
-)
+_TINY = 1e-200  # in place of an exact zero
+_ROWS = 16  # in a longer running sum the error grows, about with the root of their number
 
 
 def gradient_rounding(
-    layers: Sequence[Layer], X: Floats, derivative: Callable[[Floats], Floats], terms: Floats
+    layers: Sequence[Layer], X: Floats, derivative: Callable[[Floats], Floats], terms: Floats, roundoff: float
 ) -> Floats:
-    """The standard error of each derivative of a loss by backpropagation, in units of the roundoff.
+    """The standard error of each derivative of a loss by backpropagation.
 
     Parameters
     ----------
@@ -45,6 +44,8 @@ def gradient_rounding(
         The loss's derivative with respect to the outputs, a function of these: (n, m) to (n, m).
     terms : ndarray (n, m)
         The size of what is subtracted in that derivative, beside the outputs themselves.
+    roundoff : float
+        Of the dtype whose errors are estimated; all is computed in float64.
 
     Returns
     -------
@@ -57,17 +58,17 @@ def gradient_rounding(
         return 2.0 * rng.integers(2, size=shape) - 1.0
 
     def each_row(result: Floats, size: Floats) -> Floats:
-        return result + _UNIT * size * signs(result.shape)
+        return result + roundoff * size * signs(result.shape)
 
     def all_rows(result: Floats, size: Floats) -> Floats:
-        return result + _UNIT * size * signs(result.shape[-1:])
+        return result + roundoff * size * signs(result.shape[-1:])
 
     exact = _backpropagation(layers, X, derivative, terms, lambda result, size: result)
 
     def variance(rounding: Rounding) -> Floats:
         total = np.zeros(exact.shape)
         for _ in range(_PASSES):
-            total += ((_backpropagation(layers, X, derivative, terms, rounding) - exact) / _UNIT) ** 2
+            total += (_backpropagation(layers, X, derivative, terms, rounding) - exact) ** 2
         return total / _PASSES
 
     return np.sqrt(np.maximum(variance(each_row), variance(all_rows)))
@@ -80,7 +81,7 @@ def _backpropagation(
     h = X
     for W, b, g in layers:
         x = h
-        z = rounding(kernels.matmul_bias(x, W, b), kernels.matmul_bias(np.abs(x), np.abs(W), np.abs(b)))
+        z = rounding(kernels.matmul_bias(x, W, b), kernels.matmul_bias(np.abs(x), np.abs(W), np.abs(b)) + _TINY)
         h = kernels.activation(z, g)
         h = rounding(h, np.abs(h))
         passed.append((W, g, x, z, h))

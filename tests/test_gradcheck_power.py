@@ -86,12 +86,13 @@ def test_a_probability_that_rounds_to_one_passes():
     assert mf.gradcheck(model, [[1.0]], [0]).ok
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "selu"])
-def test_exactly_at_a_kink_all_between_the_one_sided_derivatives_is_right(activation):
-    """A row of zeros, and biases of zero: the natural case."""
-    model = mf.mlp([1, 8, 1], activation, dtype="float64", seed=0)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_exactly_at_a_kink_either_side_is_right(depth, activation, dtype):
+    """A row of zeros while all biases are zero."""
     X = np.linspace(-1, 1, 9)[:, None]
-    report = mf.gradcheck(model, X, np.sin(3 * X), "mse")
+    report = mf.gradcheck(mf.mlp([1, *[8] * depth, 1], activation, dtype=dtype, seed=0), X, np.sin(3 * X), "mse")
     assert report.ok, str(report)
 
 
