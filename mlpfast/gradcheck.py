@@ -41,6 +41,7 @@ __all__ = ["GradientReport", "TensorReport", "gradcheck"]
 _EPS64 = float(np.finfo(np.float64).eps)
 _SHRINK = 4  # of the step, where it may be too long
 _STEPS = 7
+_LINES = 8  # along which the noise of the loss is measured
 _ONE_HOT_ROWS = 256  # at most at a time
 _DEVIATIONS = 8  # standard errors that rounding may explain: 5.3 was the most in 2,000 random networks
 
@@ -142,9 +143,9 @@ def gradcheck(
     ``8 (r + s / h) / tolerance``, with the standard errors r of a, in the model's dtype, and s of the loss, in float64,
     and the step h. r is about the dtype's roundoff times the size of all that was added up in a.
 
-    In a network that has not converged, a derivative that is wrong by 1e-4 of its tensor's norm is found in either
-    dtype. Where training has converged, nearly all of the gradient has cancelled, and what rounding has left of it
-    limits what can be told.
+    What is wrong by less than ``8 (r + s / h)`` cannot be told from rounding. In a network that has not converged that
+    is mostly far less than 1e-4 of a tensor's norm, in either dtype; the more of the gradient training has cancelled,
+    or the more units are saturated, the less can be told.
 
     Examples
     --------
@@ -238,7 +239,7 @@ class _Reference:
         here = self.parameters.copy()
         rng = np.random.default_rng(0)
         thirds = []
-        for _ in range(_DEVIATIONS):
+        for _ in range(_LINES):
             step = rng.choice((-1e-10, 1e-10), here.size) * np.maximum(1.0, np.abs(here))
             values = []
             for i in range(4):
