@@ -82,7 +82,7 @@ class Activation:
         value = ACTIVATIONS[name] if alpha is None else real("alpha", alpha, at_least=0.0)
         if name not in _PARAMETRIC and value != 0.0:
             raise ValueError(f"expected no alpha for activation {name!r}, got {alpha!r}; it is for leaky_relu and elu")
-        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "name", str(name))  # not a subclass, such as numpy.str_
         object.__setattr__(self, "alpha", value)
 
     def __str__(self) -> str:

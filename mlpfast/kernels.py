@@ -157,6 +157,7 @@ def activation(z: ArrayLike, name: str | Activation, out: Floats | None = None) 
         return softmax(z, out)
     (z,) = _same_dtype(z=z)
     result = _result(out, z.shape, z.dtype)
+    z = _apart(z, result, in_place=True)
     _hadamard.activation(_rows("z", z), g.name, g.alpha, _rows("out", result))
     return result
 
@@ -192,7 +193,8 @@ def elementary(x: ArrayLike, name: str, out: Floats | None = None) -> Floats:
     if name not in _elementary.FUNCTIONS:
         raise unknown_name("function", name, _elementary.FUNCTIONS)
     (x,) = _same_dtype(x=x)
-    return _elementary.elementary(name, x, _result(out, x.shape, x.dtype))
+    result = _result(out, x.shape, x.dtype)
+    return _elementary.elementary(str(name), _apart(x, result, in_place=True), result)
 
 
 def saves(activation: str | Activation) -> Literal["z", "h"]:
@@ -243,6 +245,7 @@ def hadamard_delta(dh: ArrayLike, z_or_h: ArrayLike, activation: str | Activatio
     dh, saved = _same_dtype(dh=dh, z_or_h=z_or_h)
     _expect_shape("z_or_h", saved, dh.shape)
     result = _result(out, dh.shape, dh.dtype)
+    dh, saved = _apart(dh, result, in_place=True), _apart(saved, result)
     _hadamard.hadamard_delta(_rows("dh", dh), _rows("z_or_h", saved), g.name, g.alpha, _rows("out", result))
     return result
 
@@ -274,6 +277,7 @@ def softmax(z: ArrayLike, out: Floats | None = None) -> Floats:
     """
     (z,) = _same_dtype(z=z)
     result = _result(out, z.shape, z.dtype)
+    z = _apart(z, result, in_place=True)
     _softmax.softmax(_rows("z", z), _rows("out", result))
     return result
 
@@ -291,6 +295,7 @@ def log_softmax(z: ArrayLike, out: Floats | None = None) -> Floats:
     """
     (z,) = _same_dtype(z=z)
     result = _result(out, z.shape, z.dtype)
+    z = _apart(z, result, in_place=True)
     _softmax.log_softmax(_rows("z", z), _rows("out", result))
     return result
 
@@ -326,6 +331,7 @@ def softmax_jvp(s: ArrayLike, v: ArrayLike, out: Floats | None = None) -> Floats
     s, v = _same_dtype(s=s, v=v)
     _expect_shape("v", v, s.shape)
     result = _result(out, s.shape, s.dtype)
+    s, v = _apart(s, result), _apart(v, result, in_place=True)
     _softmax.softmax_jvp(_rows("s", s), _rows("v", v), _rows("out", result))
     return result
 
@@ -359,15 +365,23 @@ def softmax_jacobian(s: ArrayLike) -> Floats:
 
 
 def _same_dtype(**arrays: ArrayLike) -> tuple[Floats, ...]:
-    """The arguments as C-contiguous arrays of one dtype: float32 where all are, float64 where one is anything else."""
+    """The arguments as C-contiguous, aligned arrays of one dtype: float32 where all are, else float64."""
     converted = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in converted.items():
         if array.dtype.kind not in "fiub":
             raise TypeError(f"expected {name} to be real numbers, got dtype {array.dtype}")
-    float32 = all(array.dtype == np.float32 for array in converted.values())
+    float32 = all(array.dtype.newbyteorder("=") == np.float32 for array in converted.values())
     dtype = np.float32 if float32 else np.float64
     with np.errstate(all="ignore"):  # a cast rounds as it does, whatever the user has set
-        return tuple(np.asarray(array, dtype, order="C") for array in converted.values())
+        return tuple(np.require(array, dtype, ("C", "ALIGNED")) for array in converted.values())
+
+
+def _apart(array: Floats, result: Floats, in_place: bool = False) -> Floats:
+    """`array`, or a copy where it shares memory with the result; `in_place`: unless it is the very same memory."""
+    if not np.may_share_memory(array, result):  # exact, as both are contiguous
+        return array
+    same = array.size == result.size and array.ctypes.data == result.ctypes.data
+    return array if in_place and same else array.copy()
 
 
 def _rows(name: str, array: Floats) -> Floats:
@@ -389,6 +403,6 @@ def _result(out: Floats | None, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
         got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise ValueError(f"expected out to be a {dtype} array of shape {shape}, got {got}")
-    if not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError("expected out to be C-contiguous and writable")
+    if not out.flags.carray:
+        raise ValueError("expected out to be C-contiguous, aligned and writable, got an array that is not")
     return out

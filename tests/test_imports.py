@@ -19,7 +19,7 @@ FLOORS = (
     {"_version", *PURE_DATA},
     {"core"},
     {"_files", "datasets", "modelfile", "validation"},
-    ON_CORE | {"_threadpoolctl", "callbacks", "progress"},
+    ON_CORE | {"_threadpoolctl", "callbacks", "progress", "rounding"},
 )
 TOP = len(FLOORS)
 
