@@ -176,7 +176,7 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
 
 PACKAGE_ATTRIBUTES: dict[str, str] = {
     **_for("write Model(inputs, layers), or mlp(sizes)", "Sequential", "MLP", "Network", "NeuralNetwork"),
-    **_for("write Dense(units)", "Linear", "Layer"),
+    **_for("write Dense(units)", "Linear"),
     **_for("write Dense(units, dropout=...)", "Dropout"),
     **_for("the model has it: Model(inputs, layers)", "Input", "InputLayer"),
     **_for("write load(path)", "load_model"),

@@ -12,12 +12,13 @@ from libc.string cimport memcpy, memset
 from cpython.ref cimport Py_XDECREF
 
 from .data cimport dtype_of
+from .interrupts cimport look_up
 from .network cimport Network
 from .optimizers cimport rule_of
 from .optimizers import state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training
 from .results import EpochResult, NotFiniteError, NotFiniteParametersError
-from .step cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals, look_up, run_epoch, run_rows
+from .step cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals, run_epoch, run_rows
 from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
 from .table import LOSSES, METRICS
 
@@ -135,7 +136,7 @@ cdef class Engine:
         if gradient is None:
             gradient = np.empty_like(self.network.parameters)
         step.gradient = <char *> cnp.PyArray_DATA(gradient)
-        sums = self.sums_of(&step, rows)
+        _sums = self.sums_of(&step, rows)     # lives until the step is done
         step.schedule = &self.planned.plan.gradient
         if dropout_step >= 0:
             step.schedule, step.number = &self.planned.plan.step, dropout_step

@@ -81,4 +81,3 @@ ctypedef struct Step:
 
 cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil
 cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil
-cdef int look_up(Step *step) noexcept nogil

@@ -6,23 +6,19 @@ A batch of more rows than the arena holds goes through its phases chunk by chunk
 vector, element by element in the order of the rows, which gives the bits of one large arena.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
-from cpython.ref cimport Py_INCREF
 from libc.math cimport isfinite
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from .data cimport from_row
 from .hadamard cimport activate, propagate
 from .layers.block cimport of_block, saved
 from .optimizers cimport at_step
+from .interrupts cimport listen, look_up
 from .plan cimport AHEAD, OTHER_RULE, WEIGHT_RULE, threads_for
 from .table cimport (
     MF_OK, MF_OUT_OF_RANGE, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_value,
     parallel_for, set_float_mode,
 )
 from .tile cimport add_penalties, refresh_all, take_tile
-
-cdef double SECONDS_BETWEEN_SIGNAL_CHECKS = 0.05
 
 
 cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
@@ -70,8 +66,7 @@ cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil:
 cdef void begin(Step *step, Totals *totals) noexcept nogil:
     cdef int m
     step.float_mode = flush_denormals()
-    if step.next_signal_check == 0:
-        step.next_signal_check = now() + SECONDS_BETWEEN_SIGNAL_CHECKS
+    listen(step)
     totals.steps = totals.rows = 0
     totals.weight = totals.loss = totals.batch_losses = totals.penalty = 0
     for m in range(MAX_METRICS):
@@ -231,27 +226,3 @@ cdef void weigh(Step *step, int64_t first, int64_t rows) noexcept nogil:
             if <uint64_t> row < <uint64_t> step.source.rows:     # else `gather` will report it
                 step.weight += weights[row]
     step.scale = 1 / step.weight if step.weight > 0 else 0
-
-
-cdef int look_up(Step *step) noexcept nogil:
-    """Whether to go on: signals every now and then, and the deadline."""
-    cdef double time = now()
-    if time > step.next_signal_check:
-        step.next_signal_check = time + SECONDS_BETWEEN_SIGNAL_CHECKS
-        set_float_mode(step.float_mode)
-        with gil:
-            try:
-                PyErr_CheckSignals()
-            except BaseException as error:
-                Py_INCREF(error)
-                step.error = <PyObject *> error
-        flush_denormals()
-        if step.error != NULL:
-            return INTERRUPTED
-    return DEADLINE if 0 < step.deadline < time else DONE
-
-
-cdef double now() noexcept nogil:
-    cdef timespec t
-    clock_gettime(CLOCK_MONOTONIC, &t)
-    return t.tv_sec + 1e-9 * t.tv_nsec
