@@ -149,8 +149,20 @@ static int gather(const void *source, int source_dtype, int64_t ld, const int64_
     }
 }
 
-static int gather_csr(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
-                      int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) {
+INLINE int64_t index_at(const void *indices, int index64, int64_t i) {
+    return index64 ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
+}
+
+/* Where a row's entries begin and end. None, where that would be beyond the stored ones. */
+INLINE int find_entries(const mf_csr *x, int64_t row, int64_t *begin, int64_t *end) {
+    const int64_t first = index_at(x->offsets, x->index64, row), last = index_at(x->offsets, x->index64, row + 1);
+    const int inside = 0 <= first && first <= last && last <= x->stored;
+    *begin = inside ? first : 0;
+    *end = inside ? last : 0;
+    return inside ? MF_OK : MF_OUT_OF_RANGE;
+}
+
+static int gather_csr(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) {
     const int64_t padded_rows = (rows + MR - 1) / MR * MR;
     real not_finite = 0; /* becomes NaN */
     int status = MF_OK;
@@ -158,20 +170,16 @@ static int gather_csr(const void *values, int source_dtype, const void *columns,
         for (int64_t r = 0; r < padded_rows; r++)
             UNROLL for (int v = 0; v < NR; v += LANES) vstore(at(out, r, c) + v, vset(0));
     for (int64_t r = 0; r < rows; r++) {
-        const int64_t row = index ? index[r] : r;
-        const int64_t begin = index64 ? ((const int64_t *)offsets)[row] : ((const int32_t *)offsets)[row];
-        const int64_t end = index64 ? ((const int64_t *)offsets)[row + 1] : ((const int32_t *)offsets)[row + 1];
-        const int inside = 0 <= begin && begin <= end && end <= stored;
-        if (!inside) status = MF_OUT_OF_RANGE;
-        for (int64_t i = begin; i < end && inside; i++) {
-            const int64_t c = index64 ? ((const int64_t *)columns)[i] : ((const int32_t *)columns)[i];
-            const real value = element(values, source_dtype, i);
+        int64_t begin, end;
+        status |= find_entries(x, index ? index[r] : r, &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t c = index_at(x->columns, x->index64, i);
             if ((uint64_t)c >= (uint64_t)cols) {
                 status = MF_OUT_OF_RANGE;
                 break;
             }
             real *sum_of_duplicates = at(out, r, c);
-            *sum_of_duplicates += value;
+            *sum_of_duplicates += element(x->values, x->dtype, i);
             not_finite += *sum_of_duplicates * 0;
         }
     }

@@ -51,6 +51,7 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
 #include "products.inl"
 #include "row.inl"
 #include "data.inl"
+#include "sparse.inl"
 #include "columns.inl"
 #include "rowwise.inl"
 #include "losses.inl"
@@ -93,6 +94,10 @@ const mf_kernels MF_THIS_TABLE = {
     .unpack = unpack,
     .gather = gather,
     .gather_csr = gather_csr,
+    .matmul_bias_csr = matmul_bias_csr,
+    .count_csr = count_csr,
+    .place_csr = place_csr,
+    .weight_gradient_csr = weight_gradient_csr,
     .activation = activation,
     .hadamard = hadamard,
     .dropout = dropout,

@@ -66,6 +66,26 @@ typedef struct {
     int padded;
 } mf_matrix;
 
+/* CSR rows: row i has values[offsets[i]:offsets[i + 1]] in columns[...]. They are the caller's, who may change them at any
+ * time: whoever reads an offset or a column looks at it. */
+typedef struct {
+    const void *values; /* (stored,) of any mf_dtype */
+    const void *columns; /* (stored,) */
+    const void *offsets; /* (rows + 1,) */
+    int64_t stored;
+    int32_t dtype;   /* of values */
+    int32_t index64; /* columns and offsets are int64, else int32 */
+} mf_csr;
+
+/* The stored entries of some rows by bands of columns; those of a band are in the order of the rows. */
+typedef struct {
+    int64_t width;             /* columns of a band */
+    int64_t *starts;           /* (bands + 1,): place of each band's first entry, and of what follows the last */
+    int64_t *ends;             /* (bands,), while they are filled: of what follows a band's latest entry */
+    int32_t *rows, *columns;   /* of each entry; columns are the band's own */
+    void *values;              /* of the table's dtype */
+} mf_bands;
+
 /* What a row's output is compared with. `rows` maps a batch's row to a row of `dense` and `weights`. */
 typedef struct {
     const void *dense;     /* (n, outputs) row-major, of the table's dtype; or NULL */
@@ -134,10 +154,26 @@ typedef struct {
      * ahead of time; index[0:known] may be read. */
     int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
                   int64_t cols, mf_matrix out);
-    /* The same from CSR rows; column indices within a row may come in any order, duplicates add. Nothing is read or
-     * written beyond the `stored` values and the columns, whatever offsets and columns say: that is MF_OUT_OF_RANGE. */
-    int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
-                      int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
+    /* The same from CSR rows, in which column indices may come in any order, and duplicates add. Nothing is read or
+     * written beyond the arrays, whatever offsets and columns say: that is MF_OUT_OF_RANGE. */
+    int (*gather_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
+
+    /* --- sparse.inl: products over stored entries, the bits of products.inl where the right side is finite. What is not as
+     * it should be, or not finite, is the mf_status that is returned; nothing beyond the arrays is read or written --- */
+
+    /* z = x W + b for the rows `index` (or the first ones, if NULL) of x, whose columns ascend in each row. w (k + 1, n) is
+     * row-major with the bias as its last row, and nr elements are readable beyond its end. z is padded. */
+    int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w, mf_matrix z,
+                           int64_t n);
+    /* Adds the number of entries of some rows in each band to ends[band]. */
+    int (*count_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t columns, const mf_bands *bands);
+    /* Places the entries of some rows, `first` and on, behind those that their bands have, as far as there is room. */
+    int (*place_csr)(const mf_csr *x, const int64_t *index, int64_t first, int64_t rows, int64_t columns,
+                     const mf_bands *bands);
+    /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += x^T delta. These ni columns of x are whole bands, or the last one.
+     * j0 is a multiple of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
+    void (*weight_gradient_csr)(const mf_bands *x, mf_matrix delta, void *g, int64_t ld, int64_t i0, int64_t ni,
+                                int64_t j0, int64_t nj, int accumulate, const mf_soon *soon, int64_t count);
 
     /* --- elementwise.inl --- */
     void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
@@ -202,9 +238,13 @@ typedef struct {
     int64_t rows;
     int64_t first;       /* the number of its first row in the batch */
     ptrdiff_t shift;     /* bytes from the beginning of the values' matrices to its rows */
-    mf_matrix x;         /* its rows of value 0 */
+    mf_matrix x;         /* its rows of value 0; or, for kinds that read them so, CSR: */
+    const mf_csr *csr;   /* or NULL */
+    const int64_t *index;  /* of the block's rows in it; or NULL: they are its first ones */
+    const mf_bands *bands; /* of a chunk: its entries, for the gradient */
     uint64_t seed, step; /* of what is drawn at random */
     int32_t *findings;   /* of the chunk that it belongs to */
+    int32_t *bad;        /* flags of mf_status: what is wrong with the rows */
 } mf_block;
 
 /* Rows i0..i0+ni and columns j0..j0+nj of a layer's tensor, whose rows have ld columns; vectors are one row. */
@@ -222,6 +262,7 @@ typedef struct mf_layer mf_layer;
 typedef struct {
     int32_t version; /* MF_LAYER_KIND_VERSION */
     const char *name;
+    int reads_csr; /* value 0, where the block has it so, in `forward` and `gradient`; it reads `w` then where it lies */
     /* The way forward: makes its value's h, and z where that has data, from the value that it reads. */
     void (*forward)(const mf_layer *layer, const mf_block *block);
     /* The way back: from its value's delta to that of the value that it reads, g' included, where that has data. */
@@ -241,7 +282,8 @@ struct mf_layer {
     const mf_layer_kind *kind;
     const mf_value *reads, *makes;
     const void *tensors[MF_MOST_TENSORS]; /* in the flat vector, row-major; they change between steps */
-    mf_matrix w, wt; /* a weight matrix with the bias as its last row, and its transpose, as the products read them */
+    mf_matrix w, wt; /* a weight matrix with the bias as its last row, and its transpose, as the products read them; `w`
+                      * may be the flat vector's own */
     double number;   /* the one that the kind takes, such as a rate */
     uint32_t stream; /* of random numbers */
 };

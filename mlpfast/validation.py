@@ -34,7 +34,7 @@ __all__ = [
 
 
 class CSR(NamedTuple):
-    """Sparse rows: row i has ``values[offsets[i]:offsets[i+1]]`` at ``columns[...]``; repeated columns add up."""
+    """Sparse rows: row i has ``values[offsets[i]:offsets[i+1]]`` in ``columns[...]``, which ascend; none repeats."""
 
     values: NDArray[Any]  # (stored,) float32, float64 or uint8
     columns: NDArray[Any]  # (stored,) int32 or int64
@@ -515,4 +515,31 @@ def _as_csr(X: Any, n_features: int, dtype: np.dtype[Any], name: str, cast: bool
     if first is not None:
         row = int(np.searchsorted(offsets, first, side="right")) - 1
         raise _not_finite(stored[first], dtype, f"row {row}, column {columns[first]}", shape, name, _MISSING)
-    return CSR(_native(stored, dtype, cast), columns, offsets)
+    rows = CSR(_native(stored, dtype, cast), columns, offsets)
+    return rows if _ascends(rows) else _sorted(rows, dtype, name, shape)
+
+
+def _ascends(X: CSR) -> bool:
+    """Whether the columns ascend within each row, without repetition."""
+    ascends = X.columns[1:] > X.columns[:-1]
+    begins = X.offsets[1:-1]  # of all rows but the first: the column before is of another row
+    ascends[begins[(begins > 0) & (begins < len(X.columns))] - 1] = True
+    return bool(ascends.all())
+
+
+def _sorted(X: CSR, dtype: np.dtype[Any], name: str, shape: str) -> CSR:
+    """A copy whose columns ascend; repeated ones are added up in `dtype`, in their order."""
+    row_of = np.repeat(np.arange(n_rows(X)), np.diff(X.offsets))
+    order = np.lexsort((X.columns, row_of))
+    columns, row_of = X.columns[order], row_of[order]
+    new = np.append(True, (columns[1:] != columns[:-1]) | (row_of[1:] != row_of[:-1]))
+    columns, row_of = columns[new], row_of[new]
+    values = np.zeros(len(columns), dtype)
+    with _QUIET():
+        np.add.at(values, np.cumsum(new) - 1, X.values[order].astype(dtype))
+    first = _first_not_finite(values, dtype)
+    if first is not None:
+        place = f"row {row_of[first]}, column {columns[first]}, where repeated entries add up"
+        raise _not_finite(values[first], dtype, place, shape, name)
+    offsets = np.append(0, np.cumsum(np.bincount(row_of, minlength=n_rows(X)))).astype(X.offsets.dtype)
+    return CSR(values, columns, offsets)

@@ -73,6 +73,7 @@ ALLOCATIONS = """
     import ctypes, json
     import numpy as np
     import mlpfast as mf
+    from mlpfast.validation import CSR
 
     count = ctypes.CDLL(None).malloc_count
     count.restype = ctypes.c_long
@@ -82,18 +83,21 @@ ALLOCATIONS = """
             for optimizer in (mf.SGD(0.01), mf.Adam(0.001)):
                 rng = np.random.default_rng(0)
                 X, y = rng.normal(size=(1000, sizes[0])), rng.integers(5, size=1000).astype(np.int32)
+                columns, each = np.tile(np.arange(0, sizes[0], 5), 1000), sizes[0] // 5
+                sparse = CSR(rng.normal(size=len(columns)), columns, np.arange(0, 1000 * each + 1, each))
                 model = mf.mlp(sizes, "gelu", "softmax", dropout=0.1)
                 trainer = mf.Trainer(
                     model, optimizer=optimizer, batch_size=batch_size, n_threads=n_threads, metrics=["accuracy"], l2=0.1
                 )
-                counts = []
-                for passes in (40, 40, 400):  # so that NumPy's cache of small arrays has no part in it
-                    order = np.tile(np.arange(1000), passes)
-                    before = count()
-                    result = trainer.run_epoch(X, y, order=order)
-                    counts.append(count() - before)
-                    assert result.status == "ok" and result.rows == 1000 * passes
-                found[f"{sizes} {optimizer.name} {n_threads} threads"] = counts
+                for kind, rows in (("dense", X), ("sparse", sparse)):
+                    counts = []
+                    for passes in (40, 40, 400):  # so that NumPy's cache of small arrays has no part in it
+                        order = np.tile(np.arange(1000), passes)
+                        before = count()
+                        result = trainer.run_epoch(rows, y, order=order)
+                        counts.append(count() - before)
+                        assert result.status == "ok" and result.rows == 1000 * passes
+                    found[f"{kind} {sizes} {optimizer.name} {n_threads} threads"] = counts
     print(json.dumps(found))
 """
 

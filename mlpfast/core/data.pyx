@@ -52,6 +52,22 @@ cdef int dtype_of(object array) except -1:
     raise TypeError(f"expected an array of float32, float64 or uint8, got {array.dtype}")
 
 
+cdef mf_csr csr_of(values, columns, offsets) except *:
+    """A CSR triple of arrays, which the caller holds; columns and offsets are int32 or int64."""
+    cdef mf_csr x
+    for name, array in (("values", values), ("columns", columns), ("offsets", offsets)):
+        if array.ndim != 1 or not (array.flags.c_contiguous and array.flags.aligned):
+            raise ValueError(f"X: expected {name} of CSR rows as a contiguous vector, got shape {array.shape}")
+    if columns.dtype != offsets.dtype or columns.dtype not in (np.int32, np.int64):
+        raise ValueError(
+            f"X: expected columns and offsets both int32 or both int64, got {columns.dtype} and {offsets.dtype}"
+        )
+    x.values, x.columns, x.offsets = cnp.PyArray_DATA(values), cnp.PyArray_DATA(columns), cnp.PyArray_DATA(offsets)
+    x.stored = min(values.shape[0], columns.shape[0])
+    x.dtype, x.index64 = dtype_of(values), offsets.dtype.itemsize == 8
+    return x
+
+
 cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil:
     cdef mf_matrix m
     m.data, m.row_stride, m.panel_stride, m.padded = data, ld, kernels.nr, 0

@@ -11,13 +11,14 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 from cpython.ref cimport Py_XDECREF
 
-from .data cimport dtype_of
+from .data cimport csr_of, dtype_of
 from .interrupts cimport look_up
 from .network cimport Network
 from .optimizers cimport rule_of
 from .optimizers import state_slots
-from .plan cimport MAX_METRICS, Planned, plan_training
+from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import EpochResult, NotFiniteError, NotFiniteParametersError
+from .sparse cimport room_for_entries
 from .step cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals, run_epoch, run_rows
 from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
 from .table import LOSSES, METRICS
@@ -47,7 +48,10 @@ cdef class Engine:
 
     cdef readonly Network network
     cdef readonly int64_t batch_rows
-    cdef Planned planned
+    cdef Planned dense, csr     # plans for such rows, each made when it is needed
+    cdef tuple settings         # of both
+    cdef bint takes_csr
+    cdef object entries         # memory for those of a chunk of CSR rows
     cdef bint penalty_over_weights
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
 
@@ -56,8 +60,9 @@ cdef class Engine:
         if batch_rows < 1:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
-        self.planned = plan_training(network.program, network.kernels, network.flat, LOSSES[loss], loss_parameter, label_smoothing,
-                                     batch_rows, thread_limit(n_threads), seed)
+        self.settings = LOSSES[loss], loss_parameter, label_smoothing, batch_rows, thread_limit(n_threads), seed
+        program = network.program
+        self.takes_csr = all([takes_csr(program, program.schedule(name)) for name in ("step", "evaluation")])
 
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double learning_rate, *, order=None,
                   int epochs=1, double l1=0.0, double l2=0.0, metrics=(), int64_t max_steps=-1, double deadline=0.0):
@@ -101,13 +106,15 @@ cdef class Engine:
                 step.slots[slot] = state_data + slot * slot_bytes
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
-        if sums is None and self.batch_rows > self.planned.plan.capacity:
+        if sums is None and self.batch_rows > step.plan.capacity:
             gradient = np.empty_like(self.network.parameters)
             step.gradient = <char *> cnp.PyArray_DATA(gradient)
         if self.kept is None or self.kept.shape[0] != slots + 1:
             self.kept = np.empty((slots + 1, self.network.n_parameters), self.network.parameters.dtype)
         step.rule, step.learning_rate, step.deadline = rule_of(optimizer), learning_rate, deadline
-        step.schedule, step.number, step.state_from = &self.planned.plan.step, counts[0], counts[2]
+        step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
+        if step.plan.reads_csr:
+            self.entries = room_for_entries(&step, rows, self.batch_rows, self.entries)
         cdef char *kept = <char *> cnp.PyArray_DATA(self.kept)
         cdef int status
         with nogil:
@@ -137,9 +144,11 @@ cdef class Engine:
             gradient = np.empty_like(self.network.parameters)
         step.gradient = <char *> cnp.PyArray_DATA(gradient)
         _sums = self.sums_of(&step, rows)     # lives until the step is done
-        step.schedule = &self.planned.plan.gradient
+        step.schedule = &step.plan.gradient
         if dropout_step >= 0:
-            step.schedule, step.number = &self.planned.plan.step, dropout_step
+            step.schedule, step.number = &step.plan.step, dropout_step
+        if step.plan.reads_csr:
+            self.entries = room_for_entries(&step, rows, rows, self.entries)
         with nogil:
             status = run_rows(&step, rows, &totals)
         result = self.result(status, &step, &totals, (), X, y, None)
@@ -153,7 +162,7 @@ cdef class Engine:
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, None, l1, l2, metrics)
         cdef int status
-        step.schedule = &self.planned.plan.evaluation
+        step.schedule = &step.plan.evaluation
         with nogil:
             status = run_rows(&step, rows, &totals)
         result = self.result(status, &step, &totals, metrics, X, y, None)
@@ -163,23 +172,34 @@ cdef class Engine:
 
     # --- from arrays to a step ---
 
+    cdef Planned planned(self, bint csr):
+        """The plan for CSR rows, or for dense ones."""
+        cdef Planned planned = self.csr if csr else self.dense
+        if planned is None:
+            loss, parameter, smoothing, batch_rows, threads, seed = self.settings
+            planned = plan_training(self.network.program, self.network.kernels, self.network.flat, csr, loss, parameter,
+                                    smoothing, batch_rows, threads, seed)
+            if csr:
+                self.csr = planned
+            else:
+                self.dense = planned
+        return planned
+
     cdef int64_t begin(self, Step *step, X, y, sample_weight, order, double l1, double l2, metrics) except -1:
         """Point the step at the caller's arrays, which the caller holds. Returns how many rows it goes through.
 
         Shapes and dtypes are looked at here. What the arrays say about each other is looked at as they are read.
         """
         memset(step, 0, sizeof(Step))
+        cdef Planned planned = self.planned(self.takes_csr and isinstance(X, tuple))
         cdef int64_t inputs = self.network.inputs, outputs = self.network.outputs, rows
-        step.plan = &self.planned.plan
+        step.plan = &planned.plan
         step.parameters, step.l1, step.l2 = self.network.flat, l1, l2
         step.penalty_over_weights = self.penalty_over_weights
         if isinstance(X, tuple):
             values, columns, offsets = X
             rows = offsets.shape[0] - 1
-            step.source.dtype, step.source.values = dtype_of(values), cnp.PyArray_DATA(values)
-            step.source.columns, step.source.offsets = cnp.PyArray_DATA(columns), cnp.PyArray_DATA(offsets)
-            step.source.index64 = offsets.dtype.itemsize == 8
-            step.source.stored = min(values.shape[0], columns.shape[0])
+            step.source.csr = csr_of(values, columns, offsets)
         elif X.ndim != 2 or X.shape[1] != inputs or not X.flags.c_contiguous:
             raise ValueError(f"X: expected a C-contiguous array (rows, {inputs}), got shape {X.shape}")
         else:
@@ -207,7 +227,7 @@ cdef class Engine:
                     f"sample_weight: expected float64 ({rows},), got {sample_weight.dtype} {sample_weight.shape}"
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
-        step.targets.smoothing = self.planned.plan.label_smoothing
+        step.targets.smoothing = step.plan.label_smoothing
         step.n_metrics = len(metrics)
         if step.n_metrics > MAX_METRICS:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
@@ -301,5 +321,5 @@ def out_of_range(X, y, order, int64_t inputs, int64_t classes):
     if y.ndim == 1 and (y.min() < 0 or y.max() >= classes):
         return f"y: expected class indices from 0 to {classes - 1}, got {y.min()} to {y.max()}"
     if isinstance(X, tuple):
-        return f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape"
+        return f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, or out of order"
     return "X, y and order: expected arrays that nobody changes while they are read"

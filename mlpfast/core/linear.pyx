@@ -46,6 +46,25 @@ cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix d
     kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate, skip_zeros, soon, count)
 
 
+cdef int matmul_bias_csr(const mf_kernels *kernels, const mf_csr *x, const int64_t *index, const void *w, mf_matrix z,
+                         mf_matrix h, int64_t rows, int64_t fan_in, int64_t units, int activation,
+                         double alpha) noexcept nogil:
+    """z = x W + b for rows `index` of x, h = g(z); w is row-major with b as its last row. Returns an mf_status."""
+    if z.data == NULL:
+        z = h
+    cdef int status = kernels.matmul_bias_csr(x, index, rows, fan_in, w, z, units)
+    if activation != MF_IDENTITY or z.data != h.data:
+        activate(kernels, activation, alpha, z, h, rows, units)
+    return status
+
+
+cdef void weight_gradient_csr(const mf_kernels *kernels, const mf_bands *x, mf_matrix delta, void *dw, int64_t ld,
+                              int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate, const mf_soon *soon,
+                              int64_t count) noexcept nogil:
+    """dw[i0:i0+ni, j0:j0+nj] = x^T delta, or += where batches are summed, over the stored entries in bands."""
+    kernels.weight_gradient_csr(x, delta, dw, ld, i0, ni, j0, nj, accumulate, soon, count)
+
+
 cdef void bias_gradient(const mf_kernels *kernels, mf_matrix delta, void *db, int64_t rows, int64_t j0, int64_t nj,
                         bint accumulate) noexcept nogil:
     """db[j0:j0+nj] = the column sums of delta, or += where batches are summed."""

@@ -1,5 +1,5 @@
 from libc.stdint cimport int32_t, int64_t
-from .table cimport mf_kernels, mf_layer, mf_tile, mf_value
+from .table cimport mf_csr, mf_kernels, mf_layer, mf_tile, mf_value
 
 # One call of predict on many rows.
 ctypedef struct Rows:
@@ -7,25 +7,24 @@ ctypedef struct Rows:
     int n_layers
     const mf_layer *layers
     const mf_value *output
-    const char *x
+    const char *x             # or NULL for CSR rows
     int x_dtype
     int64_t x_ld
-    const void *values        # of CSR rows, in place of x
-    const void *columns
-    const void *offsets
-    int64_t stored
-    int index64
+    mf_csr csr
+    double work               # multiply-adds of all rows
     char *out
     int64_t rows, inputs
     int64_t first             # row of the piece at hand; it ends before `end`
     int64_t end
     int64_t share             # rows of a share
     int64_t block_rows
-    bint in_place             # the first layer reads rows where they lie, but for the last ones
+    bint reads_csr            # the first layer reads CSR rows where they lie
+    bint in_place             # the first layer reads dense rows where they lie, but for the last ones
+    int64_t x_rows            # of a block, at most
     char *scratch             # (shares, scratch_size)
     int64_t scratch_size
     char *x_scratch           # (shares, x_size), or (1, x_size) if in place
-    int64_t x_size
+    int64_t x_size            # 0 for CSR rows that are read where they lie
     int32_t bad               # flags of mf_status
 
 
@@ -34,6 +33,7 @@ cdef class Network:
     cdef const mf_kernels *kernels
     cdef char *flat
     cdef int typenum
+    cdef bint takes_csr       # the layers that read the data do
     cdef list held
     cdef mf_value *values
     cdef const mf_value *output_value
@@ -50,4 +50,4 @@ cdef class Network:
     cdef int predict_row(self, const void *x, void *out) noexcept nogil
     cdef object output(self, object out, int64_t rows)
     cdef object predict_rows(self, Rows *job, int64_t rows, object out, tuple read, object n_threads)
-    cdef object packed_layers(self)
+    cdef object packed_layers(self, bint reads_csr)

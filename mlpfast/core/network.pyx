@@ -5,12 +5,12 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.string cimport memcpy
-from .data cimport dtype_of, panels, panels_size, row_major
+from .data cimport csr_of, dtype_of, panels, panels_size, row_major
 from .data import aligned_zeros, has_slack
-from .plan cimport reserve, set_layers, set_tile, set_values
+from .plan cimport reserve, set_layers, set_tile, set_values, takes_csr
 from .table cimport (
-    MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_matrix, mf_raise, mf_raised,
-    parallel_for, thread_limit,
+    MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix, mf_raise,
+    mf_raised, parallel_for, thread_limit,
 )
 from .results import NotFiniteError
 
@@ -39,14 +39,19 @@ cdef void predict_share(void *context, int64_t i) noexcept nogil:
     cdef int64_t row = job.first + i * job.share, end = min(row + job.share, job.end)
     cdef mf_matrix h = job.output.h     # an offset
     cdef mf_block block
+    cdef mf_csr csr
     cdef int l
-    block.kernels, block.first = kernels, 0
+    block.kernels, block.first, block.bad = kernels, 0, &job.bad
+    block.csr, block.index = &csr if job.reads_csr else NULL, NULL
     block.shift = <Py_ssize_t> (job.scratch + i * job.scratch_size)
     h.data = <char *> h.data + block.shift
     while row < end:
         block.rows = min(job.block_rows, end - row)
-        block.x = panels(kernels, job.x_scratch + (0 if job.in_place else i * job.x_size), job.block_rows)
-        mf_raise(&job.bad, take_rows(job, row, block.rows, &block.x))
+        if job.reads_csr:
+            csr = csr_from(job, row)
+        else:
+            block.x = panels(kernels, job.x_scratch + (0 if job.in_place else i * job.x_size), job.x_rows)
+            mf_raise(&job.bad, take_rows(job, row, block.rows, &block.x))
         for l in range(job.n_layers):
             layer = &job.layers[l]
             layer.kind.forward(layer, &block)
@@ -59,15 +64,22 @@ cdef int take_rows(const Rows *job, int64_t row, int64_t n, mf_matrix *x) noexce
     """Rows [row, row + n): where they lie or, copied, in the panels `x`. Returns an mf_status."""
     cdef const mf_kernels *kernels = job.kernels
     cdef const char *source
-    if job.offsets != NULL:
-        return kernels.gather_csr(job.values, job.x_dtype, job.columns,
-                                  <const char *> job.offsets + row * (8 if job.index64 else 4), job.index64,
-                                  job.stored, NULL, n, job.inputs, x[0])
+    cdef mf_csr csr
+    if job.x == NULL:
+        csr = csr_from(job, row)
+        return kernels.gather_csr(&csr, NULL, n, job.inputs, x[0])
     source = job.x + row * job.x_ld * itemsize(job.x_dtype)
     if job.in_place and n == job.block_rows and row + n < job.rows:     # else vectors might be read beyond the last row
         x[0] = row_major(kernels, <void *> source, job.x_ld)
         return MF_OK if kernels.all_finite(source, n * job.inputs) else MF_NOT_FINITE
     return kernels.gather(source, job.x_dtype, job.x_ld, NULL, n, job.rows - row, job.inputs, x[0])
+
+
+cdef mf_csr csr_from(const Rows *job, int64_t row) noexcept nogil:
+    """The rows from `row` on."""
+    cdef mf_csr csr = job.csr
+    csr.offsets = <const char *> csr.offsets + row * (8 if csr.index64 else 4)
+    return csr
 
 
 cdef int64_t itemsize(int dtype) noexcept nogil:
@@ -92,6 +104,7 @@ cdef class Network:
                 f"parameters: expected aligned_zeros({self.n_parameters}), got an array of shape {parameters.shape}"
             )
         schedule = program.schedule("prediction")
+        self.takes_csr = takes_csr(program, schedule)
         self.inputs, self.outputs = program.values[0].columns, program.values[schedule.output].columns
         self.held = []
         self.place_values(program, schedule)
@@ -192,14 +205,18 @@ cdef class Network:
         if typenum != self.typenum and typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_UINT8):
             return None
         out = self.output(out, rows)
-        if rows == 1 and typenum == self.typenum and self.row_by_row:
+        # A cast takes less than to copy the row into panels, which are of several rows.
+        if rows == 1 and typenum != self.typenum and self.row_by_row:
+            with np.errstate(over="ignore", under="ignore"):
+                X, typenum = X.astype(self.parameters.dtype), self.typenum
+        if rows == 1 and self.row_by_row:
             status = self.predict_row(cnp.PyArray_DATA(X), cnp.PyArray_DATA(out))
             if status == MF_NOT_FINITE:
                 raise NotFiniteError
             return out
         cdef Rows job
-        job.offsets = NULL
         job.x, job.x_dtype, job.x_ld = <const char *> cnp.PyArray_DATA(X), dtype_of(X), self.inputs
+        job.reads_csr, job.work = False, rows * <double> self.n_parameters
         return self.predict_rows(&job, rows, out, (X,), n_threads)
 
     def predict_csr(self, triple, out=None, n_threads=None):
@@ -208,10 +225,11 @@ cdef class Network:
         cdef Rows job
         cdef int64_t rows = offsets.shape[0] - 1
         out = self.output(out, rows)
-        job.x_dtype, job.x, job.x_ld = dtype_of(values), NULL, 0
-        job.values, job.columns = cnp.PyArray_DATA(values), cnp.PyArray_DATA(columns)
-        job.offsets, job.index64 = cnp.PyArray_DATA(offsets), offsets.dtype.itemsize == 8
-        job.stored = min(values.shape[0], columns.shape[0])
+        job.x, job.x_dtype, job.x_ld, job.csr = NULL, 0, 0, csr_of(values, columns, offsets)
+        job.reads_csr, job.work = self.takes_csr, rows * <double> self.n_parameters
+        cdef double units = self.layers[0].makes.columns
+        if job.reads_csr:
+            job.work += (job.csr.stored - rows * <double> self.inputs) * units
         return self.predict_rows(&job, rows, out, tuple(triple), n_threads)
 
     cdef object output(self, object out, int64_t rows):
@@ -238,11 +256,10 @@ cdef class Network:
         cdef const mf_kernels *kernels = self.kernels
         cdef int threads = thread_limit(n_threads)
         cdef int64_t piece, blocks, shares, x_areas, size
-        cdef double work = rows * <double> self.n_parameters
-        if work < 2 * WORTH_A_THREAD:
+        if job.work < 2 * WORTH_A_THREAD:
             threads = 1
         # A piece at a time, with a look at signals after each.
-        piece = min(rows, max(1, <int64_t> (PIECE / self.n_parameters) // self.block_rows) * self.block_rows)
+        piece = min(rows, max(1, <int64_t> (PIECE / (job.work / rows)) // self.block_rows) * self.block_rows)
         blocks = (piece + self.block_rows - 1) // self.block_rows
         job.kernels, job.layers, job.n_layers, job.output = kernels, self.layers, self.n_layers, self.output_value
         result = out
@@ -251,16 +268,17 @@ cdef class Network:
         job.out, job.rows, job.inputs = <char *> cnp.PyArray_DATA(result), rows, self.inputs
         job.block_rows, job.scratch_size, job.bad = self.block_rows, self.scratch_size, MF_OK
         # A layer of less than a panel gains nothing by it.
-        job.in_place = (job.offsets == NULL and job.x_dtype == kernels.dtype and self.layers[0].w.data != NULL
+        job.in_place = (job.x != NULL and job.x_dtype == kernels.dtype and self.layers[0].w.data != NULL
                         and self.layers[0].makes.columns >= kernels.nr)
-        job.x_size = panels_size(kernels, self.block_rows, self.inputs) * kernels.itemsize
+        job.x_rows = min(self.block_rows, (rows + kernels.mr - 1) // kernels.mr * kernels.mr)
+        job.x_size = 0 if job.reads_csr else panels_size(kernels, job.x_rows, self.inputs) * kernels.itemsize
         size = self.scratch_size + (0 if job.in_place else job.x_size)
         shares = 1 if threads == 1 else min(blocks, <int64_t> threads * SHARES, max(1, SCRATCH_BYTES // size))
         x_areas = 1 if job.in_place else shares
         scratch = aligned_zeros(shares * self.scratch_size + x_areas * job.x_size, np.uint8)
         job.scratch = <char *> cnp.PyArray_DATA(scratch)
         job.x_scratch = job.scratch + shares * self.scratch_size
-        packed = self.packed_layers() if rows > FEW_ROWS else None
+        packed = self.packed_layers(job.reads_csr) if rows > FEW_ROWS else None
         if packed is not None:
             job.layers = <const mf_layer *> cnp.PyArray_DATA(packed[0])
         job.end = 0
@@ -270,7 +288,7 @@ cdef class Network:
             job.share = (blocks + shares - 1) // shares * self.block_rows
             with nogil:
                 parallel_for((job.end - job.first + job.share - 1) // job.share, threads, predict_share, job,
-                             (job.end - job.first) * <double> self.n_parameters)
+                             (job.end - job.first) * (job.work / rows))
             if job.end < rows:
                 PyErr_CheckSignals()
         if mf_raised(&job.bad) & MF_OUT_OF_RANGE:
@@ -281,8 +299,8 @@ cdef class Network:
             out[...] = result
         return out
 
-    cdef object packed_layers(self):
-        """A copy of the layers that reads packed weights, and the memory of these."""
+    cdef object packed_layers(self, bint reads_csr):
+        """A copy of the layers that reads packed weights, save beside CSR rows, and the memory of these."""
         cdef const mf_kernels *kernels = self.kernels
         cdef const mf_tile *tensor
         cdef mf_layer *layer
@@ -292,7 +310,7 @@ cdef class Network:
         cdef mf_layer *layers = <mf_layer *> cnp.PyArray_DATA(copy)
         memcpy(layers, self.layers, self.n_layers * sizeof(mf_layer))
         for l in range(self.n_layers):
-            if layers[l].w.data != NULL:
+            if packs(&layers[l], self.values, reads_csr):
                 reserve(NULL, &used, packed_size(kernels, &layers[l]))
         memory = aligned_zeros(used, np.uint8)
         cdef char *base = <char *> cnp.PyArray_DATA(memory)
@@ -300,7 +318,7 @@ cdef class Network:
             used = 0
             for l in range(self.n_layers):
                 layer = &layers[l]
-                if layer.w.data != NULL:
+                if packs(layer, self.values, reads_csr):
                     layer.w = panels(kernels, base + used, layer.reads.columns + 1)
                     used += (packed_size(kernels, layer) + LINE - 1) // LINE * LINE
             for t in range(self.n_tensors):
@@ -316,6 +334,10 @@ cdef bint overlap(a, b):
     cdef const char *first = <const char *> cnp.PyArray_DATA(a)
     cdef const char *second = <const char *> cnp.PyArray_DATA(b)
     return first < second + cnp.PyArray_NBYTES(b) and second < first + cnp.PyArray_NBYTES(a)
+
+
+cdef bint packs(const mf_layer *layer, const mf_value *data, bint reads_csr) noexcept nogil:
+    return layer.w.data != NULL and not (reads_csr and layer.reads == data)
 
 
 cdef size_t packed_size(const mf_kernels *kernels, const mf_layer *layer) noexcept nogil:

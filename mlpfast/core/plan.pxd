@@ -1,7 +1,7 @@
 # What a step works on, as plain structs. Made once, constant from then on.
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from .table cimport mf_kernels, mf_layer, mf_matrix, mf_tile, mf_value
+from .table cimport mf_bands, mf_kernels, mf_layer, mf_matrix, mf_tile, mf_value
 
 cdef enum:
     MAX_METRICS = 4
@@ -50,6 +50,7 @@ ctypedef struct Plan:
     int64_t block_rows       # that go through all layers together
     double flops             # multiply-adds of a row in one product of each layer
     int threads              # at most
+    bint reads_csr           # rows come as CSR, and the layers that read value 0 take them so: there is no x
     bint looks_ahead         # what a step touches is more than the core's caches keep, or other threads' caches have it
     uint64_t seed            # of dropout
     # the loss
@@ -60,7 +61,9 @@ ctypedef struct Plan:
     int output_activation    # the model's own, where the loss reads logits
     double output_alpha
     # the arena
-    mf_matrix x              # (capacity, inputs), the gathered rows: value 0
+    mf_matrix x              # (capacity, inputs), the gathered rows: value 0; or, where CSR is read:
+    int64_t n_bands
+    mf_bands bands           # but for the entries, which the call brings
     mf_matrix predictions    # (capacity, outputs) for metrics, where the loss reads logits
     double *row_loss         # (capacity,)
     double *row_metric       # (MAX_METRICS, capacity)
@@ -74,8 +77,10 @@ cdef class Planned:
     cdef list held
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, const char *parameters, int loss, double loss_parameter,
-                           double label_smoothing, int64_t batch_rows, int threads, uint64_t seed)
+cdef Planned plan_training(object program, const mf_kernels *kernels, char *parameters, bint reads_csr, int loss,
+                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads, uint64_t seed)
+
+cdef bint takes_csr(object program, schedule) except -1
 
 cdef void set_values(mf_value *values, object program) except *
 cdef void set_tile(mf_tile *to, tile, tensor) except *

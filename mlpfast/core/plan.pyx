@@ -3,7 +3,8 @@
 cimport numpy as cnp
 import numpy as np
 
-from .data cimport panels, panels_size
+from math import gcd
+from .data cimport panels, panels_size, row_major
 from .data import aligned_zeros
 from .kinds cimport kind_of
 from .losses cimport reads_logits
@@ -18,13 +19,13 @@ cdef enum:
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, const char *parameters, int loss, double loss_parameter,
-                           double label_smoothing, int64_t batch_rows, int threads, uint64_t seed):
+cdef Planned plan_training(object program, const mf_kernels *kernels, char *parameters, bint reads_csr, int loss,
+                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads, uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
     planned.held = []
     plan.kernels, plan.inputs = kernels, program.values[0].columns
-    plan.batch_rows, plan.threads, plan.seed = batch_rows, threads, seed
+    plan.batch_rows, plan.threads, plan.seed, plan.reads_csr = batch_rows, threads, seed, reads_csr
     plan.loss, plan.loss_parameter, plan.label_smoothing = loss, loss_parameter, label_smoothing
     plan.fused = reads_logits(loss)
     plan.block_rows = 64 if batch_rows >= 128 else 32
@@ -43,6 +44,8 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, const char
     plan_schedule(planned, &plan.step, parameters, program, program.schedule("step"))
     plan_schedule(planned, &plan.gradient, parameters, program, program.schedule("gradient"))
     plan_schedule(planned, &plan.evaluation, parameters, program, program.schedule("evaluation"))
+    if reads_csr:
+        plan_bands(plan, parameters)
     # One vector for everything a step touches besides parameters and state.
     packs, in_place = [layer.packs for layer in program.layers], [layer.in_place for layer in program.layers]
     arena = aligned_zeros(lay_out(plan, packs, in_place, NULL), np.uint8)
@@ -115,6 +118,32 @@ cdef void set_tile(mf_tile *to, tile, tensor) except *:
     to.offset = tensor.offset + to.i0 * to.ld + to.j0
 
 
+cdef bint takes_csr(object program, schedule) except -1:
+    """Whether all layers that read the data take CSR rows as they are; else, rows are gathered."""
+    return all(kind_of(program.layers[n].kind).reads_csr for n in schedule.phases[0].forward if schedule.reads[n] == 0)
+
+
+cdef void plan_bands(Plan *plan, char *parameters) except *:
+    """Bands of columns of the data, of which each tile has whole ones; and its readers' weights, read where they lie."""
+    cdef const mf_tile *tensor
+    cdef mf_layer *layer
+    cdef int t
+    for t in range(plan.n_tiles):
+        if reads_data(plan, &plan.tiles[t]) and plan.tiles[t].i0 == 0:
+            plan.bands.width = gcd(plan.bands.width, plan.tiles[t].ni)
+    plan.n_bands = (plan.inputs + plan.bands.width - 1) // plan.bands.width
+    for t in range(plan.n_tensors):
+        tensor = &plan.tensors[t]
+        if reads_data(plan, tensor):
+            layer = &plan.step.layers[tensor.layer]
+            layer.w = row_major(plan.kernels, parameters + tensor.offset * plan.kernels.itemsize, tensor.ld)
+
+
+cdef bint reads_data(const Plan *plan, const mf_tile *tile) noexcept:
+    """Whether it is one of a matrix that the data are multiplied by."""
+    return tile.tensor == 0 and plan.step.layers[tile.layer].reads == plan.values
+
+
 cdef void plan_schedule(Planned planned, Schedule *to, const char *parameters, object program,
                         object schedule) except *:
     cdef Phase *phase
@@ -149,11 +178,15 @@ cdef size_t lay_out(Plan *plan, list packs, list in_place, char *base) except? 0
     cdef mf_value *value
     cdef mf_value *output = &plan.values[plan.n_values - 1]
     cdef int i
-    plan.x = place(kernels, base, &used, capacity, plan.inputs)
+    if plan.reads_csr:
+        plan.bands.starts = <int64_t *> reserve(base, &used, (plan.n_bands + 1) * sizeof(int64_t))
+        plan.bands.ends = <int64_t *> reserve(base, &used, plan.n_bands * sizeof(int64_t))
+    else:
+        plan.x = place(kernels, base, &used, capacity, plan.inputs)
     for i in range(plan.step.n_layers):
         layer = &plan.step.layers[i]
         value = &plan.values[layer.makes - plan.values]
-        if packs[i]:
+        if packs[i] and not (plan.reads_csr and layer.reads == plan.values):
             layer.w = place(kernels, base, &used, layer.reads.columns + 1, value.columns)
         value.h = place(kernels, base, &used, capacity, value.columns)
         if in_place[i]:

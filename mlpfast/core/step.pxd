@@ -4,7 +4,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from .optimizers cimport Rule
 from .plan cimport MAX_METRICS, RULES, Phase, Plan, Schedule
-from .table cimport mf_targets, mf_update
+from .table cimport mf_bands, mf_csr, mf_targets, mf_update
 
 cdef enum Status:
     DONE
@@ -16,13 +16,9 @@ cdef enum Status:
 # Where rows come from. All of it is the caller's, who may change it: nothing that it says is trusted.
 ctypedef struct Source:
     int64_t rows
-    int dtype
     const char *dense        # (rows, inputs) row-major; or NULL for CSR:
-    const void *values
-    const void *columns
-    const void *offsets
-    int64_t stored
-    int index64
+    int dtype
+    mf_csr csr
     const int64_t *order     # rows to take, in this order; or NULL for all as they come
     const int32_t *labels    # (rows,), or these, or NULL for dense targets
     const int64_t *wide_labels
@@ -66,6 +62,8 @@ ctypedef struct Step:
     int64_t rows
     int64_t known            # rows of the order from the chunk's first on
     const Phase *phase       # at hand
+    int64_t room             # entries that a chunk of CSR rows may have
+    mf_bands bands           # of those that it has
     bint accumulate          # onto the gradient of the batch's earlier chunks
     bint completes           # this is its last
     bint updates             # then: the optimizer steps while the gradient's tile is hot

@@ -14,6 +14,7 @@ from .layers.block cimport of_block, saved
 from .optimizers cimport at_step
 from .interrupts cimport listen, look_up
 from .plan cimport AHEAD, OTHER_RULE, WEIGHT_RULE, threads_for
+from .sparse cimport sort_entries
 from .table cimport (
     MF_OK, MF_OUT_OF_RANGE, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_value,
     parallel_for, set_float_mode,
@@ -99,6 +100,10 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
         for p in range(step.schedule.n_phases):
             step.phase = &step.schedule.phases[p]
             if step.phase.along_tiles:
+                if plan.reads_csr:
+                    mf_raise(&step.bad, sort_entries(step))
+                    if mf_raised(&step.bad) != MF_OK:
+                        return BAD_DATA
                 parallel_for(plan.n_tiles, threads, take_tile, step, work)
             else:
                 parallel_for((n + plan.block_rows - 1) // plan.block_rows, threads, take_block, step, work)
@@ -144,22 +149,24 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     cdef int k
     block.kernels, block.rows, block.first = plan.kernels, min(plan.block_rows, step.rows - r0), step.first_row + r0
     block.x = from_row(plan.kernels, plan.x, r0)
-    block.shift = <char *> block.x.data - <char *> plan.x.data
-    block.seed, block.step, block.findings = plan.seed, step.number, &step.findings
+    block.shift = r0 * plan.kernels.nr * plan.kernels.itemsize
+    block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
+    block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
     if phase.gathers:
         gather(step, i, r0, block.rows, block.x)
     for k in range(phase.n_forward):
         layer = &step.schedule.layers[phase.forward[k]]
         layer.kind.forward(layer, &block)
     if phase.compares:
-        compare(step, &block, plan.rows + i * (plan.block_rows + AHEAD), r0)
+        compare(step, &block, r0)
     for k in range(phase.n_back):
         layer = &step.schedule.layers[phase.back[k]]
         layer.kind.backward(layer, &block)
 
 
 cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) noexcept nogil:
-    """The block's rows of X into `x`; their numbers and labels into the arena, each read once and looked at."""
+    """The block's rows of X into `x`, unless they stay CSR; their numbers and labels into the arena, each read once and
+    looked at."""
     cdef const Plan *plan = step.plan
     cdef const Source *source = &step.source
     cdef int64_t *rows = plan.rows + block * (plan.block_rows + AHEAD)
@@ -180,13 +187,12 @@ cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) 
             labels[r] = <int32_t> label
     if source.dense != NULL:
         status |= plan.kernels.gather(source.dense, source.dtype, plan.inputs, rows, n, known, plan.inputs, x)
-    else:
-        status |= plan.kernels.gather_csr(source.values, source.dtype, source.columns, source.offsets, source.index64,
-                                          source.stored, rows, n, plan.inputs, x)
+    elif not plan.reads_csr:
+        status |= plan.kernels.gather_csr(&source.csr, rows, n, plan.inputs, x)
     mf_raise(&step.bad, status)
 
 
-cdef void compare(Step *step, const mf_block *block, const int64_t *rows, int64_t r0) noexcept nogil:
+cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
     """Metrics and loss of the rows and, on the way back, the output's delta."""
     cdef const Plan *plan = step.plan
     cdef const mf_kernels *kernels = plan.kernels
@@ -195,7 +201,7 @@ cdef void compare(Step *step, const mf_block *block, const int64_t *rows, int64_
     cdef mf_targets targets = step.targets
     cdef double threshold = 0 if plan.fused else 0.5
     cdef int m
-    targets.rows = rows
+    targets.rows = block.index
     if targets.dense == NULL:
         targets.labels = plan.labels + r0
     if plan.predictions.data != NULL and step.n_metrics > 0:

@@ -71,6 +71,22 @@ cdef extern from "mlpfast.h" nogil:
         Py_ssize_t panel_stride
         int padded
 
+    ctypedef struct mf_csr:
+        const void *values
+        const void *columns
+        const void *offsets
+        int64_t stored
+        int32_t dtype
+        int32_t index64
+
+    ctypedef struct mf_bands:
+        int64_t width
+        int64_t *starts
+        int64_t *ends
+        int32_t *rows
+        int32_t *columns
+        void *values
+
     ctypedef struct mf_targets:
         const void *dense
         const int32_t *labels
@@ -119,8 +135,16 @@ cdef extern from "mlpfast.h" nogil:
         void (*unpack)(mf_matrix panels, int64_t rows, int64_t cols, void *out, int64_t ld) noexcept nogil
         int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                       int64_t known, int64_t cols, mf_matrix out) noexcept nogil
-        int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
-                          int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
+        int (*gather_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
+        int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w, mf_matrix z,
+                               int64_t n) noexcept nogil
+        int (*count_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t columns,
+                         const mf_bands *bands) noexcept nogil
+        int (*place_csr)(const mf_csr *x, const int64_t *index, int64_t first, int64_t rows, int64_t columns,
+                         const mf_bands *bands) noexcept nogil
+        void (*weight_gradient_csr)(const mf_bands *x, mf_matrix delta, void *g, int64_t ld, int64_t i0, int64_t ni,
+                                    int64_t j0, int64_t nj, int accumulate, const mf_soon *soon,
+                                    int64_t count) noexcept nogil
         void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
                          int64_t cols) noexcept nogil
@@ -162,9 +186,13 @@ cdef extern from "mlpfast.h" nogil:
         int64_t first
         Py_ssize_t shift
         mf_matrix x
+        const mf_csr *csr
+        const int64_t *index
+        const mf_bands *bands
         uint64_t seed
         uint64_t step
         int32_t *findings
+        int32_t *bad
 
     ctypedef struct mf_tile:
         int32_t layer
@@ -189,6 +217,7 @@ cdef extern from "mlpfast.h" nogil:
     ctypedef struct mf_layer_kind:
         int32_t version
         const char *name
+        int reads_csr
         void (*forward)(const mf_layer *layer, const mf_block *block) noexcept nogil
         void (*backward)(const mf_layer *layer, const mf_block *block) noexcept nogil
         void (*gradient)(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,

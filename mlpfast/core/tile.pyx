@@ -21,6 +21,7 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     cdef char scratch[TILE_BYTES + 64]
     cdef char *g = scratch + (-<Py_ssize_t> scratch & 63)
     chunk.kernels, chunk.rows, chunk.first, chunk.shift, chunk.x = plan.kernels, step.rows, step.first_row, 0, plan.x
+    chunk.csr, chunk.bands = &step.source.csr if plan.reads_csr else NULL, &step.bands
     chunk.findings = &step.findings
     if step.gradient != NULL and step.sums == NULL:
         g, ld = step.gradient + tile.offset * plan.kernels.itemsize, tile.ld

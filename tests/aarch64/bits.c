@@ -191,11 +191,63 @@ static void gather_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
         if (n > 3) columns[at++] = (int32_t)n - 1;
         offsets[r + 1] = (int32_t)at;
     }
+    const mf_csr x = {reals(15, rows * n, -1, 1), columns, offsets, offsets[rows], table->dtype, 0};
     mf_matrix out = panelled(rows, n);
-    int status = table->gather_csr(reals(15, rows * n, -1, 1), table->dtype, columns, offsets, 0, offsets[rows], NULL, rows,
-                                   n, out);
+    int status = table->gather_csr(&x, NULL, rows, n, out);
     hash_bytes(&status, sizeof status);
     hash_matrix(out, rows, n);
+}
+
+/* The products of CSR rows over their stored entries, and over the same rows made dense. */
+static void products_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
+    double *numbers = doubles(36, rows * k, 0, 255);
+    float *single = allocate(rows * k * 4);
+    unsigned char *bytes = allocate(rows * k);
+    for (int64_t i = 0; i < rows * k; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
+    const void *values = source_dtype == MF_UINT8 ? (void *)bytes : source_dtype == MF_FLOAT32 ? (void *)single : numbers;
+    int64_t *columns = allocate(rows * k * 8), *offsets = allocate((rows + 1) * 8), *index = allocate(rows * 8);
+    for (int64_t r = 0, at = 0; r < rows; r++) { /* every (r % 5)-th column, or none */
+        for (int64_t c = r % 3; r % 5 > 0 && c < k; c += r % 5) columns[at++] = c;
+        offsets[r + 1] = at;
+    }
+    mf_permutation(5, MF_RNG_SHUFFLE, 1, rows, index);
+    const mf_csr x = {values, columns, offsets, offsets[rows], source_dtype, 1};
+    mf_matrix dense = panelled(rows, k), y = packed(reals(34, rows * n, -1, 1), rows, n);
+    void *w = reals(32, (k + 1) * n, -1, 1), *start = reals(35, k * n, -1, 1), *g = allocate(k * n * table->itemsize);
+    mf_matrix panels = packed(w, k + 1, n);
+    const int64_t width = 2 * table->nr, n_bands = (k + width - 1) / width;
+    mf_bands bands = {width, allocate((n_bands + 1) * 8), allocate(n_bands * 8), allocate(rows * k * 4),
+                      allocate(rows * k * 4), allocate(rows * k * table->itemsize)};
+    int status = table->gather_csr(&x, index, rows, k, dense) | table->count_csr(&x, index, rows, k, &bands);
+    for (int64_t b = 0; b < n_bands; b++) {
+        bands.starts[b + 1] = bands.starts[b] + bands.ends[b];
+        bands.ends[b] = bands.starts[b];
+    }
+    status |= table->place_csr(&x, index, 0, rows, k, &bands);
+    uint64_t before = hash, found[2];
+    for (int csr = 0; csr < 2; csr++) {
+        mf_matrix z = panelled(rows, n);
+        hash = before;
+        if (csr) status |= table->matmul_bias_csr(&x, index, rows, k, w, z, n);
+        else table->matmul_bias(dense, panels, (mf_matrix){0}, z, rows, k, n, MF_IDENTITY, 0, 0);
+        hash_matrix(z, rows, n);
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            memcpy(g, start, (size_t)(k * n * table->itemsize));
+            for (int64_t i = 0; i < k; i += width) {
+                const int64_t ni = k - i < width ? k - i : width;
+                void *tile = (char *)g + i * n * table->itemsize;
+                if (csr) table->weight_gradient_csr(&bands, y, tile, n, i, ni, 0, n, accumulate, NULL, 0);
+                else table->weight_gradient(dense, y, tile, n, rows, i, ni, 0, n, accumulate, 0, NULL, 0);
+            }
+            hash_reals(g, k * n);
+        }
+        hash_bytes(&status, sizeof status);
+        found[csr] = hash;
+    }
+    if (found[0] != found[1]) {
+        printf("%s: stored entries differ (%lld, %lld, %lld)\n", table->isa, (long long)rows, (long long)k, (long long)n);
+        different = 1;
+    }
 }
 
 static void elementary(int id, int64_t rows, int64_t k, int64_t n) {
@@ -288,6 +340,7 @@ static const struct {
     {"softmax, softmax_jvp, log_softmax", softmax, 1},
     {"gather", gather, MF_UINT8 + 1},
     {"gather_csr", gather_csr, 1},
+    {"products of CSR rows", products_csr, MF_UINT8 + 1},
     {"dropout", dropout, 1},
     {"loss", loss, MF_LOSSES},
     {"metric", metric, MF_METRICS},

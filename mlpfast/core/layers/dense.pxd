@@ -2,20 +2,27 @@
 
 from libc.stdint cimport int64_t
 from ..data cimport from_column, from_row
-from ..linear cimport bias_gradient, matmul_bias, propagate_delta, row_forward, weight_gradient
+from ..linear cimport (
+    bias_gradient, matmul_bias, matmul_bias_csr, propagate_delta, row_forward, weight_gradient, weight_gradient_csr,
+)
 from ..table cimport (
     MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise,
     mf_raised, mf_soon, mf_tile, mf_value,
 )
-from .block cimport of_block, output, saved
+from .block cimport is_csr, of_block, output, saved
 
 
 cdef inline mf_layer_kind dense() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", forward, backward, gradient, refresh, one_row)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", True, forward, backward, gradient, refresh, one_row)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
     cdef const mf_value *out = layer.makes
+    if is_csr(layer.reads, block):
+        mf_raise(block.bad, matmul_bias_csr(block.kernels, block.csr, block.index, layer.w.data, of_block(out.z, block),
+                                            of_block(out.h, block), block.rows, layer.reads.columns, out.columns,
+                                            out.activation, out.alpha))
+        return
     matmul_bias(block.kernels, output(layer.reads, block), layer.w, of_block(out.z, block), of_block(out.h, block),
                 block.rows, layer.reads.columns, out.columns, out.activation, out.alpha, True)
 
@@ -45,6 +52,10 @@ cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf
                           int64_t count) noexcept nogil:
     """dL/dW = xt delta, dL/db = the column sums of delta."""
     cdef mf_matrix x = output(layer.reads, chunk)
+    if tile.tensor == 0 and is_csr(layer.reads, chunk):
+        weight_gradient_csr(chunk.kernels, chunk.bands, layer.makes.delta, g, ld, tile.i0, tile.ni, tile.j0, tile.nj,
+                            accumulate, soon, count)
+        return
     if tile.tensor == 1:
         bias_gradient(chunk.kernels, layer.makes.delta, g, chunk.rows, tile.j0, tile.nj, accumulate)
         return
@@ -77,6 +88,8 @@ cdef inline int64_t look_ahead(const mf_layer *layer, const mf_block *chunk, con
 
 cdef inline void refresh(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile,
                          const void *p) noexcept nogil:
+    if not layer.w.padded:      # it is read where it lies
+        return
     kernels.pack(p, tile.ld, tile.ni, tile.nj, packed(kernels, layer, tile))
     if tile.tensor == 0 and layer.wt.data != NULL:
         kernels.pack_transposed(p, tile.ld, tile.ni, tile.nj, packed_transposed(kernels, layer, tile))

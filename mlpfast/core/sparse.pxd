@@ -1,0 +1,6 @@
+from libc.stdint cimport int64_t
+from .step cimport Step
+
+
+cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, object kept)
+cdef int sort_entries(Step *step) noexcept nogil
