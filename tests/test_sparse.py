@@ -183,7 +183,7 @@ def test_predicting_many_rows(wide_model, n_threads, many_threads):
 
 @pytest.mark.parametrize("rows", [2000, 20_000])
 def test_a_gradient_and_an_evaluation(wide_model, rows):
-    """Beside the gradient (and its float64 sums, over many rows): 12 bytes for an entry of a chunk, the chunk's arena."""
+    """Beside the gradient (over many rows, its float64 sums): 12 bytes for an entry of a chunk, a chunk's arena."""
     X, y = wide_rows(rows), np.zeros(rows, np.int32)
     out = np.empty_like(wide_model.parameters)
     sums = 8 * out.size if rows > 4096 else 0
