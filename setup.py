@@ -28,7 +28,6 @@ MACHINE_KERNELS = {
     "aarch64": ["portable", "neon"],
     "arm64": ["portable", "neon"],
 }
-RUNTIME = ("dispatch", "experience", "float_mode", "owner", "pool", "rng", "threads")
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -39,7 +38,7 @@ DIRECTIVES = {
 # A product and a sum are fused only where the source says so: with contraction left to the compiler, bits would differ.
 # Nothing but Python's entry to a module is exported: another library may have functions of the same names.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fvisibility=hidden", "-fstack-protector-strong"]
-C_FLAGS = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
+C_FLAGS = ["-std=gnu11", "-Icsrc", "-fno-math-errno", "-fno-trapping-math"]
 # The kernels' arrays on the stack have fixed sizes; their guards would add 0.6 % to the smallest step's instructions.
 UNGUARDED = ["-fno-stack-protector"]
 CYTHON_FLAGS = ["-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION", "-Icsrc", f"-I{numpy.get_include()}"]
@@ -53,8 +52,8 @@ N_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else o
 def c_library():
     """The C side, source by source with its flags: kernels for each ISA, and the runtime."""
     isas = MACHINE_KERNELS.get(platform.machine().lower(), ["portable"])
-    flags = {f"csrc/isa_{isa}_{dtype}.c": KERNEL_FLAGS[isa] + UNGUARDED for isa in isas for dtype in ("f32", "f64")}
-    flags |= {f"csrc/{name}.c": [] for name in RUNTIME}
+    flags = {f"csrc/isa/{isa}_{dtype}.c": KERNEL_FLAGS[isa] + UNGUARDED for isa in isas for dtype in ("f32", "f64")}
+    flags |= {str(source): [] for source in sorted(Path("csrc/runtime").glob("*.c"))}
     return {source: C_FLAGS + own for source, own in flags.items()}
 
 
@@ -67,7 +66,7 @@ def extension_modules():
 
 
 def included(source):
-    """The files of csrc that a C file includes, directly or not."""
+    """The files of csrc that a C file includes, directly or not; all are named from there."""
     names = re.findall(r'^\s*#\s*include\s+"(.+?)"', Path(source).read_text(encoding="utf-8"), re.MULTILINE)
     found = {f"csrc/{name}" for name in names if Path("csrc", name).exists()}
     return found.union(*map(included, found))

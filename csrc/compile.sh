@@ -6,10 +6,11 @@ set -eu
 compiler=$1 directory=$2
 sources=$(dirname "$0")
 machine=$("$compiler" -dumpmachine)
-flags="-std=gnu11 ${OPTIMIZE:--O3} -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror"
+flags="-std=gnu11 ${OPTIMIZE:--O3} -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror -I$sources"
 
 mkdir -p "$directory"
-for source in "$sources"/*.c; do
+rm -f "$directory"/*.o
+for source in "$sources"/isa/*.c "$sources"/runtime/*.c; do
     name=$(basename "$source" .c)
     case $name:$machine in
     *avx512*:x86_64*) isa="-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprfchw" ;;

@@ -42,20 +42,20 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
     return (real *)m.data + r * m.row_stride + (int64_t)(column / NR) * m.panel_stride + column % NR;
 }
 
-#include "math.inl"
-#include "elementwise.inl"
-#include "elementary.inl"
-#include "ahead.inl"
-#include "gemm.inl"
-#include "zeros.inl"
-#include "products.inl"
-#include "row.inl"
-#include "data.inl"
-#include "columns.inl"
-#include "rowwise.inl"
-#include "losses.inl"
-#include "metrics.inl"
-#include "update.inl"
+#include "kernels/math.inl"
+#include "kernels/elementwise.inl"
+#include "kernels/elementary.inl"
+#include "kernels/ahead.inl"
+#include "kernels/gemm.inl"
+#include "kernels/zeros.inl"
+#include "kernels/products.inl"
+#include "kernels/one_row.inl"
+#include "kernels/data.inl"
+#include "kernels/narrow.inl"
+#include "kernels/softmax.inl"
+#include "kernels/losses.inl"
+#include "kernels/metrics.inl"
+#include "kernels/update.inl"
 
 #define MF_CONCAT3(a, b, c) a##b##c
 #define MF_TABLE_NAME(isa, dtype) MF_CONCAT3(mf_kernels_, isa, dtype)

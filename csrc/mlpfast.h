@@ -152,7 +152,7 @@ typedef struct {
     /* --- elementary.inl: y[0:n] = f(x[0:n]), f being an mf_elementary; y may be x --- */
     void (*elementary)(int function, const void *x, void *y, int64_t n);
 
-    /* --- rowwise.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
+    /* --- softmax.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
     void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols); /* h may be z */
     void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
     void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be v */

@@ -4,7 +4,7 @@
  * An activation is one row of ACTIVATIONS, a case of activate() and a case of propagate(). Both are compiled into a
  * loop of their own for each row, so that the choice is made once for a span of numbers.
  */
-#include "rng.h"
+#include "runtime/rng.h"
 
 #define ACTIVATIONS(row)                                                                                               \
     row(IDENTITY) row(SIGMOID) row(TANH) row(RELU) row(LEAKY_RELU) row(ELU) row(SELU) row(SOFTPLUS) row(GELU)          \
