@@ -125,7 +125,7 @@ typedef struct {
     /* One row: h (n,) = g(x W + b), w row-major (k + 1, n). h is writable to the next multiple of nr. */
     void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha);
 
-    /* --- data.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
+    /* --- pack.inl, gather.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
     void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
     void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
     void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
@@ -139,7 +139,7 @@ typedef struct {
     int (*gather_csr)(const void *values, int source_dtype, const void *columns, const void *offsets, int index64,
                       int64_t stored, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
 
-    /* --- elementwise.inl --- */
+    /* --- elementwise.inl, dropout.inl --- */
     void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
     /* out = dh * g'(saved), saved being z or h as mf_saves_z(activation) tells. out may be dh. */
     void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
@@ -156,6 +156,8 @@ typedef struct {
     void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols); /* h may be z */
     void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
     void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be v */
+
+    /* --- losses.inl, metrics.inl --- */
     /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *
      * dloss_r/d out. delta may be out. */
     void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
