@@ -5,6 +5,7 @@ import os
 
 cdef extern from "mlpfast.h" nogil:
     const mf_kernels *mf_table(int dtype)
+    const mf_kernels *mf_table_of(const char *isa, int dtype)
     int mf_available_isas(const char **names, int size)
     int mf_saves_z(int activation)
     uint64_t mf_flush_denormals()
@@ -129,6 +130,11 @@ def available_isas():
     cdef const char *names[8]
     cdef int n = mf_available_isas(names, 8)
     return tuple(names[i].decode() for i in range(n))
+
+
+def address(str isa, int dtype):
+    """Where the kernel table of an instruction set and dtype lies, for callers in C; 0 if it can't run here."""
+    return <size_t> mf_table_of(isa.encode(), dtype)
 
 
 def saves(str activation):
