@@ -20,6 +20,7 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
 }
 
 #include "kernels/math.inl"
+#include "kernels/activations.inl"
 #include "kernels/elementwise.inl"
 #include "kernels/dropout.inl"
 #include "kernels/elementary.inl"

@@ -61,16 +61,3 @@ int mf_available_isas(const char **names, int size) {
         if (isas[i].runs_here()) names[n++] = isas[i].name;
     return n;
 }
-
-int mf_saves_z(int activation) {
-    switch (activation) {
-    case MF_SOFTPLUS:
-    case MF_GELU:
-    case MF_GELU_TANH:
-    case MF_SILU:
-    case MF_MISH:
-        return 1;
-    default:
-        return 0;
-    }
-}

@@ -6,8 +6,7 @@ import numpy as np
 from .data cimport panels, panels_size
 from .data import aligned_zeros
 from .kinds cimport kind_of
-from .losses cimport reads_logits
-from .table cimport MF_IDENTITY, MF_MOST_TENSORS, saves_z
+from .table cimport MF_IDENTITY, MF_MOST_TENSORS, reads_logits, saves_z
 from .table import ACTIVATIONS
 
 cnp.import_array()
