@@ -135,8 +135,8 @@ def as_targets(
         If y has the wrong length, rank or width, holds NaN, infinity or missing values, or values that the loss does
         not take.
     """
-    classes = loss.name == "cross_entropy"
-    array = _numeric(y, name, _ENCODE_LABELS if classes or loss.name == "binary_cross_entropy" else "")
+    low, high, classes = loss.targets.low, loss.targets.high, loss.targets.classes
+    array = _numeric(y, name, _ENCODE_LABELS if loss.accuracy else "")
     expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {outputs})"
     if not classes and outputs == 1:
         expected = "(n,) or (n, 1)"
@@ -153,16 +153,12 @@ def as_targets(
         raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}")
     check_finite(array, dtype, name, given=y)
     array = _native(array, dtype, cast=True)
+    _check_range(array, low, high, name, "probabilities" if classes else f"targets of {loss.name!r}")
     if classes:
-        _check_range(array, 0.0, 1.0, name, "probabilities")
         total = array.sum(axis=1, dtype=np.float64)
         row = int(np.argmax(np.abs(total - 1.0)))
         if abs(total[row] - 1.0) > 1e-3:
             raise ValueError(f"expected each row of {name} to sum to 1, got {total[row]:g} in row {row} ({shape})")
-    elif loss.name == "binary_cross_entropy":
-        _check_range(array, 0.0, 1.0, name, f"targets of {loss.name!r}")
-    elif loss.name == "poisson":
-        _check_range(array, 0.0, np.inf, name, f"targets of {loss.name!r}")
     return array
 
 
@@ -452,6 +448,8 @@ def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32
 
 
 def _check_range(array: NDArray[Any], low: float, high: float, name: str, what: str) -> None:
+    if low == -np.inf and high == np.inf:
+        return
     for index in (int(np.argmin(array)), int(np.argmax(array))):
         value = array.flat[index]
         if not low <= value <= high:

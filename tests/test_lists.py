@@ -21,8 +21,14 @@ def test_an_activation_is_documented(name):
     assert re.search(rf"^{name} +\S", activations.__doc__, re.MULTILINE)
 
 
-def test_losses():
-    assert [*table.LOSSES] == [*LOSSES]
+def test_losses_and_what_they_read():
+    assert {name: table.reads(name) for name in table.LOSSES} == {
+        name: "h" if loss.reads == "outputs" else "z" for name, loss in LOSSES.items()
+    }
+
+
+def test_a_loss_that_reads_pre_activations_takes_identity_for_the_output():
+    assert all((loss.reads != "outputs") == ("identity" in loss.output_activations) for loss in LOSSES.values())
 
 
 def test_metrics():
