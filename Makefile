@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SETUP  := $(BIN)/python setup.py --quiet
-SOURCES := $(wildcard csrc/*.[ch] csrc/*.inl mlpfast/core/*.pyx mlpfast/core/*.pxd)
+SOURCES := $(wildcard csrc/*.* csrc/*/*.* mlpfast/core/*.p[yx][xd] mlpfast/core/*/*.pxd)
 
 .PHONY: help demo test lint format bench docs sanitize test-aarch64 package clean
 .DEFAULT_GOAL := help

@@ -1,7 +1,6 @@
 """How the compiled part is built: extension modules, and kernels for each ISA. Everything else is in pyproject.toml."""
 
 import os
-import platform
 import re
 import shlex
 import subprocess
@@ -16,19 +15,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
 
-KERNEL_FLAGS = {
-    "portable": [],
-    "avx2": ["-mavx2", "-mfma", "-mprfchw"],
-    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprfchw"],
-    "neon": [],
-}
-MACHINE_KERNELS = {
-    "x86_64": ["portable", "avx2", "avx512"],
-    "amd64": ["portable", "avx2", "avx512"],
-    "aarch64": ["portable", "neon"],
-    "arm64": ["portable", "neon"],
-}
-RUNTIME = ("dispatch", "experience", "float_mode", "owner", "pool", "rng", "threads")
+ISAS = "csrc/isa/isas.h"
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -39,7 +26,7 @@ DIRECTIVES = {
 # A product and a sum are fused only where the source says so: with contraction left to the compiler, bits would differ.
 # Nothing but Python's entry to a module is exported: another library may have functions of the same names.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fvisibility=hidden", "-fstack-protector-strong"]
-C_FLAGS = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
+C_FLAGS = ["-std=gnu11", "-Icsrc", "-fno-math-errno", "-fno-trapping-math"]
 # The kernels' arrays on the stack have fixed sizes; their guards would add 0.6 % to the smallest step's instructions.
 UNGUARDED = ["-fno-stack-protector"]
 CYTHON_FLAGS = ["-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION", "-Icsrc", f"-I{numpy.get_include()}"]
@@ -50,11 +37,17 @@ EXTRA_FLAGS = shlex.split(os.environ.get("MLPFAST_EXTRA_FLAGS", ""))
 N_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def c_library():
+def instruction_sets(compiler):
+    """Those that the kernels are compiled for on the compiler's architecture, with the flags of each."""
+    rows = subprocess.run([*compiler, "-E", "-P", ISAS], check=True, capture_output=True, text=True).stdout
+    return {name: flags.split() for name, flags in re.findall(r'^ISA\((\w+), "(.*?)"', rows, re.MULTILINE)}
+
+
+def c_library(compiler):
     """The C side, source by source with its flags: kernels for each ISA, and the runtime."""
-    isas = MACHINE_KERNELS.get(platform.machine().lower(), ["portable"])
-    flags = {f"csrc/isa_{isa}_{dtype}.c": KERNEL_FLAGS[isa] + UNGUARDED for isa in isas for dtype in ("f32", "f64")}
-    flags |= {f"csrc/{name}.c": [] for name in RUNTIME}
+    isas = instruction_sets(compiler).items()
+    flags = {f"csrc/isa/{isa}_{dtype}.c": own + UNGUARDED for isa, own in isas for dtype in ("f32", "f64")}
+    flags |= {str(source): [] for source in sorted(Path("csrc/runtime").glob("*.c"))}
     return {source: C_FLAGS + own for source, own in flags.items()}
 
 
@@ -67,7 +60,7 @@ def extension_modules():
 
 
 def included(source):
-    """The files of csrc that a C file includes, directly or not."""
+    """The files of csrc that a C file includes, directly or not; all are named from there."""
     names = re.findall(r'^\s*#\s*include\s+"(.+?)"', Path(source).read_text(encoding="utf-8"), re.MULTILINE)
     found = {f"csrc/{name}" for name in names if Path("csrc", name).exists()}
     return found.union(*map(included, found))
@@ -96,7 +89,7 @@ class BuildExtensions(build_ext):
             self.extensions, nthreads=n_jobs, force=self.force, build_dir="build", compiler_directives=DIRECTIVES
         )
         sources = {module.name: module.sources for module in modules}
-        library = c_library()
+        library = c_library(self.compiler.compiler_so)
         self.compile(library | {source: CYTHON_FLAGS for files in sources.values() for source in files}, n_jobs)
         sources["mlpfast.core.table"] = [*sources["mlpfast.core.table"], *library]
         for extension in self.extensions:
@@ -112,7 +105,7 @@ class BuildExtensions(build_ext):
         stale = [
             source
             for source, built in zip(flags, self.objects_of(flags), strict=True)
-            if self.force or newer_group([source, *included(source), "setup.py"], built)
+            if self.force or newer_group([source, *included(source), ISAS, "setup.py"], built)
         ]
         fortify = ["-U_FORTIFY_SOURCE", f"-D_FORTIFY_SOURCE={self.fortify_level()}"]
 

@@ -107,16 +107,6 @@ def harness() -> ctypes.CDLL:
     return loaded
 
 
-def tables() -> Any:
-    """The built package's C functions."""
-    from mlpfast.core import table
-
-    library = ctypes.CDLL(table.__file__)
-    library.mf_table_of.restype = ctypes.c_void_p
-    library.mf_table_of.argtypes = [ctypes.c_char_p, ctypes.c_int]
-    return library
-
-
 def sample(case: Case, table: int, activation: int, dtype: str, isa: str, zeros: float) -> list[tuple[float, float]]:
     """(seconds of one call, the peak at that moment) in each of the rounds."""
 
@@ -131,9 +121,9 @@ def sample(case: Case, table: int, activation: int, dtype: str, isa: str, zeros:
 
 
 def measure(isa: str, dtype: str, only: list[str], zeros: float) -> list[dict[str, Any]]:
-    from mlpfast.core.table import ACTIVATIONS
+    from mlpfast.core.table import ACTIVATIONS, address
 
-    table = tables().mf_table_of(isa.encode(), DTYPES[dtype])
+    table = address(isa, DTYPES[dtype])
     records = []
     for case in CASES:
         if only and not any(part in case.name for part in only):

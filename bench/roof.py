@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-FLAGS = {"avx512": ["-mavx512f", "-mavx512dq"], "avx2": ["-mavx2", "-mfma"], "neon": [], "portable": []}
+ISAS = Path(__file__).resolve().parents[1] / "csrc" / "isa" / "isas.h"
 CACHE_SIZES = (24 << 10, 512 << 10)  # bytes that lie well within the first and the second level
 COPY_SIZE = 128 << 20  # well beyond the last level
 TYPES = {"float32": ("fma_f32", ctypes.c_float), "float64": ("fma_f64", ctypes.c_double)}
@@ -35,12 +35,19 @@ def compiler_version() -> str:
 
 
 @cache
+def flags() -> dict[str, list[str]]:
+    """The compiler's flags for each ISA of this architecture, best first."""
+    rows = subprocess.run([compiler(), "-E", "-P", str(ISAS)], capture_output=True, text=True, check=True).stdout
+    return {name: row.split() for name, row in re.findall(r'^ISA\((\w+), "(.*?)"', rows, re.MULTILINE)}
+
+
+@cache
 def load(isa: str) -> ctypes.CDLL:
     """roof.c, compiled for an ISA."""
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"roof_{isa}.so"
         source = Path(__file__).with_name("roof.c")
-        command = [compiler(), "-O2", "-ffp-contract=fast", "-shared", "-fPIC", *FLAGS[isa], str(source), "-o"]
+        command = [compiler(), "-O2", "-ffp-contract=fast", "-shared", "-fPIC", *flags()[isa], str(source), "-o"]
         subprocess.run([*command, str(library)], check=True)
         roof = ctypes.CDLL(str(library))
     for name, ctype in TYPES.values():
@@ -58,11 +65,7 @@ def load(isa: str) -> ctypes.CDLL:
 @cache
 def isas() -> tuple[str, ...]:
     """The ISAs that roof.c can be compiled for and run with here, best first."""
-    if platform.machine() in ("aarch64", "arm64"):
-        return ("neon", "portable")
-    if platform.machine() in ("x86_64", "AMD64"):
-        return tuple(isa for isa in ("avx512", "avx2", "portable") if load(isa).supported())
-    return ("portable",)
+    return tuple(isa for isa in flags() if load(isa).supported())
 
 
 def best_isa() -> str:

@@ -1,23 +1,23 @@
 #!/bin/sh
 # compile.sh COMPILER DIRECTORY: compiles the C library without Python, warnings being errors, into DIRECTORY/*.o.
-# Each ISA's files get its flags (as in setup.py); those of another architecture than the compiler's are left out.
-# OPTIMIZE (default -O3) is passed on.
+# Those of another architecture than the compiler's are left out. OPTIMIZE (default -O3) is passed on.
 set -eu
 compiler=$1 directory=$2
 sources=$(dirname "$0")
-machine=$("$compiler" -dumpmachine)
-flags="-std=gnu11 ${OPTIMIZE:--O3} -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror"
+flags="-std=gnu11 ${OPTIMIZE:--O3} -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror -I$sources"
+
+compile() { # compile SOURCE FLAGS...
+    source=$1
+    shift
+    # shellcheck disable=SC2086
+    "$compiler" $flags "$@" -c "$source" -o "$directory/$(basename "$source" .c).o"
+}
 
 mkdir -p "$directory"
-for source in "$sources"/*.c; do
-    name=$(basename "$source" .c)
-    case $name:$machine in
-    *avx512*:x86_64*) isa="-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprfchw" ;;
-    *avx2*:x86_64*) isa="-mavx2 -mfma -mprfchw" ;;
-    *neon*:aarch64*) isa="" ;;
-    *avx*:* | *neon*:*) continue ;;
-    *) isa="" ;;
-    esac
+rm -f "$directory"/*.o
+"$compiler" -E -P "$sources/isa/isas.h" >"$directory/isas"
+sed -n 's/^ISA(\([a-z0-9_]*\), "\([^"]*\)".*/\1 \2/p' "$directory/isas" | while read -r isa isa_flags; do
     # shellcheck disable=SC2086
-    "$compiler" $flags $isa -c "$source" -o "$directory/$name.o"
+    for dtype in f32 f64; do compile "$sources/isa/${isa}_$dtype.c" $isa_flags; done
 done
+for source in "$sources"/runtime/*.c; do compile "$source"; done

@@ -11,44 +11,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lists.h"
+
 enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8 /* only as a source of mf_kernels.gather */ };
 
 /* What a kernel found wrong with the caller's data; flags, so that they can be joined. */
 enum mf_status { MF_OK = 0, MF_NOT_FINITE = 1, MF_OUT_OF_RANGE = 2 };
 
-enum mf_activation {
-    MF_IDENTITY,
-    MF_SIGMOID,
-    MF_TANH,
-    MF_RELU,
-    MF_LEAKY_RELU, /* alpha: slope of the negative side */
-    MF_ELU,        /* alpha: -limit of the negative side */
-    MF_SELU,
-    MF_SOFTPLUS,
-    MF_GELU,       /* z * Phi(z) */
-    MF_GELU_TANH,  /* the tanh approximation of the same */
-    MF_SILU,
-    MF_MISH,
-    MF_EXPONENTIAL,
-    MF_SOFTMAX,    /* row-wise: softmax() and softmax_jvp(), never the elementwise kernels */
-    MF_ACTIVATIONS
-};
-
-/* The cross-entropies and poisson read pre-activations (logits, log-rates); the others read the model's outputs. */
-enum mf_loss {
-    MF_MSE,      /* 1/2 sum (h - y)^2 */
-    MF_MAE,
-    MF_HUBER,    /* parameter: delta */
-    MF_QUANTILE, /* parameter: q in (0, 1) */
-    MF_POISSON,  /* exp(z) - y z + y log y - y: half the unit deviance */
-    MF_BINARY_CROSS_ENTROPY,
-    MF_CROSS_ENTROPY,
-    MF_LOSSES
-};
-
-enum mf_metric { MF_ACCURACY, MF_BINARY_ACCURACY, MF_MEAN_SQUARED_ERROR, MF_MEAN_ABSOLUTE_ERROR, MF_METRICS };
-
-enum mf_elementary { MF_EXP, MF_EXPM1, MF_LOG, MF_LOG1P, MF_TANH_FUNCTION, MF_SIGMOID_FUNCTION, MF_ERF };
+/* The ids of lists.h, each kind's number of them at its end. */
+#define MF_ID(id, ...) MF_##id,
+#define MF_FUNCTION_ID(id, ...) MF_##id##_FUNCTION,
+enum mf_activation { MF_EACH_ACTIVATION(MF_ID) MF_ACTIVATIONS };
+enum mf_loss { MF_EACH_LOSS(MF_ID) MF_LOSSES };
+enum mf_metric { MF_EACH_METRIC(MF_ID) MF_METRICS };
+enum mf_elementary { MF_EACH_FUNCTION(MF_FUNCTION_ID) MF_FUNCTIONS };
 
 enum mf_optimizer { MF_SGD, MF_RMSPROP, MF_ADAM };
 
@@ -145,7 +121,7 @@ typedef struct {
     /* One row: h (n,) = g(x W + b), w row-major (k + 1, n). h is writable to the next multiple of nr. */
     void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha);
 
-    /* --- data.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
+    /* --- pack.inl, gather.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
     void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
     void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
     void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
@@ -175,9 +151,9 @@ typedef struct {
     void (*weight_gradient_csr)(const mf_bands *x, mf_matrix delta, void *g, int64_t ld, int64_t i0, int64_t ni,
                                 int64_t j0, int64_t nj, int accumulate, const mf_soon *soon, int64_t count);
 
-    /* --- elementwise.inl --- */
+    /* --- elementwise.inl, dropout.inl --- */
     void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
-    /* out = dh * g'(saved), saved being z or h as mf_saves_z(activation) tells. out may be dh. */
+    /* out = dh * g'(saved), saved being z or h as the activation's row tells. out may be dh. */
     void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
                      int64_t cols);
     /* Inverted dropout in place: element (r, c) is zero with probability `rate`, else divided by 1 - rate. The mask
@@ -188,10 +164,12 @@ typedef struct {
     /* --- elementary.inl: y[0:n] = f(x[0:n]), f being an mf_elementary; y may be x --- */
     void (*elementary)(int function, const void *x, void *y, int64_t n);
 
-    /* --- rowwise.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
+    /* --- softmax.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
     void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols); /* h may be z */
     void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
     void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be v */
+
+    /* --- losses.inl, metrics.inl --- */
     /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *
      * dloss_r/d out. delta may be out. */
     void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
@@ -297,8 +275,23 @@ const mf_kernels *mf_table(int dtype);
 int mf_available_isas(const char **names, int size);
 /* The table of an ISA by name, whatever is in use; NULL if it can't run here. For tests and benchmarks. */
 const mf_kernels *mf_table_of(const char *isa, int dtype);
-/* 1 where the derivative is computed from the pre-activation z, 0 where it is from the output h. */
-int mf_saves_z(int activation);
+
+/* --- names.c: the rows of lists.h, by id --- */
+
+typedef struct {
+    const char *name;
+    double alpha; /* its default; 0 where the activation takes none */
+    int saves_z;  /* g' is computed from z, else from h */
+} mf_activation_row;
+
+typedef struct {
+    const char *name;
+    int reads_z; /* the pre-activations, whose delta it gives; else the outputs */
+} mf_loss_row;
+
+extern const mf_activation_row mf_activations[MF_ACTIVATIONS];
+extern const mf_loss_row mf_losses[MF_LOSSES];
+extern const char *const mf_metrics[MF_METRICS], *const mf_functions[MF_FUNCTIONS];
 
 /* --- float_mode.c: denormal numbers cost a hundred times a normal one, and the gradients of a network that has learnt
  * its data by heart are full of them --- */

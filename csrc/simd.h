@@ -1,5 +1,6 @@
 /*
- * One vector type and the few operations on it, for the ISA being compiled (MF_ISA_*) and its dtype (MF_F32 or MF_F64).
+ * One vector type and the few operations on it, for the ISA being compiled (MF_ISA_*, MF_VECTOR_BYTES) and its dtype
+ * (MF_F32 or MF_F64).
  *
  * Arithmetic is written with the operators (+ - * /), which GCC and Clang define on vector types. A product and a sum
  * are fused only where vfma() says so: the files are compiled with -ffp-contract=off, so that every ISA rounds alike.
@@ -16,20 +17,6 @@
 
 #if defined(MF_ISA_AVX512) || defined(MF_ISA_AVX2)
 #include <immintrin.h>
-#endif
-
-#if defined(MF_ISA_AVX512)
-#define MF_VECTOR_BYTES 64
-#define MF_ISA_NAME "avx512"
-#elif defined(MF_ISA_AVX2)
-#define MF_VECTOR_BYTES 32
-#define MF_ISA_NAME "avx2"
-#elif defined(MF_ISA_NEON)
-#define MF_VECTOR_BYTES 16
-#define MF_ISA_NAME "neon"
-#else
-#define MF_VECTOR_BYTES 16
-#define MF_ISA_NAME "portable"
 #endif
 
 #if defined(MF_F32)

@@ -28,7 +28,8 @@ from .errors import known_name, real
 
 __all__ = ["ACTIVATIONS", "Activation", "as_activation"]
 
-#: Every name, with the default of its parameter `alpha` (0 where there is none).
+#: Every name, with the default of its parameter `alpha` (0 where there is none). The compiled functions are listed in
+#: csrc/lists.h; tests/test_lists.py holds the two equal.
 ACTIVATIONS: dict[str, float] = {
     "identity": 0.0,
     "sigmoid": 0.0,
@@ -45,8 +46,6 @@ ACTIVATIONS: dict[str, float] = {
     "exponential": 0.0,
     "softmax": 0.0,
 }
-
-_PARAMETRIC = ("leaky_relu", "elu")
 
 
 @dataclass(frozen=True, init=False)
@@ -80,8 +79,9 @@ class Activation:
     def __init__(self, name: str, alpha: float | None = None) -> None:
         name = known_name("activation", name, ACTIVATIONS)
         value = ACTIVATIONS[name] if alpha is None else real("alpha", alpha, at_least=0.0)
-        if name not in _PARAMETRIC and value != 0.0:
-            raise ValueError(f"expected no alpha for activation {name!r}, got {alpha!r}; it is for leaky_relu and elu")
+        if not ACTIVATIONS[name] and value != 0.0:
+            parametric = " and ".join(each for each, default in ACTIVATIONS.items() if default)
+            raise ValueError(f"expected no alpha for activation {name!r}, got {alpha!r}; it is for {parametric}")
         object.__setattr__(self, "name", str(name))  # not a subclass, such as numpy.str_
         object.__setattr__(self, "alpha", value)
 

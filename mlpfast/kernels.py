@@ -190,8 +190,8 @@ def elementary(x: ArrayLike, name: str, out: Floats | None = None) -> Floats:
     >>> kernels.elementary([0.0, 1.0], "exp")
     array([1.        , 2.71828183])
     """
-    if name not in _elementary.FUNCTIONS:
-        raise unknown_name("function", name, _elementary.FUNCTIONS)
+    if name not in _table.FUNCTIONS:
+        raise unknown_name("function", name, _table.FUNCTIONS)
     (x,) = _same_dtype(x=x)
     result = _result(out, x.shape, x.dtype)
     return _elementary.elementary(str(name), _apart(x, result, in_place=True), result)

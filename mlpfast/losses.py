@@ -20,6 +20,7 @@ its factor 1/2 as a loss, not as a metric, and several outputs add up where Kera
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from .activations import Activation
@@ -35,20 +36,32 @@ __all__ = [
     "MeanSquaredError",
     "Poisson",
     "Quantile",
+    "Targets",
     "as_loss",
 ]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a loss is compared with: numbers between `low` and `high`; or `classes`, as indices or as probabilities."""
+
+    low: float = -inf
+    high: float = inf
+    classes: bool = False
 
 
 class Loss:
     """Base of the losses. `name` is what ``loss=`` accepts in place of an instance."""
 
     name: ClassVar[str]
-    #: Names of the output activations that the loss takes; empty means any.
+    #: What it takes as targets.
+    targets: ClassVar[Targets] = Targets()
+    #: What it is computed from: the model's "outputs", or, by another name, the pre-activations of its last layer.
+    reads: ClassVar[str] = "outputs"
+    #: Names of the output activations that the loss takes, first the one that makes its predictions; empty means any.
     output_activations: ClassVar[tuple[str, ...]] = ()
     #: The metric that "accuracy" means with this loss; None where it means nothing.
     accuracy: ClassVar[str | None] = None
-    #: Whether some finite targets are refused.
-    has_bounded_targets: ClassVar[bool] = False
 
     @property
     def parameter(self) -> float:
@@ -67,8 +80,7 @@ class Loss:
             fitting = [name for name, loss in LOSSES.items() if activation.name in loss.output_activations]
             raise ValueError(
                 f"expected output activation {expected} for loss {self.name!r} (with identity, the outputs are "
-                f"{'log-rates' if self.name == 'poisson' else 'logits'}), got {activation.name!r}"
-                + "".join(f"; its loss is {name!r}" for name in fitting)
+                f"{self.reads}), got {activation.name!r}" + "".join(f"; its loss is {name!r}" for name in fitting)
             )
 
 
@@ -121,7 +133,8 @@ class Poisson(Loss):
     """Half the unit Poisson deviance, exp(z) - y z + y log y - y, for counts or rates y >= 0."""
 
     name: ClassVar[str] = "poisson"
-    has_bounded_targets: ClassVar[bool] = True
+    targets: ClassVar[Targets] = Targets(low=0.0)
+    reads: ClassVar[str] = "log-rates"
     output_activations: ClassVar[tuple[str, ...]] = ("exponential", "identity")
 
 
@@ -134,7 +147,8 @@ class BinaryCrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     name: ClassVar[str] = "binary_cross_entropy"
-    has_bounded_targets: ClassVar[bool] = True
+    targets: ClassVar[Targets] = Targets(0.0, 1.0)
+    reads: ClassVar[str] = "logits"
     output_activations: ClassVar[tuple[str, ...]] = ("sigmoid", "identity")
     accuracy: ClassVar[str | None] = "binary_accuracy"
 
@@ -156,7 +170,8 @@ class CrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     name: ClassVar[str] = "cross_entropy"
-    has_bounded_targets: ClassVar[bool] = True
+    targets: ClassVar[Targets] = Targets(0.0, 1.0, classes=True)
+    reads: ClassVar[str] = "logits"
     output_activations: ClassVar[tuple[str, ...]] = ("softmax", "identity")
     accuracy: ClassVar[str | None] = "accuracy"
 
@@ -169,7 +184,7 @@ class CrossEntropy(Loss):
         return self.label_smoothing
 
 
-#: Every loss by name.
+#: Every loss by name. The compiled ones are listed in csrc/lists.h; tests/test_lists.py holds the two equal.
 LOSSES: dict[str, type[Loss]] = {
     cls.name: cls
     for cls in (MeanSquaredError, MeanAbsoluteError, Huber, Quantile, Poisson, BinaryCrossEntropy, CrossEntropy)

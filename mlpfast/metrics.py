@@ -23,7 +23,7 @@ from typing import Any
 
 from .activations import Activation
 from .errors import known_name
-from .losses import Loss
+from .losses import LOSSES, Loss
 
 __all__ = ["METRICS", "Metric", "as_metrics"]
 
@@ -67,7 +67,7 @@ def as_metrics(
 
 
 def _accuracy(loss: Loss, output_activation: Activation) -> str:
-    by_output = {"softmax": "accuracy", "sigmoid": "binary_accuracy"}
+    by_output = {each.output_activations[0]: each.accuracy for each in LOSSES.values() if each.accuracy}
     compiled = loss.accuracy or by_output.get(output_activation.name)
     if compiled is None:
         raise ValueError(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import unknown_name
-from .losses import Loss
+from .losses import Loss, Targets
 
 __all__ = [
     "CSR",
@@ -130,12 +130,12 @@ def as_they_are(
     """
     if not (type(X) is np.ndarray and type(y) is np.ndarray and X.ndim == 2 and X.shape[1] == inputs):
         return None
-    n, labels = X.shape[0], y.ndim == 1 and y.dtype in _LABELS and loss.name == "cross_entropy"
+    n, labels = X.shape[0], y.ndim == 1 and y.dtype in _LABELS and loss.targets.classes
     if n == 0 or y.shape[0] != n or X.dtype not in _NATIVE or not (X.flags.carray and y.flags.carray):
         return None
     if labels:
         return X, y
-    if y.dtype != dtype or loss.has_bounded_targets or y.shape not in ((n, outputs), (n,)) or y.size != n * outputs:
+    if y.dtype != dtype or loss.targets != Targets() or y.shape not in ((n, outputs), (n,)) or y.size != n * outputs:
         return None
     return X, y.reshape(n, outputs)
 
@@ -157,8 +157,8 @@ def as_targets(
         If y has the wrong length, rank or width, holds NaN, infinity or missing values, or values that the loss does
         not take.
     """
-    classes = loss.name == "cross_entropy"
-    array = _numeric(y, name, _ENCODE_LABELS if classes or loss.name == "binary_cross_entropy" else "")
+    low, high, classes = loss.targets.low, loss.targets.high, loss.targets.classes
+    array = _numeric(y, name, _ENCODE_LABELS if loss.accuracy else "")
     expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {outputs})"
     if not classes and outputs == 1:
         expected = "(n,) or (n, 1)"
@@ -177,16 +177,12 @@ def as_targets(
         raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}")
     check_finite(array, dtype, name, given=y)
     array = _native(array, dtype, cast=True)
+    _check_range(array, low, high, name, "probabilities" if classes else f"targets of {loss.name!r}")
     if classes:
-        _check_range(array, 0.0, 1.0, name, "probabilities")
         total = array.sum(axis=1, dtype=np.float64)
         row = int(np.argmax(np.abs(total - 1.0)))
         if abs(total[row] - 1.0) > 1e-3:
             raise ValueError(f"expected each row of {name} to sum to 1, got {total[row]:g} in row {row} ({shape})")
-    elif loss.name == "binary_cross_entropy":
-        _check_range(array, 0.0, 1.0, name, f"targets of {loss.name!r}")
-    elif loss.name == "poisson":
-        _check_range(array, 0.0, np.inf, name, f"targets of {loss.name!r}")
     return array
 
 
@@ -476,6 +472,8 @@ def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32
 
 
 def _check_range(array: NDArray[Any], low: float, high: float, name: str, what: str) -> None:
+    if low == -np.inf and high == np.inf:
+        return
     for index in (int(np.argmin(array)), int(np.argmax(array))):
         value = array.flat[index]
         if not low <= value <= high:

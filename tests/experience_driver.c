@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "experience.h"
+#include "runtime/experience.h"
 
 enum { JOB = 1000 * 1000 /* nanoseconds */, FREE = 25, BUSY = 3 /* jobs between two stops */ };
 

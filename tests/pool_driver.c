@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "experience.h"
+#include "runtime/experience.h"
 #include "mlpfast.h"
 
 #ifdef FEWER_JOBS /* under a sanitizer */

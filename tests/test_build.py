@@ -24,7 +24,7 @@ def parts(monkeypatch):
 def test_a_source_depends_on_the_files_that_the_compiler_reads(parts):
     if shutil.which(shlex.split(COMPILER)[0]) is None:
         pytest.skip(f"{COMPILER} is missing")
-    for source, flags in parts["c_library"]().items():
+    for source, flags in parts["c_library"](shlex.split(COMPILER)).items():
         command = [*shlex.split(COMPILER), "-MM", *flags, source]
         rule = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         read = rule.partition(":")[2].replace("\\\n", " ").split()

@@ -133,7 +133,7 @@ def test_only_table_declares_the_c_contract(path):
     assert not declares or path.stem == "table", f"{path.name} declares C; core/table is the place"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "csrc").glob("*.[chi]*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "csrc").rglob("*.[chi]*")), ids=lambda path: path.name)
 def test_c_knows_nothing_of_python(path):
     text = path.read_text(encoding="utf-8")
     included = re.findall(r"^\s*#\s*include\s*[<\"]([^>\"]+)", text, re.MULTILINE)

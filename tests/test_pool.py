@@ -20,7 +20,7 @@ def build(driver, directory, *flags):
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a C compiler")
-    paths = [HERE / f"{driver}.c", *(CSRC / f"{name}.c" for name in DRIVERS[driver])]
+    paths = [HERE / f"{driver}.c", *(CSRC / "runtime" / f"{name}.c" for name in DRIVERS[driver])]
     command = [compiler, "-std=gnu11", "-O2", *flags, "-pthread", f"-I{CSRC}", "-o", directory / driver, *paths, "-lm"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

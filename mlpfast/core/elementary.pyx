@@ -4,21 +4,10 @@ cimport numpy as cnp
 
 from libc.stdint cimport int64_t
 from .data cimport dtype_of
-from .table cimport (
-    MF_ERF, MF_EXP, MF_EXPM1, MF_LOG, MF_LOG1P, MF_SIGMOID_FUNCTION, MF_TANH_FUNCTION, kernels_of, mf_kernels,
-)
+from .table cimport kernels_of, mf_kernels
+from .table import FUNCTIONS
 
 cnp.import_array()
-
-FUNCTIONS = {
-    "exp": MF_EXP,
-    "expm1": MF_EXPM1,
-    "log": MF_LOG,
-    "log1p": MF_LOG1P,
-    "tanh": MF_TANH_FUNCTION,
-    "sigmoid": MF_SIGMOID_FUNCTION,
-    "erf": MF_ERF,
-}
 
 
 def elementary(str name, x, out):

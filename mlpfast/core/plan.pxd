@@ -57,7 +57,7 @@ ctypedef struct Plan:
     int loss
     double loss_parameter
     double label_smoothing
-    bint fused               # it reads logits: see losses.reads_logits
+    bint fused               # it reads logits: see table.reads_logits
     int output_activation    # the model's own, where the loss reads logits
     double output_alpha
     # the arena

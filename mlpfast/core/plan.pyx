@@ -7,8 +7,7 @@ from math import gcd
 from .data cimport panels, panels_size, row_major
 from .data import aligned_zeros
 from .kinds cimport kind_of
-from .losses cimport reads_logits
-from .table cimport MF_IDENTITY, MF_MOST_TENSORS, saves_z
+from .table cimport MF_IDENTITY, MF_MOST_TENSORS, reads_logits, saves_z
 from .table import ACTIVATIONS
 
 cnp.import_array()

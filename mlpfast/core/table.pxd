@@ -17,43 +17,7 @@ cdef extern from "mlpfast.h" nogil:
 
     cdef enum:
         MF_IDENTITY
-        MF_SIGMOID
-        MF_TANH
-        MF_RELU
-        MF_LEAKY_RELU
-        MF_ELU
-        MF_SELU
-        MF_SOFTPLUS
-        MF_GELU
-        MF_GELU_TANH
-        MF_SILU
-        MF_MISH
-        MF_EXPONENTIAL
         MF_SOFTMAX
-
-    cdef enum:
-        MF_MSE
-        MF_MAE
-        MF_HUBER
-        MF_QUANTILE
-        MF_POISSON
-        MF_BINARY_CROSS_ENTROPY
-        MF_CROSS_ENTROPY
-
-    cdef enum:
-        MF_ACCURACY
-        MF_BINARY_ACCURACY
-        MF_MEAN_SQUARED_ERROR
-        MF_MEAN_ABSOLUTE_ERROR
-
-    cdef enum:
-        MF_EXP
-        MF_EXPM1
-        MF_LOG
-        MF_LOG1P
-        MF_TANH_FUNCTION
-        MF_SIGMOID_FUNCTION
-        MF_ERF
 
     cdef enum:
         MF_SGD
@@ -239,6 +203,7 @@ cdef const mf_kernels *kernels_of(int dtype) except NULL
 cdef uint64_t flush_denormals() noexcept nogil
 cdef void set_float_mode(uint64_t mode) noexcept nogil
 cdef bint saves_z(int activation) noexcept nogil
+cdef bint reads_logits(int loss) noexcept nogil
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil
 cdef bint own(mf_owner *owner) noexcept nogil
 cdef bint begin_work(mf_owner *owner) noexcept nogil

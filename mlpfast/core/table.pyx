@@ -5,8 +5,24 @@ import os
 
 cdef extern from "mlpfast.h" nogil:
     const mf_kernels *mf_table(int dtype)
+    const mf_kernels *mf_table_of(const char *isa, int dtype)
     int mf_available_isas(const char **names, int size)
-    int mf_saves_z(int activation)
+    ctypedef struct mf_activation_row:
+        const char *name
+        double alpha
+        int saves_z
+    ctypedef struct mf_loss_row:
+        const char *name
+        int reads_z
+    cdef enum:
+        MF_ACTIVATIONS
+        MF_LOSSES
+        MF_METRICS
+        MF_FUNCTIONS
+    const mf_activation_row mf_activations[]
+    const mf_loss_row mf_losses[]
+    const char *mf_metrics[]
+    const char *mf_functions[]
     uint64_t mf_flush_denormals()
     void mf_set_float_mode(uint64_t mode)
     void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work)
@@ -20,38 +36,11 @@ cdef extern from "mlpfast.h" nogil:
     void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out)
     void mf_normal(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out)
 
-# Names as the public API has them; a new activation, loss or metric is one row here.
-ACTIVATIONS = {
-    "identity": MF_IDENTITY,
-    "sigmoid": MF_SIGMOID,
-    "tanh": MF_TANH,
-    "relu": MF_RELU,
-    "leaky_relu": MF_LEAKY_RELU,
-    "elu": MF_ELU,
-    "selu": MF_SELU,
-    "softplus": MF_SOFTPLUS,
-    "gelu": MF_GELU,
-    "gelu_tanh": MF_GELU_TANH,
-    "silu": MF_SILU,
-    "mish": MF_MISH,
-    "exponential": MF_EXPONENTIAL,
-    "softmax": MF_SOFTMAX,
-}
-LOSSES = {
-    "mse": MF_MSE,
-    "mae": MF_MAE,
-    "huber": MF_HUBER,
-    "quantile": MF_QUANTILE,
-    "poisson": MF_POISSON,
-    "binary_cross_entropy": MF_BINARY_CROSS_ENTROPY,
-    "cross_entropy": MF_CROSS_ENTROPY,
-}
-METRICS = {
-    "accuracy": MF_ACCURACY,
-    "binary_accuracy": MF_BINARY_ACCURACY,
-    "mean_squared_error": MF_MEAN_SQUARED_ERROR,
-    "mean_absolute_error": MF_MEAN_ABSOLUTE_ERROR,
-}
+# The names of csrc/lists.h, and the ids of each.
+ACTIVATIONS = {mf_activations[i].name.decode(): i for i in range(MF_ACTIVATIONS)}
+LOSSES = {mf_losses[i].name.decode(): i for i in range(MF_LOSSES)}
+METRICS = {mf_metrics[i].decode(): i for i in range(MF_METRICS)}
+FUNCTIONS = {mf_functions[i].decode(): i for i in range(MF_FUNCTIONS)}
 
 
 cdef const mf_kernels *kernels_of(int dtype) except NULL:
@@ -73,7 +62,17 @@ cdef void set_float_mode(uint64_t mode) noexcept nogil:
 
 
 cdef bint saves_z(int activation) noexcept nogil:
-    return mf_saves_z(activation)
+    """Whether the activation's derivative is computed from z, else from h."""
+    return mf_activations[activation].saves_z
+
+
+cdef bint reads_logits(int loss) noexcept nogil:
+    """Whether the loss takes the output layer's pre-activations, and gives their delta, p - t, directly.
+
+    Then the output activation (softmax, sigmoid, exponential) never runs in training: its derivative cancels against
+    the loss's, and a probability that rounds to zero does no harm.
+    """
+    return mf_losses[loss].reads_z
 
 
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil:
@@ -131,9 +130,24 @@ def available_isas():
     return tuple(names[i].decode() for i in range(n))
 
 
+def address(str isa, int dtype):
+    """Where the kernel table of an instruction set and dtype lies, for callers in C; 0 if it can't run here."""
+    return <size_t> mf_table_of(isa.encode(), dtype)
+
+
 def saves(str activation):
     """``"z"`` where the derivative is computed from the pre-activation, ``"h"`` where it is from the output."""
-    return "z" if mf_saves_z(ACTIVATIONS[activation]) else "h"
+    return "z" if saves_z(ACTIVATIONS[activation]) else "h"
+
+
+def reads(str loss):
+    """``"z"`` where the loss is computed from the pre-activations, ``"h"`` where it is from the outputs."""
+    return "z" if reads_logits(LOSSES[loss]) else "h"
+
+
+def alpha(str activation):
+    """The default of the activation's parameter; 0 where it takes none."""
+    return mf_activations[<int> ACTIVATIONS[activation]].alpha
 
 
 def max_threads():

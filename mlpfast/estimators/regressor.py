@@ -240,7 +240,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if hasattr(self, "coefs_") and (self.warm_start or incremental) and n_outputs != self.n_outputs_:
             raise ValueError(f"expected y with {self.n_outputs_} columns, as in the previous call, got {n_outputs}")
         self.n_outputs_ = n_outputs
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+        self.out_activation_ = "exp" if "exponential" in self._make_loss().output_activations else "identity"
         return y
 
     def _validation_targets(self, y: Any) -> Any:
@@ -256,8 +256,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             y = y.astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and y.min() < 0:
-            raise ValueError(f"expected {name} >= 0 for loss='poisson', got {y.min():g}")
+        low = self._make_loss().targets.low
+        if y.min() < low:
+            raise ValueError(f"expected {name} >= {low:g} for loss={self.loss!r}, got {y.min():g}")
         return y
 
     def _encode_targets(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

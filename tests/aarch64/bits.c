@@ -153,7 +153,7 @@ static void elementwise(int activation, int64_t rows, int64_t k, int64_t n) {
     table->activation(activation, alpha_of(activation), z, h, rows, n);
     hash_matrix(h, rows, n);
     mf_matrix dh = packed(reals(11, rows * n, -1, 1), rows, n);
-    table->hadamard(activation, alpha_of(activation), dh, mf_saves_z(activation) ? z : h, delta, rows, n);
+    table->hadamard(activation, alpha_of(activation), dh, mf_activations[activation].saves_z ? z : h, delta, rows, n);
     hash_matrix(delta, rows, n);
 }
 
@@ -253,7 +253,7 @@ static void products_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
 static void elementary(int id, int64_t rows, int64_t k, int64_t n) {
     (void)k;
     void *y = allocate(rows * n * table->itemsize);
-    table->elementary(id, reals(27, rows * n, id == MF_LOG || id == MF_LOG1P ? 0.01 : -8, 8), y, rows * n);
+    table->elementary(id, reals(27, rows * n, id == MF_LOG_FUNCTION || id == MF_LOG1P_FUNCTION ? 0.01 : -8, 8), y, rows * n);
     hash_reals(y, rows * n);
 }
 
@@ -336,7 +336,7 @@ static const struct {
     {"weight_gradient, bias_gradient", gradients, 2},
     {"products that skip zeros", skipping, 2},
     {"activation, hadamard", elementwise, MF_SOFTMAX},
-    {"elementary", elementary, MF_ERF + 1},
+    {"elementary", elementary, MF_FUNCTIONS},
     {"softmax, softmax_jvp, log_softmax", softmax, 1},
     {"gather", gather, MF_UINT8 + 1},
     {"gather_csr", gather_csr, 1},

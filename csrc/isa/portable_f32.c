@@ -1,3 +1,3 @@
-#define MF_ISA_AVX512
 #define MF_F32
+#include "isa/portable.h"
 #include "kernels.inl"

@@ -1,5 +1,5 @@
 /* Sequences of random numbers: element i is a function of (seed, purpose, step, i). See rng.h. */
-#include "rng.h"
+#include "runtime/rng.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /*
  * Narrow rows side by side: LANES rows of at most NARROW columns, one vector for each column. A narrow row leaves lanes
  * empty, and its steps wait for one another; columns fill the lanes and are independent.
- * The results are those of rowwise.inl, to the bit: virtual lanes and their tree are the same.
+ * The results are those of softmax.inl, to the bit: virtual lanes and their tree are the same.
  */
 enum { NARROW = 16 };
 

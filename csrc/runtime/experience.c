@@ -1,5 +1,5 @@
 /* Whether helpers pay, learnt by trying. See experience.h. */
-#include "experience.h"
+#include "runtime/experience.h"
 
 enum { /* nanoseconds */
     WINDOW = 20 * 1000 * 1000,

@@ -1,6 +1,6 @@
 /*
- * Which kernel table to use: the first ISA of the list below that this CPU and operating system can run, or the one
- * that MLPFAST_ISA names. This file and all others without an ISA in their name are compiled for the baseline CPU.
+ * Which kernel table to use: the first ISA of the list in isa/isas.h that this CPU and operating system can run, or the
+ * one that MLPFAST_ISA names. This file and all others of the runtime are compiled for the baseline CPU.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -8,36 +8,24 @@
 
 #include "mlpfast.h"
 
-extern const mf_kernels mf_kernels_portable_f32, mf_kernels_portable_f64;
-static int always(void) { return 1; }
-
-#if defined(__x86_64__)
-extern const mf_kernels mf_kernels_avx2_f32, mf_kernels_avx2_f64, mf_kernels_avx512_f32, mf_kernels_avx512_f64;
-
 /* The builtin reads CPUID and also XGETBV: whether the operating system saves the wider registers. Not asked for is
- * PREFETCHW, which these kernels use: where it is missing, 64-bit processors take it for a no-op. */
-static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-static int has_avx512(void) {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-}
-#elif defined(__aarch64__)
-extern const mf_kernels mf_kernels_neon_f32, mf_kernels_neon_f64;
-#endif
+ * PREFETCHW, which the kernels for x86 use: where it is missing, 64-bit processors take it for a no-op. */
+#define CPU(feature) __builtin_cpu_supports(#feature)
 
-/* Best first. */
+#define ISA(name, flags, runs)                                                                                         \
+    extern const mf_kernels mf_kernels_##name##_f32, mf_kernels_##name##_f64;                                          \
+    static int runs_##name(void) { return runs; }
+#include "isa/isas.h"
+#undef ISA
+
 static const struct isa {
     const char *name;
     int (*runs_here)(void);
     const mf_kernels *f32, *f64;
 } isas[] = {
-#if defined(__x86_64__)
-    {"avx512", has_avx512, &mf_kernels_avx512_f32, &mf_kernels_avx512_f64},
-    {"avx2", has_avx2, &mf_kernels_avx2_f32, &mf_kernels_avx2_f64},
-#elif defined(__aarch64__)
-    {"neon", always, &mf_kernels_neon_f32, &mf_kernels_neon_f64},
-#endif
-    {"portable", always, &mf_kernels_portable_f32, &mf_kernels_portable_f64},
+#define ISA(name, flags, runs) {#name, runs_##name, &mf_kernels_##name##_f32, &mf_kernels_##name##_f64},
+#include "isa/isas.h"
+#undef ISA
 };
 enum { ISAS = sizeof isas / sizeof isas[0] };
 
@@ -72,17 +60,4 @@ int mf_available_isas(const char **names, int size) {
     for (int i = 0; i < ISAS && n < size; i++)
         if (isas[i].runs_here()) names[n++] = isas[i].name;
     return n;
-}
-
-int mf_saves_z(int activation) {
-    switch (activation) {
-    case MF_SOFTPLUS:
-    case MF_GELU:
-    case MF_GELU_TANH:
-    case MF_SILU:
-    case MF_MISH:
-        return 1;
-    default:
-        return 0;
-    }
 }

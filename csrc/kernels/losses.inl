@@ -65,8 +65,8 @@ INLINE double finish_sum(const row_sum *sum, const double *x, int64_t n) {
 typedef void element_loss(double parameter, int64_t n, const real *restrict h, const real *restrict t,
                           double *restrict value, real *restrict derivative);
 
-static void squared(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                    double *restrict value, real *restrict derivative) {
+static void mse(double parameter, int64_t n, const real *restrict h, const real *restrict t, double *restrict value,
+                real *restrict derivative) {
     (void)parameter;
     for (int64_t i = 0; i < n; i++) {
         const double error = (double)h[i] - (double)t[i];
@@ -75,8 +75,8 @@ static void squared(double parameter, int64_t n, const real *restrict h, const r
     }
 }
 
-static void absolute(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                     double *restrict value, real *restrict derivative) {
+static void mae(double parameter, int64_t n, const real *restrict h, const real *restrict t, double *restrict value,
+                real *restrict derivative) {
     (void)parameter;
     for (int64_t i = 0; i < n; i++) {
         const double error = (double)h[i] - (double)t[i];
@@ -304,8 +304,9 @@ INLINE void cross_entropy_side_by_side(mf_matrix z, const mf_targets *targets, i
     store_rows(&b, delta, r0, cols);
 }
 
-static void cross_entropy(mf_matrix z, const mf_targets *targets, int64_t rows, int64_t cols, double scale,
-                          mf_matrix delta, double *row_loss) {
+static void cross_entropy(double parameter, mf_matrix z, const mf_targets *targets, int64_t rows, int64_t cols,
+                          double scale, mf_matrix delta, double *row_loss) {
+    (void)parameter;
     const int hard = !targets->dense && targets->smoothing == 0;
     int64_t r = 0;
     for (; hard && fits_side_by_side(z, delta.data ? delta : z, rows - r, cols); r += LANES)
@@ -317,20 +318,19 @@ static void cross_entropy(mf_matrix z, const mf_targets *targets, int64_t rows, 
     }
 }
 
+typedef void row_wise_loss(double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
+                           double scale, mf_matrix delta, double *row_loss);
+
 static void loss(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
                  double scale, mf_matrix delta, double *row_loss) {
-    static element_loss *const of_elements[MF_LOSSES] = {
-        [MF_MSE] = squared,
-        [MF_MAE] = absolute,
-        [MF_HUBER] = huber,
-        [MF_QUANTILE] = quantile,
-        [MF_POISSON] = poisson,
-        [MF_BINARY_CROSS_ENTROPY] = binary_cross_entropy,
-    };
-    if (loss == MF_CROSS_ENTROPY) {
-        cross_entropy(out, targets, rows, cols, scale, delta, row_loss);
-    } else {
-        const smoothing s = loss == MF_BINARY_CROSS_ENTROPY ? smooth_over(targets, 2) : (smoothing){1, 0};
-        sum_elements(of_elements[loss], parameter, out, targets, s, rows, cols, 1, scale, delta, row_loss);
-    }
+#define LOSS_ROW(id, name, read, how) [MF_##id] = {.how = name},
+    static const struct {
+        element_loss *by_elements;
+        row_wise_loss *by_rows;
+    } bodies[MF_LOSSES] = {MF_EACH_LOSS(LOSS_ROW)};
+    if (bodies[loss].by_rows)
+        bodies[loss].by_rows(parameter, out, targets, rows, cols, scale, delta, row_loss);
+    else
+        sum_elements(bodies[loss].by_elements, parameter, out, targets, smooth_over(targets, 2), rows, cols, 1, scale,
+                     delta, row_loss);
 }

@@ -1,3 +1,3 @@
-#define MF_ISA_NEON
 #define MF_F32
+#include "isa/avx512.h"
 #include "kernels.inl"

@@ -1,3 +1,3 @@
-#define MF_ISA_PORTABLE
 #define MF_F64
+#include "isa/portable.h"
 #include "kernels.inl"

@@ -1,3 +1,3 @@
-#define MF_ISA_NEON
 #define MF_F64
+#include "isa/avx2.h"
 #include "kernels.inl"

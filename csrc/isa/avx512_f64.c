@@ -1,3 +1,3 @@
-#define MF_ISA_AVX512
 #define MF_F64
+#include "isa/avx512.h"
 #include "kernels.inl"

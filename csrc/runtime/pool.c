@@ -30,7 +30,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "experience.h"
+#include "runtime/experience.h"
 #include "mlpfast.h"
 
 enum { STACK_BYTES = 1 << 20, MAGNITUDES = 64 };

@@ -1,3 +1,3 @@
-#define MF_ISA_AVX2
 #define MF_F32
+#include "isa/neon.h"
 #include "kernels.inl"

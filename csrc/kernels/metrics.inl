@@ -2,20 +2,20 @@
  * Metrics of a row, in float64. Those that are a mean over elements run as losses without a derivative.
  */
 
-static void squared_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                          double *restrict value, real *restrict derivative) {
+static void mean_squared_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
+                               double *restrict value, real *restrict derivative) {
     (void)parameter, (void)derivative;
     for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] - (double)t[i]) * ((double)h[i] - (double)t[i]);
 }
 
-static void absolute_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                           double *restrict value, real *restrict derivative) {
+static void mean_absolute_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
+                                double *restrict value, real *restrict derivative) {
     (void)parameter, (void)derivative;
     for (int64_t i = 0; i < n; i++) value[i] = fabs((double)h[i] - (double)t[i]);
 }
 
-static void same_side(double threshold, int64_t n, const real *restrict h, const real *restrict t,
-                      double *restrict value, real *restrict derivative) {
+static void binary_accuracy(double threshold, int64_t n, const real *restrict h, const real *restrict t,
+                            double *restrict value, real *restrict derivative) {
     (void)derivative;
     for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] > threshold) == ((double)t[i] > 0.5) ? 1.0 : 0.0;
 }
@@ -48,16 +48,18 @@ static void accuracy(mf_matrix out, const mf_targets *targets, int64_t rows, int
     }
 }
 
+typedef void row_metric(mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols, double *row_value);
+
 static void metric(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
                    double *row_value) {
-    static element_loss *const of_elements[MF_METRICS] = {
-        [MF_BINARY_ACCURACY] = same_side,
-        [MF_MEAN_SQUARED_ERROR] = squared_error,
-        [MF_MEAN_ABSOLUTE_ERROR] = absolute_error,
-    };
-    if (metric == MF_ACCURACY)
-        accuracy(out, targets, rows, cols, row_value);
+#define METRIC_ROW(id, name, how) [MF_##id] = {.how = name},
+    static const struct {
+        element_loss *by_elements;
+        row_metric *by_rows;
+    } bodies[MF_METRICS] = {MF_EACH_METRIC(METRIC_ROW)};
+    if (bodies[metric].by_rows)
+        bodies[metric].by_rows(out, targets, rows, cols, row_value);
     else
-        sum_elements(of_elements[metric], threshold, out, targets, (smoothing){1, 0}, rows, cols, (double)cols, 0,
+        sum_elements(bodies[metric].by_elements, threshold, out, targets, (smoothing){1, 0}, rows, cols, (double)cols, 0,
                      (mf_matrix){0}, row_value);
 }

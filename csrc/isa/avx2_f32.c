@@ -1,3 +1,3 @@
-#define MF_ISA_PORTABLE
 #define MF_F32
+#include "isa/avx2.h"
 #include "kernels.inl"

@@ -5,7 +5,7 @@
  *
  * Who uses which counter:
  *
- *     word          sequences (rng.c)              dropout masks (elementwise.inl)
+ *     word          sequences (rng.c)              dropout masks (dropout.inl)
  *     key[0..1]     seed, low and high 32 bits     the same
  *     counter[0]    block, low 32 bits             16 (c / 64) + c % 16 for column c
  *     counter[1]    block, high 32 bits            row

@@ -1,0 +1,8 @@
+/* AVX2 with FMA: 16 registers of 32 bytes. */
+#define MF_ISA avx2
+#define MF_ISA_AVX2
+#define MF_VECTOR_BYTES 32
+#define NR (2 * LANES)
+#define MR 4
+#define UNIT 12
+#define TALL(vectors) (vectors == 1 ? 12 : 6)

@@ -1,0 +1,59 @@
+/*
+ * What users choose by name, a row each. Made of these rows are the ids of mlpfast.h, the names that the floors above
+ * read (runtime/names.c), and the kernels' choice of a body, which bears the row's name. So one more is a row here and
+ * its body; tests/test_lists.py compares what mlpfast/activations.py, losses.py and metrics.py tell users.
+ */
+#ifndef MLPFAST_LISTS_H
+#define MLPFAST_LISTS_H
+
+/* row(ID, name, default of alpha or 0 where it takes none, what g' is computed from: h or z). Bodies: activations.inl */
+#define MF_EACH_ELEMENTWISE_ACTIVATION(row)                                                                            \
+    row(IDENTITY, identity, 0, h)                                                                                      \
+    row(SIGMOID, sigmoid, 0, h)                                                                                        \
+    row(TANH, tanh, 0, h)                                                                                              \
+    row(RELU, relu, 0, h)                                                                                              \
+    row(LEAKY_RELU, leaky_relu, 0.01, h)                                                                               \
+    row(ELU, elu, 1, h)                                                                                                \
+    row(SELU, selu, 0, h)                                                                                              \
+    row(SOFTPLUS, softplus, 0, z)                                                                                      \
+    row(GELU, gelu, 0, z)                                                                                              \
+    row(GELU_TANH, gelu_tanh, 0, z)                                                                                    \
+    row(SILU, silu, 0, z)                                                                                              \
+    row(MISH, mish, 0, z)                                                                                              \
+    row(EXPONENTIAL, exponential, 0, h)
+
+/* Softmax takes whole rows: it has kernels of its own, and no elementwise kernel may be asked for it. */
+#define MF_EACH_ACTIVATION(row)                                                                                        \
+    MF_EACH_ELEMENTWISE_ACTIVATION(row)                                                                                \
+    row(SOFTMAX, softmax, 0, h)
+
+/* row(ID, name, what it reads: the outputs h or the pre-activations z, how it is computed). Bodies: losses.inl
+ * Those that read z give dL/dz, p - t, directly: the output activation, against which its derivative cancels, never runs
+ * in training, and a probability that rounds to zero does no harm. */
+#define MF_EACH_LOSS(row)                                                                                              \
+    row(MSE, mse, h, by_elements)                                                                                      \
+    row(MAE, mae, h, by_elements)                                                                                      \
+    row(HUBER, huber, h, by_elements)       /* parameter: delta */                                                     \
+    row(QUANTILE, quantile, h, by_elements) /* parameter: q */                                                         \
+    row(POISSON, poisson, z, by_elements)                                                                              \
+    row(BINARY_CROSS_ENTROPY, binary_cross_entropy, z, by_elements)                                                    \
+    row(CROSS_ENTROPY, cross_entropy, z, by_rows)
+
+/* row(ID, name, how it is computed). Bodies: metrics.inl */
+#define MF_EACH_METRIC(row)                                                                                            \
+    row(ACCURACY, accuracy, by_rows)                                                                                   \
+    row(BINARY_ACCURACY, binary_accuracy, by_elements)                                                                 \
+    row(MEAN_SQUARED_ERROR, mean_squared_error, by_elements)                                                           \
+    row(MEAN_ABSOLUTE_ERROR, mean_absolute_error, by_elements)
+
+/* row(ID, name). Bodies: v<name>() in math.inl */
+#define MF_EACH_FUNCTION(row)                                                                                          \
+    row(EXP, exp)                                                                                                      \
+    row(EXPM1, expm1)                                                                                                  \
+    row(LOG, log)                                                                                                      \
+    row(LOG1P, log1p)                                                                                                  \
+    row(TANH, tanh)                                                                                                    \
+    row(SIGMOID, sigmoid)                                                                                              \
+    row(ERF, erf)
+
+#endif

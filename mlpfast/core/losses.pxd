@@ -1,1 +1,0 @@
-cdef bint reads_logits(int loss) noexcept nogil

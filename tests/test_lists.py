@@ -1,0 +1,46 @@
+"""csrc/lists.h, from which the compiled side is made, and the lists that users see say the same."""
+
+import re
+
+import pytest
+
+from mlpfast import activations, kernels
+from mlpfast.activations import ACTIVATIONS
+from mlpfast.core import table
+from mlpfast.losses import LOSSES
+from mlpfast.metrics import METRICS
+
+
+def test_activations_and_their_parameters():
+    assert [(name, table.alpha(name)) for name in table.ACTIVATIONS] == [*ACTIVATIONS.items()]
+
+
+@pytest.mark.skipif(activations.__doc__ is None, reason="python -OO strips docstrings")
+@pytest.mark.parametrize("name", table.ACTIVATIONS)
+def test_an_activation_is_documented(name):
+    assert re.search(rf"^{name} +\S", activations.__doc__, re.MULTILINE)
+
+
+def test_losses_and_what_they_read():
+    assert {name: table.reads(name) for name in table.LOSSES} == {
+        name: "h" if loss.reads == "outputs" else "z" for name, loss in LOSSES.items()
+    }
+
+
+def test_a_loss_that_reads_pre_activations_takes_identity_for_the_output():
+    assert all((loss.reads != "outputs") == ("identity" in loss.output_activations) for loss in LOSSES.values())
+
+
+def test_metrics():
+    by_loss = {loss.accuracy for loss in LOSSES.values()}
+    assert {*table.METRICS} == {*METRICS.values(), *by_loss} - {None}
+
+
+def test_ids_count_from_zero():
+    for ids in (table.ACTIVATIONS, table.LOSSES, table.METRICS, table.FUNCTIONS):
+        assert [*ids.values()] == [*range(len(ids))]
+
+
+@pytest.mark.parametrize("name", table.FUNCTIONS)
+def test_a_function_is_documented(name):
+    assert kernels.elementary.__doc__ is None or f'"{name}"' in kernels.elementary.__doc__
