@@ -333,7 +333,7 @@ def distance_text(results: Results) -> list[str]:
         "A virtual machine's two processors may share a last-level cache at one moment and lie far apart at the next. "
         "So in each of mlpfast's rounds two threads also handed a cache line to and fro: rounds in which it took less "
         f"than {duration(FAR)} one way are those with processors *close* together. What the threads of a training step "
-        "hand over is in [Architecture](architecture.md).",
+        "hand over is in [what measuring taught](measured.md).",
         found,
     ]
 

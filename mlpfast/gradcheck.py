@@ -27,9 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .activations import Activation
-from .core.data import SPLIT, aligned_zeros, permutation
 from .core.engine import Engine
+from .core.memory import aligned_zeros
 from .core.network import Network
+from .core.random import SPLIT, permutation
 from .errors import integer, real
 from .layers import Dense, lower
 from .losses import Loss, as_loss

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import validation
 from .activations import Activation
-from .core.data import INITIALIZE, aligned_zeros, normal, uniform
 from .core.engine import Engine
+from .core.memory import aligned_zeros
 from .core.network import Network
+from .core.random import INITIALIZE, normal, uniform
 from .core.results import NotFiniteError
 from .errors import integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes

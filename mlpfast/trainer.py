@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import Logs, call, call_all, check_callbacks
-from .core.data import SHUFFLE, all_finite, permutation
 from .core.engine import Engine
+from .core.memory import all_finite
 from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
+from .core.random import SHUFFLE, permutation
 from .core.results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .errors import DivergenceError, boolean, integer, real, verbosity
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes

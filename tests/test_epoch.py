@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import mlpfast as mf
-from mlpfast.core.data import permutation
+from mlpfast.core.random import permutation
 
 HERE = Path(__file__).parent
 LAPS = 20_000  # of 1000 rows, for an epoch that lasts for seconds

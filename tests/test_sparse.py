@@ -17,8 +17,8 @@ from isas import OTHER_ISAS, run_under
 
 import mlpfast as mf
 from mlpfast.activations import Activation
-from mlpfast.core.data import aligned_zeros
 from mlpfast.core.engine import Engine
+from mlpfast.core.memory import aligned_zeros
 from mlpfast.core.network import Network
 from mlpfast.core.table import set_max_threads
 from mlpfast.initializers import Zeros

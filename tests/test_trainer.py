@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import mlpfast as mf
-from mlpfast.core.data import permutation
+from mlpfast.core.random import permutation
 from mlpfast.progress import with_si_prefix
 from mlpfast.trainer import History
 

@@ -3,7 +3,7 @@
 cimport numpy as cnp
 
 from libc.stdint cimport int64_t
-from .data cimport dtype_of
+from .memory cimport dtype_of
 from .table cimport kernels_of, mf_kernels
 from .table import FUNCTIONS
 

@@ -11,7 +11,8 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 from cpython.ref cimport Py_XDECREF
 
-from .data cimport csr_of, dtype_of
+from .memory cimport csr_of, dtype_of
+from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
 from .interrupts cimport look_up
 from .network cimport Network
 from .optimizers cimport rule_of
@@ -19,7 +20,7 @@ from .optimizers import state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .sparse cimport room_for_entries
-from .step cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals, run_epoch, run_rows
+from .step cimport run_epoch, run_rows
 from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
 from .table import LOSSES, METRICS
 

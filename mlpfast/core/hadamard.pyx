@@ -7,7 +7,7 @@ row; its Jacobian-vector product takes the Hadamard product's place.
 
 cimport numpy as cnp
 
-from .data cimport dtype_of, row_major
+from .memory cimport dtype_of, row_major
 from .softmax cimport jacobian_vector_product, softmax_rows
 from .table cimport MF_IDENTITY, MF_SOFTMAX, kernels_of
 from .table import ACTIVATIONS

@@ -1,4 +1,4 @@
-from .step cimport Step
+from .call cimport Step
 
 
 cdef void listen(Step *step) noexcept nogil

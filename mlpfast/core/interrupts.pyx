@@ -4,7 +4,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject, Py_INCREF
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from .step cimport DEADLINE, DONE, INTERRUPTED
+from .call cimport DEADLINE, DONE, INTERRUPTED
 from .table cimport flush_denormals, set_float_mode
 
 cdef double SECONDS_BETWEEN_SIGNAL_CHECKS = 0.05

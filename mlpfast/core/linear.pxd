@@ -1,5 +1,5 @@
 from libc.stdint cimport int64_t
-from .data cimport row_major
+from .memory cimport row_major
 from .hadamard cimport activate
 from .table cimport MF_IDENTITY, MF_SOFTMAX, mf_bands, mf_csr, mf_kernels, mf_matrix, mf_soon
 

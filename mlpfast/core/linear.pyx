@@ -7,7 +7,7 @@ gives dL/dx = delta Wt, dL/dW = xt delta, and dL/db = the column sums of delta.
 cimport numpy as cnp
 import numpy as np
 
-from .data cimport Panels
+from .memory cimport Panels
 from .hadamard cimport activate, propagate
 from .table cimport MF_IDENTITY, MF_SOFTMAX
 from .table import ACTIVATIONS

@@ -5,8 +5,8 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.string cimport memcpy
-from .data cimport csr_of, dtype_of, panels, panels_size, row_major
-from .data import aligned_zeros, has_slack
+from .memory cimport csr_of, dtype_of, panels, panels_size, row_major
+from .memory import aligned_zeros, has_slack
 from .plan cimport reserve, set_layers, set_tile, set_values, takes_csr
 from .table cimport (
     MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix, mf_raise,

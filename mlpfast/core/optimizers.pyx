@@ -3,7 +3,7 @@
 import numpy as np
 
 from libc.math cimport pow, sqrt
-from .data import aligned_zeros
+from .memory import aligned_zeros
 from .table cimport MF_ADAM, MF_RMSPROP, MF_SGD
 
 

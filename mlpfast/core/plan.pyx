@@ -4,8 +4,8 @@ cimport numpy as cnp
 import numpy as np
 
 from math import gcd
-from .data cimport panels, panels_size, row_major
-from .data import aligned_zeros
+from .memory cimport panels, panels_size, row_major
+from .memory import aligned_zeros
 from .kinds cimport kind_of
 from .table cimport MF_IDENTITY, MF_MOST_TENSORS, reads_logits, saves_z
 from .table import ACTIVATIONS

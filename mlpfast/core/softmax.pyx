@@ -6,7 +6,7 @@ J v = s * (v - <v, s>), costs O(N), so that J is never formed.
 
 cimport numpy as cnp
 
-from .data cimport dtype_of, row_major
+from .memory cimport dtype_of, row_major
 from .table cimport kernels_of
 
 cnp.import_array()

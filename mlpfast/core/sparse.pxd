@@ -1,5 +1,5 @@
 from libc.stdint cimport int64_t
-from .step cimport Step
+from .call cimport Step
 
 
 cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, object kept)

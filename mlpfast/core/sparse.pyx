@@ -10,7 +10,7 @@ import numpy as np
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 from .plan cimport AHEAD, Plan
-from .step cimport Source
+from .call cimport Source
 from .table cimport MF_OK, MF_OUT_OF_RANGE, mf_bands, mf_csr
 
 cnp.import_array()

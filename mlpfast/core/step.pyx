@@ -7,16 +7,19 @@ vector, element by element in the order of the rows, which gives the bits of one
 """
 
 from libc.math cimport isfinite
+from libc.stdint cimport int64_t
 
-from .data cimport from_row
+from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
 from .hadamard cimport activate, propagate
-from .layers.block cimport of_block, saved
-from .optimizers cimport at_step
 from .interrupts cimport listen, look_up
-from .plan cimport AHEAD, OTHER_RULE, WEIGHT_RULE, threads_for
+from .layers.block cimport of_block, saved
+from .memory cimport from_row
+from .optimizers cimport at_step
+from .plan cimport AHEAD, MAX_METRICS, OTHER_RULE, WEIGHT_RULE, Phase, Plan, threads_for
+from .source cimport gather, weigh
 from .sparse cimport sort_entries
 from .table cimport (
-    MF_OK, MF_OUT_OF_RANGE, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_value,
+    MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
     parallel_for, set_float_mode,
 )
 from .tile cimport add_penalties, refresh_all, take_tile
@@ -164,34 +167,6 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
         layer.kind.backward(layer, &block)
 
 
-cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) noexcept nogil:
-    """The block's rows of X into `x`, unless they stay CSR; their numbers and labels into the arena, each read once and
-    looked at."""
-    cdef const Plan *plan = step.plan
-    cdef const Source *source = &step.source
-    cdef int64_t *rows = plan.rows + block * (plan.block_rows + AHEAD)
-    cdef int32_t *labels = plan.labels + r0
-    cdef int64_t known = min(step.known - r0, n + AHEAD), first = step.first + r0, r, row
-    cdef int64_t label
-    cdef int status = MF_OK
-    for r in range(known):
-        row = source.order[first + r] if source.order != NULL else first + r
-        if <uint64_t> row >= <uint64_t> source.rows:
-            row, status = 0, MF_OUT_OF_RANGE
-        rows[r] = row
-    if step.targets.dense == NULL:
-        for r in range(n):
-            label = source.labels[rows[r]] if source.labels != NULL else source.wide_labels[rows[r]]
-            if <uint64_t> label >= <uint64_t> source.classes:
-                label, status = 0, MF_OUT_OF_RANGE
-            labels[r] = <int32_t> label
-    if source.dense != NULL:
-        status |= plan.kernels.gather(source.dense, source.dtype, plan.inputs, rows, n, known, plan.inputs, x)
-    elif not plan.reads_csr:
-        status |= plan.kernels.gather_csr(&source.csr, rows, n, plan.inputs, x)
-    mf_raise(&step.bad, status)
-
-
 cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
     """Metrics and loss of the rows and, on the way back, the output's delta."""
     cdef const Plan *plan = step.plan
@@ -218,17 +193,3 @@ cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
     if delta.data != NULL and not plan.fused:
         propagate(kernels, output.activation, output.alpha, delta, saved(output, block), delta, block.rows,
                   output.columns)
-
-
-cdef void weigh(Step *step, int64_t first, int64_t rows) noexcept nogil:
-    """The sum of the sample weights of a batch, and the scale of its mean."""
-    cdef const double *weights = step.targets.weights
-    cdef int64_t r, row
-    step.weight = rows
-    if weights != NULL:
-        step.weight = 0
-        for r in range(first, first + rows):
-            row = step.source.order[r] if step.source.order != NULL else r
-            if <uint64_t> row < <uint64_t> step.source.rows:     # else `gather` will report it
-                step.weight += weights[row]
-    step.scale = 1 / step.weight if step.weight > 0 else 0

@@ -1,5 +1,5 @@
 from libc.stdint cimport int64_t
-from .step cimport Step
+from .call cimport Step
 
 
 cdef void take_tile(void *step, int64_t tile) noexcept nogil

@@ -1,7 +1,7 @@
 # z = x W + b with x (n, fan_in), W (fan_in, units), b (units,). Tensors: W, b.
 
 from libc.stdint cimport int64_t
-from ..data cimport from_column, from_row
+from ..memory cimport from_column, from_row
 from ..linear cimport (
     bias_gradient, matmul_bias, matmul_bias_csr, propagate_delta, row_forward, weight_gradient, weight_gradient_csr,
 )

@@ -1,20 +1,11 @@
-"""Memory and its layouts: aligned vectors, row-major arrays, panels; and the counter-based random numbers."""
+"""Memory and its layouts: aligned vectors, row-major arrays, panels."""
 
 cimport numpy as cnp
 import numpy as np
 
-from libc.stdint cimport uint64_t, uint32_t
-from . cimport table
-from .table cimport (
-    MF_FLOAT32, MF_FLOAT64, MF_RNG_INITIALIZE, MF_RNG_SHUFFLE, MF_RNG_SPLIT, MF_UINT8, kernels_of,
-)
+from .table cimport MF_FLOAT32, MF_FLOAT64, MF_UINT8, kernels_of
 
 cnp.import_array()
-
-# What random numbers are drawn for: numbers of different purposes are independent.
-SHUFFLE = MF_RNG_SHUFFLE
-INITIALIZE = MF_RNG_INITIALIZE
-SPLIT = MF_RNG_SPLIT
 
 # A register tile's panel may be read beyond the last parameter: the widest is 4 x 64 bytes.
 cdef enum:
@@ -109,30 +100,6 @@ cdef class Panels:
             out = np.empty((self.rows, self.cols), dtype=self.buffer.dtype)
         self.kernels.unpack(self.matrix, self.rows, self.cols, cnp.PyArray_DATA(out), self.cols)
         return out
-
-
-def permutation(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):
-    """A random permutation of ``range(n)``, the same for the same arguments: int64 (n,)."""
-    cdef cnp.ndarray[cnp.int64_t] out = np.empty(n, dtype=np.int64)
-    with nogil:
-        table.permutation(seed, purpose, step, n, <int64_t *> cnp.PyArray_DATA(out))
-    return out
-
-
-def uniform(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n, Py_ssize_t start=0):
-    """Numbers [start, start + n) of a sequence of uniform ones in [0, 1), start even: float64 (n,)."""
-    cdef cnp.ndarray[cnp.float64_t] out = np.empty(n, dtype=np.float64)
-    with nogil:
-        table.uniform(seed, purpose, step, start, n, <double *> cnp.PyArray_DATA(out))
-    return out
-
-
-def normal(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n, Py_ssize_t start=0):
-    """Numbers [start, start + n) of a sequence of standard normal ones, start even: float64 (n,)."""
-    cdef cnp.ndarray[cnp.float64_t] out = np.empty(n, dtype=np.float64)
-    with nogil:
-        table.normal(seed, purpose, step, start, n, <double *> cnp.PyArray_DATA(out))
-    return out
 
 
 def all_finite(array):

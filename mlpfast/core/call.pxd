@@ -1,0 +1,77 @@
+# One call's way through the data: what it is given, what it is asked for, and the rows at hand.
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from .optimizers cimport Rule
+from .plan cimport MAX_METRICS, RULES, Phase, Plan, Schedule
+from .table cimport mf_bands, mf_csr, mf_targets, mf_update
+
+cdef enum Status:
+    DONE
+    INTERRUPTED
+    DIVERGED
+    DEADLINE
+    BAD_DATA
+
+# Where rows come from. All of it is the caller's, who may change it: nothing that it says is trusted.
+ctypedef struct Source:
+    int64_t rows
+    const char *dense        # (rows, inputs) row-major; or NULL for CSR:
+    int dtype
+    mf_csr csr
+    const int64_t *order     # rows to take, in this order; or NULL for all as they come
+    const int32_t *labels    # (rows,), or these, or NULL for dense targets
+    const int64_t *wide_labels
+    int64_t classes          # labels are less
+
+# Totals of an epoch, or of an evaluation.
+ctypedef struct Totals:
+    int64_t steps
+    int64_t rows
+    double weight            # sum of sample weights
+    double loss              # sum of weighted row losses
+    double batch_losses      # sum of rows * the batch's own mean loss
+    double penalty           # sum of rows * the step's penalty
+    double metrics[MAX_METRICS]
+
+ctypedef struct Step:
+    const Plan *plan
+    const Schedule *schedule
+    Source source
+    mf_targets targets
+    int n_metrics
+    int metrics[MAX_METRICS]
+    char *parameters
+    char *gradient           # flat; or NULL where the gradient never leaves its tile
+    double *sums             # flat, of the batch's chunks so far; or NULL where the gradient itself sums them up
+    char *slots[3]           # optimizer state; an unused one points at the parameters
+    # training
+    Rule rule
+    double learning_rate, l1, l2
+    bint penalty_over_weights   # divide the penalties by the batch's sum of sample weights
+    uint64_t number          # of the step, from 0
+    uint64_t state_from      # the step that the optimizer's state began with
+    double deadline
+    # the batch
+    double weight            # sum of its sample weights
+    double scale             # 1 / weight
+    mf_update rules[RULES]
+    # the chunk of it at hand
+    int64_t first            # row of the order that it begins with
+    int64_t first_row        # row of the batch that it begins with
+    int64_t rows
+    int64_t known            # rows of the order from the chunk's first on
+    const Phase *phase       # at hand
+    int64_t room             # entries that a chunk of CSR rows may have
+    mf_bands bands           # of those that it has
+    bint accumulate          # onto the gradient of the batch's earlier chunks
+    bint completes           # this is its last
+    bint updates             # then: the optimizer steps while the gradient's tile is hot
+    bint refreshes           # and another step follows, which reads packed forms
+    # what threads report: flags
+    int32_t bad              # mf_status
+    int32_t findings         # mf_finding, of this chunk
+    # signals
+    uint64_t float_mode      # the caller's
+    double next_signal_check
+    PyObject *error          # what a signal's handler raised; owned
