@@ -20,11 +20,13 @@ test: $(VENV)/.test  ## run the tests (ARGS="-k softmax" is passed on to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
 C_COMPILERS := gcc clang
+C_SOURCES := $(wildcard csrc/*.[ch] csrc/*.inl csrc/*/*.* tests/*.c tests/*/*.c bench/*.c)
 lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of our C are errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle mlpfast/core
+	@awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 characters"; found = 1 } END { exit found }' $(C_SOURCES)
 	for compiler in $(C_COMPILERS); do \
 		if command -v $$compiler >/dev/null; then \
 			OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \

@@ -1,10 +1,10 @@
 /*
  * The three products of a layer, h W + b, delta Wt and h^T delta, by register tiles.
  *
- * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile holds
- * some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
- * ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero factor may be left
- * out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`.
+ * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile
+ * holds some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the
+ * blocking nor the ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero
+ * factor may be left out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
