@@ -13,7 +13,7 @@
 #define TALLEST TALL(1) /* rows of any tile, at most */
 /* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
 #define STRETCH 32
-/* Bytes of weights that L2 keeps from one panel of rows to the next: their blocks need not be asked for. */
+/* Bytes of weights that L2 keeps from one block of rows to the next: their blocks need not be asked for. */
 #define KEPT_WEIGHTS (1 << 20)
 
 /* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */
