@@ -21,16 +21,18 @@ test: $(VENV)/.test  ## run the tests (ARGS="-k softmax" is passed on to pytest)
 
 C_COMPILERS := gcc clang
 C_SOURCES := $(wildcard csrc/*.[ch] csrc/*.inl csrc/*/*.* tests/*.c tests/*/*.c bench/*.c)
-lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of our C are errors
+LINT_FLAGS := -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror
+lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of C, ours and Cython's, are errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle mlpfast/core
-	@awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 characters"; found = 1 } END { exit found }' $(C_SOURCES)
+	@awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 characters"; found = 1 } END { exit found }' $(C_SOURCES) </dev/null
 	for compiler in $(C_COMPILERS); do \
 		if command -v $$compiler >/dev/null; then \
 			OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \
 		else echo "lint: $$compiler is missing, so its warnings of our C were not looked at"; fi; done
+	MLPFAST_EXTRA_FLAGS="$(LINT_FLAGS)" $(SETUP) build_ext --build-temp build/lint/modules --build-lib build/lint/lib
 
 format: $(VENV)/.dev  ## format the Python code
 	$(BIN)/ruff check --fix .
