@@ -27,7 +27,8 @@ lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of C, ours and Cython's
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle mlpfast/core
-	@awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 characters"; found = 1 } END { exit found }' $(C_SOURCES) </dev/null
+	@awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 characters"; found = 1 } END { exit found }' \
+		$(C_SOURCES) </dev/null
 	for compiler in $(C_COMPILERS); do \
 		if command -v $$compiler >/dev/null; then \
 			OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \
