@@ -3,9 +3,9 @@
  * MF_F64, includes the ISA's header, and does nothing else; every function here is static.
  *
  * The ISA's header says how wide its vectors are, and the shape of the products. A panel is NR columns wide; matrices
- * have rows to a multiple of MR. TALL(vectors) is the height of a register tile so many vectors wide: low enough for its
- * accumulators to stay in registers, high enough for them to hide the latency of an FMA. Rows, rounded up to MR, are
- * taken UNIT at a time in such tiles, the rest in tiles of MR.
+ * have rows to a multiple of MR. TALL(vectors) is the height of a register tile so many vectors wide: low enough for
+ * its accumulators to stay in registers, high enough for them to hide the latency of an FMA. Rows, rounded up to MR,
+ * are taken UNIT at a time in such tiles, the rest in tiles of MR.
  */
 #include "mlpfast.h"
 #include "simd.h"

@@ -6,7 +6,8 @@
 #ifndef MLPFAST_LISTS_H
 #define MLPFAST_LISTS_H
 
-/* row(ID, name, default of alpha or 0 where it takes none, what g' is computed from: h or z). Bodies: activations.inl */
+/* row(ID, name, default of alpha or 0 where it takes none, what g' is computed from: h or z). Bodies:
+ * activations.inl */
 #define MF_EACH_ELEMENTWISE_ACTIVATION(row)                                                                            \
     row(IDENTITY, identity, 0, h)                                                                                      \
     row(SIGMOID, sigmoid, 0, h)                                                                                        \
@@ -28,8 +29,9 @@
     row(SOFTMAX, softmax, 0, h)
 
 /* row(ID, name, what it reads: the outputs h or the pre-activations z, how it is computed). Bodies: losses.inl
- * Those that read z give dL/dz, p - t, directly: the output activation, against which its derivative cancels, never runs
- * in training, and a probability that rounds to zero does no harm. */
+ *
+ * Those that read z give dL/dz, p - t, directly: the output activation, against which its derivative cancels, never
+ * runs in training, and a probability that rounds to zero does no harm. */
 #define MF_EACH_LOSS(row)                                                                                              \
     row(MSE, mse, h, by_elements)                                                                                      \
     row(MAE, mae, h, by_elements)                                                                                      \

@@ -100,8 +100,9 @@ typedef struct {
     int32_t skips_from; /* columns of a product from which on it may skip zeros */
 
     /* --- products.inl: every element of a product is one accumulator that runs over k in order, by FMA, and ends with
-     * + 0. All matrices are padded, save that h_in may be row-major, and `w` where nr elements are readable beyond its end.
-     * With skip_zeros, terms whose left factor is zero may be left out: the same bits where the right side is finite --- */
+     * + 0. All matrices are padded, save that h_in may be row-major, and `w` where nr elements are readable beyond its
+     * end. With skip_zeros, terms whose left factor is zero may be left out: the same bits where the right side is
+     * finite --- */
 
     /* z = h_in W + b, h_out = g(z).  h_in (rows, k); w (k + 1, n) with the bias as its last row; z may have data NULL.
      * `activation` may not be softmax. A row-major h_in has rows to a multiple of mr and one more, which may be read
@@ -111,8 +112,8 @@ typedef struct {
     /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). */
     void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha, int skip_zeros);
-    /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .);
-     * i0 and j0 are multiples of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
+    /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .); i0 and j0 are
+     * multiples of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
     void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulate, int skip_zeros, const mf_soon *soon,
                             int64_t count);
@@ -123,11 +124,12 @@ typedef struct {
 
     /* --- pack.inl, gather.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
     void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
-    void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out); /* out (cols, rows) */
+    /* out (cols, rows) */
+    void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
     void (*unpack)(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t ld);
     /* Rows `index` (or the first ones, if NULL) of a row-major source of any mf_dtype, cast. Returns an mf_status:
-     * whether a value is NaN or infinite. Rows up to the next multiple of mr are zeroed. Rows up to `known`, known >= rows, are asked for
-     * ahead of time; index[0:known] may be read. */
+     * whether a value is NaN or infinite. Rows up to the next multiple of mr are zeroed. Rows up to `known` >= rows are
+     * asked for ahead of time; index[0:known] may be read. */
     int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows, int64_t known,
                   int64_t cols, mf_matrix out);
     /* The same from CSR rows, in which column indices may come in any order, and duplicates add. Nothing is read or
@@ -188,16 +190,16 @@ typedef struct {
     int (*all_finite)(const void *p, int64_t n);
 } mf_kernels;
 
-/* --- values and layers: what the steps above are made of. Kinds of layers are tables of functions, which see a block of
- * rows or a tile of parameters; they may come from outside. --- */
+/* --- values and layers: what the steps above are made of. Kinds of layers are tables of functions, which see a block
+ * of rows or a tile of parameters; they may come from outside. --- */
 
 enum {
     MF_LAYER_KIND_VERSION = 1, /* of mf_layer_kind and all that its functions are given */
     MF_MOST_TENSORS = 4,       /* of a layer */
 };
 
-/* Some columns of every row: h = g(z), made by one layer. Value 0 is the data. Matrices begin with the first block's rows;
- * data is NULL where nobody reads them, and for h of value 0, which the block has. */
+/* Some columns of every row: h = g(z), made by one layer. Value 0 is the data. Matrices begin with the first block's
+ * rows; data is NULL where nobody reads them, and for h of value 0, which the block has. */
 typedef struct {
     int64_t columns;
     int32_t activation;
@@ -245,14 +247,14 @@ typedef struct {
     void (*forward)(const mf_layer *layer, const mf_block *block);
     /* The way back: from its value's delta to that of the value that it reads, g' included, where that has data. */
     void (*backward)(const mf_layer *layer, const mf_block *block);
-    /* g (ld) = or += the gradient of a tile over all rows of a chunk, in their order. `next` follows the tile in the plan, or
-     * is NULL; soon[0:count], with room for two more, may be brought into the caches meanwhile; `updates`: the tile's parameters
-     * will be changed then. */
+    /* g (ld) = or += the gradient of a tile over all rows of a chunk, in their order. `next` follows the tile in the
+     * plan, or is NULL; soon[0:count], with room for two more, may be brought into the caches meanwhile; `updates`: the
+     * tile's parameters will be changed then. */
     void (*gradient)(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,
                      int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count);
     /* Brings the forms in which the layer reads its parameters up to date with a tile of them, p (ld). */
     void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile, const void *p);
-    /* One row, from where it lies to h, which is writable to the next multiple of nr; parameters are read where they lie. */
+    /* One row, from where it lies to h, which is writable to the next multiple of nr; parameters are read in place. */
     void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h);
 } mf_layer_kind;
 
@@ -306,21 +308,21 @@ void mf_set_float_mode(uint64_t mode);
 enum { MF_MAX_THREADS = 256 };
 typedef void (*mf_task)(void *context, int64_t index);
 /* Runs task(context, i) for i in [0, n_tasks), by the caller and at most n_threads - 1 helpers, never more threads than
- * mf_max_threads(), in any order and in the caller's float mode; returns when all are done. Never waits for a helper that
- * has not begun. Of jobs of one shape, the same thread runs the same tasks as far as it can. work: of all tasks together,
- * in multiply-adds, by which the speeds with and without helpers are compared. */
+ * mf_max_threads(), in any order and in the caller's float mode; returns when all are done. Never waits for a helper
+ * that has not begun. Of jobs of one shape, the same thread runs the same tasks as far as it can. work: of all tasks
+ * together, in multiply-adds, by which the speeds with and without helpers are compared. */
 void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work);
 
 /* --- owner.c: who may use what one thread at a time may use --- */
 
 /* All zero: free. */
 typedef struct {
-    uint64_t word; /* the holder, from its first mf_own to its last mf_disown; who is at work: not even the holder twice */
+    uint64_t word; /* the holder, from its first mf_own to its last mf_disown; who is at work, no one twice at a time */
     int64_t depth; /* how often the holder owns it */
 } mf_owner;
 
-/* Each returns 1, or 0 where another thread holds it or is at work: then nothing has changed. Neither waits. In a forked
- * child all is free. */
+/* Each returns 1, or 0 where another thread holds it or is at work: then nothing has changed. Neither waits. In a
+ * forked child all is free. */
 int mf_own(mf_owner *owner);
 int mf_begin_work(mf_owner *owner); /* also 0 where this thread is at work: we are called from within */
 void mf_disown(mf_owner *owner);

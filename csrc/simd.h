@@ -106,7 +106,8 @@ INLINE vec vsqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
 /* On aarch64 the compiler turns both loops into one instruction; elsewhere fma() may be a library call. */
 INLINE vec vfma(vec a, vec b, vec c) {
     vec d;
-    for (int i = 0; i < LANES; i++) d[i] = sizeof(real) == 4 ? (real)fmaf(a[i], b[i], c[i]) : (real)fma(a[i], b[i], c[i]);
+    for (int i = 0; i < LANES; i++)
+        d[i] = sizeof(real) == 4 ? (real)fmaf(a[i], b[i], c[i]) : (real)fma(a[i], b[i], c[i]);
     return d;
 }
 INLINE vec vsqrt(vec a) {

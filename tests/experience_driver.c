@@ -1,7 +1,7 @@
 /*
- * Teaches experience.c with made-up speeds: `speeds[0]` of jobs with helpers, `speeds[1]` of jobs without; and with threads
- * that are stopped every so often. Returns 0 if it chooses the faster way for nearly all of the time, also after a change,
- * and tries the slower one hardly ever where nothing stops the threads.
+ * Teaches experience.c with made-up speeds: `speeds[0]` of jobs with helpers, `speeds[1]` of jobs without; and with
+ * threads that are stopped every so often. Returns 0 if it chooses the faster way for nearly all of the time, also
+ * after a change, and tries the slower one hardly ever where nothing stops the threads.
  */
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /*
- * Many threads want one owner, as its holder or for a piece of work. Returns 0 if all of this holds: never two at work, and
- * nobody else while one holds it; a thread at work is refused from within; the holder may own it again, and work; a
- * forked child finds it free, whoever had it. What the owner guards is plain memory: a thread sanitizer sees a mistake too.
+ * Many threads want one owner, as its holder or for a piece of work. Returns 0 if all of this holds: never two at work,
+ * and nobody else while one holds it; a thread at work is refused from within; the holder may own it again, and work; a
+ * forked child finds it free, whoever had it. What the owner guards is plain memory: a thread sanitizer sees mistakes.
  */
 #include <pthread.h>
 #include <stdatomic.h>

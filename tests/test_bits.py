@@ -137,7 +137,7 @@ def test_every_number_of_threads_gives_the_same_bits(case, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 63, 700])
 def test_many_rows_and_any_number_of_threads(rows, dtype):
-    """Batches, evaluations and gradients that several threads share; 700 rows are several panels."""
+    """Batches, evaluations and gradients that several threads share; 700 rows are several blocks."""
     rng = np.random.default_rng(rows)
     X, y = rng.normal(size=(rows, 100)), rng.integers(10, size=rows)
     found = set()

@@ -54,7 +54,7 @@ def test_lint_says_which_compiler_is_missing(tmp_path):
         pytest.skip("make is missing")
     tools = tmp_path / ".venv" / "bin"
     tools.mkdir(parents=True)
-    for name in ("ruff", "mypy", "cython-lint"):
+    for name in ("ruff", "mypy", "cython-lint", "python"):
         (tools / name).symlink_to(shutil.which("true"))
     for name in ("Makefile", "pyproject.toml", "setup.py"):
         shutil.copy(ROOT / name, tmp_path)

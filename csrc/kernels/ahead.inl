@@ -3,12 +3,12 @@
  * the parameters and the state that the update after this product will touch.
  *
  * The requests are spread evenly over the product, a few between two stretches of k. A burst of them would fill the
- * core's queue of outstanding misses, behind which the product's own loads wait. What is only read goes to L2: L1 is the
- * product's.
+ * core's queue of outstanding misses, behind which the product's own loads wait. What is only read goes to L2: L1 is
+ * the product's.
  *
- * What will be written is asked for as such (and goes where the processor likes): where another thread has read it, as it
- * does the packed weights, the other core's copy has to go first. Where cores are far apart, stores wait for that 9 ns a
- * line, one after another.
+ * What will be written is asked for as such (and goes where the processor likes): where another thread has read it, as
+ * it does the packed weights, the other core's copy has to go first. Where cores are far apart, stores wait for that
+ * 9 ns a line, one after another.
  */
 enum { LINE = 64 };
 

@@ -1,6 +1,6 @@
 /*
- * Activations over many numbers, and the Hadamard product with their derivatives. Each has loops of its own, so that the
- * choice is made once for a span of numbers.
+ * Activations over many numbers, and the Hadamard product with their derivatives. Each has loops of its own, so that
+ * the choice is made once for a span of numbers.
  */
 
 /* --- spans of n numbers, n a multiple of LANES; out may be an input --- */

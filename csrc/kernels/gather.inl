@@ -10,8 +10,9 @@ INLINE real element(const void *source, int source_dtype, int64_t i) {
     }
 }
 
-/* Blocks of MR rows, panel by panel: writes are then contiguous, and the rows of a later block are asked for at the pace
- * of the work. They may come from anywhere in memory; and even if they follow each other, the hardware sees many streams. */
+/* Blocks of MR rows, panel by panel: writes are then contiguous, and the rows of a later block are asked for at the
+ * pace of the work. They may come from anywhere in memory; and even in order they are many streams to the
+ * hardware. */
 INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                        int64_t known, int64_t cols, mf_matrix out) {
     const int64_t itemsize = source_dtype == MF_FLOAT32 ? 4 : source_dtype == MF_FLOAT64 ? 8 : 1;

@@ -1,10 +1,10 @@
 /*
  * The three products of a layer, h W + b, delta Wt and h^T delta, by register tiles.
  *
- * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile holds
- * some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the blocking nor the
- * ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero factor may be left
- * out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`.
+ * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile
+ * holds some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the
+ * blocking nor the ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero
+ * factor may be left out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
@@ -13,7 +13,7 @@
 #define TALLEST TALL(1) /* rows of any tile, at most */
 /* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
 #define STRETCH 32
-/* Bytes of weights that L2 keeps from one panel of rows to the next: their blocks need not be asked for. */
+/* Bytes of weights that L2 keeps from one block of rows to the next: their blocks need not be asked for. */
 #define KEPT_WEIGHTS (1 << 20)
 
 /* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */

@@ -1,7 +1,7 @@
 /*
  * Losses: the model's output against its targets, value and derivative.
  *
- * A loss that is a sum over elements is one function of a flat tile: some rows, or a part of a wide one, copied side by
+ * A loss that is a sum over elements is one function of a flat strip: some rows, or a part of a wide one, copied side by
  * side, so that ten columns or a single one fill vectors too. The value of a row is summed in float64, column c in lane
  * c % 8, and one tree folds the lanes. Cross-entropy, which couples a row's elements, stands on its own.
  */
@@ -136,36 +136,36 @@ static void binary_cross_entropy(double parameter, int64_t n, const real *restri
     }
 }
 
-/* --- tiles --- */
+/* --- strips --- */
 
-enum { TILE = 512 }; /* elements; a multiple of every vector and of the float64 lanes */
+enum { STRIP = 512 }; /* elements; a multiple of every vector and of the float64 lanes */
 
 /* Columns [c0, c0 + n) of `height` rows from r0 on, side by side; then zeros, to complete the last vector. */
-INLINE void load_tile(mf_matrix m, int64_t r0, int64_t height, int64_t c0, int64_t n, int64_t cols, real *tile) {
+INLINE void load_strip(mf_matrix m, int64_t r0, int64_t height, int64_t c0, int64_t n, int64_t cols, real *strip) {
     for (int64_t i = 0; i < height; i++) {
-        if (cols == 1) tile[i] = *at(m, r0 + i, 0);
+        if (cols == 1) strip[i] = *at(m, r0 + i, 0);
         else
             for (int64_t c = 0; c < n; c += LANES)
-                vstore(tile + i * n + c, load_columns(m, r0 + i, c0 + c, cols, 0));
+                vstore(strip + i * n + c, load_columns(m, r0 + i, c0 + c, cols, 0));
     }
-    vstore(tile + height * n, vset(0));
+    vstore(strip + height * n, vset(0));
 }
 
 /* The same of the targets. Where there is only one output, a label stands for itself. */
-INLINE void load_target_tile(const mf_targets *targets, smoothing s, int64_t r0, int64_t height, int64_t c0, int64_t n,
-                             int64_t cols, real *tile) {
+INLINE void load_target_strip(const mf_targets *targets, smoothing s, int64_t r0, int64_t height, int64_t c0, int64_t n,
+                             int64_t cols, real *strip) {
     for (int64_t i = 0; i < height; i++) {
         if (cols == 1) {
             const int64_t r = r0 + i;
             const real t =
                 targets->dense ? ((const real *)targets->dense)[data_row(targets, r)] : (real)targets->labels[r];
-            tile[i] = s.keep * t + s.spread;
+            strip[i] = s.keep * t + s.spread;
         } else {
             for (int64_t c = 0; c < n; c += LANES)
-                vstore(tile + i * n + c, target_columns(targets, s, r0 + i, c0 + c, cols));
+                vstore(strip + i * n + c, target_columns(targets, s, r0 + i, c0 + c, cols));
         }
     }
-    vstore(tile + height * n, vset(0));
+    vstore(strip + height * n, vset(0));
 }
 
 INLINE void store_delta(mf_matrix delta, int64_t r, int64_t c0, int64_t n, int64_t cols, const real *derivative,
@@ -174,7 +174,7 @@ INLINE void store_delta(mf_matrix delta, int64_t r, int64_t c0, int64_t n, int64
         store_columns(delta, r, c0 + c, cols, vset(scale) * vload(derivative + c));
 }
 
-/* The rows of a tile of single columns: a sum over one value is that value, or +0 for -0. */
+/* The rows of a strip of single columns: a sum over one value is that value, or +0 for -0. */
 INLINE void finish_single_columns(const mf_targets *targets, int64_t r0, int64_t height, const double *value,
                                   const real *derivative, double divisor, double scale, mf_matrix delta,
                                   double *row_value) {
@@ -189,16 +189,16 @@ INLINE void finish_single_columns(const mf_targets *targets, int64_t r0, int64_t
 static void sum_elements(element_loss *of_elements, double parameter, mf_matrix out, const mf_targets *targets,
                          smoothing s, int64_t rows, int64_t cols, double divisor, double scale, mf_matrix delta,
                          double *row_value) {
-    real h[TILE + LANES], t[TILE + LANES], derivative[TILE + LANES];
-    double value[TILE + LANES];
-    const int64_t tile_width = cols < TILE ? cols : TILE, tile_height = TILE / tile_width;
-    for (int64_t r0 = 0; r0 < rows; r0 += tile_height) {
-        const int64_t height = rows - r0 < tile_height ? rows - r0 : tile_height;
-        row_sum sum = {0}; /* goes on from tile to tile where a row is wider than a tile */
-        for (int64_t c0 = 0; c0 < cols; c0 += tile_width) {
-            const int64_t n = cols - c0 < tile_width ? cols - c0 : tile_width;
-            load_tile(out, r0, height, c0, n, cols, h);
-            load_target_tile(targets, s, r0, height, c0, n, cols, t);
+    real h[STRIP + LANES], t[STRIP + LANES], derivative[STRIP + LANES];
+    double value[STRIP + LANES];
+    const int64_t strip_width = cols < STRIP ? cols : STRIP, strip_height = STRIP / strip_width;
+    for (int64_t r0 = 0; r0 < rows; r0 += strip_height) {
+        const int64_t height = rows - r0 < strip_height ? rows - r0 : strip_height;
+        row_sum sum = {0}; /* goes on from strip to strip where a row is wider than a strip */
+        for (int64_t c0 = 0; c0 < cols; c0 += strip_width) {
+            const int64_t n = cols - c0 < strip_width ? cols - c0 : strip_width;
+            load_strip(out, r0, height, c0, n, cols, h);
+            load_target_strip(targets, s, r0, height, c0, n, cols, t);
             of_elements(parameter, height * n, h, t, value, derivative);
             if (cols == 1) {
                 finish_single_columns(targets, r0, height, value, derivative, divisor, scale, delta, row_value);

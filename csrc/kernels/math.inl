@@ -151,8 +151,9 @@ INLINE vec vexp(vec x) {
     return exp_scaled(limited, scale) * unscale;
 }
 
-/* exp of x <= 0, but 0 where that would be denormal or nearly so: a processor takes a hundred cycles for a denormal, and
- * the lanes beyond a narrow row's last column, exp(-inf), are in every row. So 2^k is in range, without vexp()'s two steps. */
+/* exp of x <= 0, but 0 where that would be denormal or nearly so: a processor takes a hundred cycles for a denormal,
+ * and the lanes beyond a narrow row's last column, exp(-inf), are in every row. So 2^k is in range, without vexp()'s
+ * two steps. */
 INLINE vec exp_or_zero(vec x) {
     const vec zero = vset(0);
     const mask tiny = vless(x, vset(sizeof(real) == 4 ? REAL(-87.0) : REAL(-708.0)));

@@ -60,6 +60,6 @@ static void metric(int metric, double threshold, mf_matrix out, const mf_targets
     if (bodies[metric].by_rows)
         bodies[metric].by_rows(out, targets, rows, cols, row_value);
     else
-        sum_elements(bodies[metric].by_elements, threshold, out, targets, (smoothing){1, 0}, rows, cols, (double)cols, 0,
-                     (mf_matrix){0}, row_value);
+        sum_elements(bodies[metric].by_elements, threshold, out, targets, (smoothing){1, 0}, rows, cols, (double)cols,
+                     0, (mf_matrix){0}, row_value);
 }

@@ -16,7 +16,8 @@ INLINE void row_columns(const int vectors, const real *x, const real *w, int64_t
 }
 
 /* The same for n columns, as many of them at once as the registers hold. */
-static void row_block(const real *x, const real *w, int64_t ld, const int32_t *list, int64_t count, real *h, int64_t n) {
+static void row_block(const real *x, const real *w, int64_t ld, const int32_t *list, int64_t count, real *h,
+                      int64_t n) {
     enum { MOST = MF_VECTOR_BYTES == 64 ? 16 : 8 };
     for (int64_t left = (n + LANES - 1) / LANES, now; left > 0; left -= now, w += now * LANES, h += now * LANES) {
         now = left >= MOST ? MOST : left >= 8 ? 8 : left;

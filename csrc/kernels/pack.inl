@@ -42,7 +42,7 @@ static void unpack(mf_matrix in, int64_t rows, int64_t cols, void *out, int64_t 
 
 /* --- transposition, in square blocks of LANES --- */
 
-/* Shuffles are cheapest within pieces of 16 bytes, then of whole pieces. Lane i of one is lane ...(i) of its vectors. */
+/* Shuffles are cheapest within pieces of 16 bytes, then of whole pieces. Lane i of one is lane ...(i) of its input. */
 #define PIECE ((int)(16 / sizeof(real)))
 #define LOW_ONES(i) ((i) / PIECE * PIECE + (i) % PIECE / 2 + (i) % 2 * LANES)
 #define HIGH_ONES(i) (LOW_ONES(i) + PIECE / 2)

@@ -16,7 +16,7 @@ static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_m
     product_from(&p, BACKWARD, 1, skip_zeros ? product_by_groups(&p, BACKWARD) : 0);
 }
 
-/* sums[0:n] = or += the sum over the rows of factor[r * NR] * columns[j0:j0+n], or of the columns where factor is NULL. */
+/* sums[0:n] = or += the sum over the rows of factor[r * NR] * columns[j0:j0+n], or of the columns if factor is NULL. */
 INLINE void sum_columns(const real *factor, mf_matrix columns, real *sums, int64_t rows, int64_t j0, int64_t n,
                         int accumulates) {
     enum { PANELS = 2, TOGETHER = PANELS * VECTORS }; /* independent chains hide the latency of one */
@@ -48,7 +48,7 @@ static void bias_gradient(mf_matrix delta, void *g, int64_t rows, int64_t j0, in
 static void weight_gradient(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
                             int64_t j0, int64_t nj, int accumulates, int skip_zeros, const mf_soon *soon,
                             int64_t count) {
-    if (ld == 1) { /* a single column would fill one lane; its inputs fill all. Too short to ask for anything meanwhile. */
+    if (ld == 1) { /* one column would fill one lane; its inputs fill all. Too short to ask for anything meanwhile. */
         sum_columns(at(delta, 0, j0), h_in, g, rows, i0, ni, accumulates);
         return;
     }

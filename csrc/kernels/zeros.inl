@@ -5,15 +5,16 @@
  * A term with a zero adds zero, which could only show in the sign of a sum that is zero itself; all sums end with + 0,
  * here and in gemm.inl. (Beside a right side that is not finite it would show: the caller says that there is none.)
  *
- * A single row shares its loads of b with no other: of the two vectors a cycle that L1 gives, each FMA takes one. So b is
- * taken in blocks that stay in L1: DEPTH rows, whose zeros are the bits of a word, by a group of panels, whose
+ * A single row shares its loads of b with no other: of the two vectors a cycle that L1 gives, each FMA takes one. So b
+ * is taken in blocks that stay in L1: DEPTH rows, whose zeros are the bits of a word, by a group of panels, whose
  * accumulators are just enough to hide the latency of an FMA. Two rows together do every term that either of them has,
  * with half the loads: better where their zeros are mostly the same, as those of neighbouring pixels are.
  *
- * Half a group of panels has too few accumulators for one row. There some rows run side by side, each with its own terms.
+ * Half a group of panels has too few accumulators for one row. There some rows run side by side, each with terms of
+ * its own.
  */
 enum { PANEL_GROUP = 8 / VECTORS, HALF_GROUP = PANEL_GROUP / 2, DEPTH = 64 };
-/* Measured: columns, terms of a row and sixteenths of zeros below which a loop over the other terms costs what it saves. */
+/* Measured: columns, terms of a row, sixteenths of zeros below which a loop over the rest costs what it saves. */
 enum { FEWEST = HALF_GROUP * NR * 3 / 4, SHORTEST = 32, SHORTEST_OF_HALVES = 48, ZEROS = 4, ZEROS_OF_HALVES = 7 };
 _Static_assert(FEWEST > (HALF_GROUP - 1) * NR, "half a group is no panel wider than its columns");
 _Static_assert(SHORTEST >= LANES, "a vector that begins in a row ends in the next");
@@ -112,8 +113,8 @@ INLINE void add_to_half(vec acc[][ABREAST][VECTORS], const int r, const real *x,
     *bits &= *bits - 1;
 }
 
-/* acc += x b for x (ABREAST, DEPTH) and b (DEPTH, half a group), each row's terms whose bits are set: side by side while
- * all rows have some left. */
+/* acc += x b for x (ABREAST, DEPTH) and b (DEPTH, half a group), each row's terms whose bits are set: side by side
+ * while all rows have some left. */
 INLINE void add_halves(vec acc[][ABREAST][VECTORS], const real *x, ptrdiff_t x_row, ptrdiff_t x_k, const real *b,
                        ptrdiff_t b_panel, const uint64_t rows[ABREAST]) {
     uint64_t bits[ABREAST];
@@ -175,7 +176,8 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
             mf_soon soon[2] = {next_group(p, end, k0, j0), next_rows(p, k0, n, j0)};
             requests ahead = spread_both(soon, (rows + 1) / 2);
             terms t = {.x_row = DEPTH, .x_k = 1, .b = at(p->b, k0, j0), .b_panel = p->b.panel_stride,
-                       .from_row = NR, .from_panel = p->out.panel_stride, .to_row = NR, .to_panel = p->out.panel_stride};
+                       .from_row = NR, .from_panel = p->out.panel_stride,
+                       .to_row = NR, .to_panel = p->out.panel_stride};
             if (k0 == 0) t.from_row = 0, t.from_panel = p->b.panel_stride; /* the bias */
             for (int64_t r = 0; r < rows; r += 2) {
                 t.x = x[r];

@@ -18,7 +18,7 @@ enum { /* waiting for a trial: a calm window with helpers counts 1 */
     LONGEST_PATIENCE = 128 * HASTE, /* the time doubles while trials show the same */
 };
 
-/* Helpers that gain less are not worth it: on a busy machine they take processors from others, and speeds vary by as much. */
+/* Helpers that gain less are not worth it: on a busy machine they take others' processors, and speeds vary as much. */
 static const double LEAST_GAIN = 1.25, LEAST_CALM_GAIN = 1.05;
 
 int mf_book(mf_experience *e, double work, int64_t took) {

@@ -1,9 +1,9 @@
 /*
  * What helpers are worth to the callers of the pool, learnt by trying. They mostly are worth a lot; but where other
- * processes want the processors too, helpers that spin between two jobs count as much for the scheduler as the caller, a
- * helper that is stopped in a task is waited for, and where processors are far apart, small jobs wait for memory. None of
- * this can be told from inside a job: only the speeds with and without helpers tell. But where nothing stops the threads of
- * the process, the machine has room for them, and trials may be rare and short.
+ * processes want the processors too, helpers that spin between two jobs count as much for the scheduler as the caller,
+ * a helper that is stopped in a task is waited for, and where processors are far apart, small jobs wait for memory.
+ * None of this can be told from inside a job: only the speeds with and without helpers tell. But where nothing stops
+ * the threads of the process, the machine has room for them, and trials may be rare and short.
  */
 #ifndef MLPFAST_EXPERIENCE_H
 #define MLPFAST_EXPERIENCE_H
@@ -26,7 +26,7 @@ typedef struct {
 /* Books a job that could have had helpers: returns whether that ends the window, and mf_choose is due. */
 int mf_book(mf_experience *e, double work, int64_t took);
 
-/* Chooses for the next window. stops: how often the system has stopped a thread of this process to run another's, so far. */
+/* Chooses for the next window. stops: how often, so far, the system stopped a thread of ours to run another's. */
 void mf_choose(mf_experience *e, int64_t stops);
 
 #endif

@@ -1,14 +1,14 @@
 /*
  * The thread pool: one job at a time, cut into tasks.
  *
- * Each thread that may take part has a share of the tasks: task i of a job of n is the same thread's in every such job (as
- * long as no job of more threads comes between), so what it read and wrote is in its core's cache. It takes its tasks from the front; having run out of them, it takes from
- * the back of the others' shares.
+ * Each thread that may take part has a share of the tasks: task i of a job of n is the same thread's in every such job
+ * (as long as no job of more threads comes between), so what it read and wrote is in its core's cache. It takes its
+ * tasks from the front; having run out of them, it takes from the back of the others' shares.
  *
  * A job is published by storing one word, `ticket`: its number, and how many helpers may still join. A share holds the
  * number of its job too, so a helper that comes late finds nothing to take. A job lives until its last task is done:
- * whoever has taken one may read the job's fields at leisure, and the caller waits for tasks that were begun, never for a
- * thread to begin.
+ * whoever has taken one may read the job's fields at leisure, and the caller waits for tasks that were begun, never for
+ * a thread to begin.
  *
  * Helpers spin for a short time after a job, since the next one mostly follows at once, and then sleep. They are
  * detached and block signals: they neither keep the process from exiting nor take the main thread's Ctrl-C.
@@ -155,10 +155,10 @@ static uint64_t share_of(uint64_t job, uint64_t first, uint64_t end) {
 }
 
 static void deal(uint64_t job, int64_t n_tasks, int n_shares) {
-    for (int s = 0; s < n_shares; s++)
-        atomic_store_explicit(&shares[s].left,
-                              share_of(job, (uint64_t)(n_tasks * s / n_shares), (uint64_t)(n_tasks * (s + 1) / n_shares)),
-                              memory_order_release);
+    for (int s = 0; s < n_shares; s++) {
+        const int64_t first = n_tasks * s / n_shares, end = n_tasks * (s + 1) / n_shares;
+        atomic_store_explicit(&shares[s].left, share_of(job, (uint64_t)first, (uint64_t)end), memory_order_release);
+    }
 }
 
 /* Takes a task of share s, the first or the last: returns its number, or -1. */

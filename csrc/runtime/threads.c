@@ -1,6 +1,6 @@
 /*
- * How many threads a process may use: the processors that it may run on, its control group's quota, what the environment
- * says, what was set.
+ * How many threads a process may use: the processors that it may run on, its control group's quota, what the
+ * environment says, what was set.
  */
 #if defined(__linux__)
 #define _GNU_SOURCE 1 /* sched_getaffinity */

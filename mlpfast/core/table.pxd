@@ -91,7 +91,8 @@ cdef extern from "mlpfast.h" nogil:
         void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0,
                                 int64_t ni, int64_t j0, int64_t nj, int accumulate, int skip_zeros,
                                 const mf_soon *soon, int64_t count) noexcept nogil
-        void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate) noexcept nogil
+        void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj,
+                              int accumulate) noexcept nogil
         void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation,
                             double alpha) noexcept nogil
         void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
@@ -184,9 +185,10 @@ cdef extern from "mlpfast.h" nogil:
         int reads_csr
         void (*forward)(const mf_layer *layer, const mf_block *block) noexcept nogil
         void (*backward)(const mf_layer *layer, const mf_block *block) noexcept nogil
-        void (*gradient)(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,
-                         int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count) noexcept nogil
-        void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile, const void *p) noexcept nogil
+        void (*gradient)(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
+                         void *g, int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count) noexcept nogil
+        void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile,
+                        const void *p) noexcept nogil
         void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h) noexcept nogil
 
     ctypedef struct mf_owner:

@@ -107,7 +107,7 @@ static void gradients(int accumulate, int64_t rows, int64_t k, int64_t n) {
     hash_reals(db, n);
 }
 
-/* n numbers of which many are zero, of either sign: by the kind, 60 % here and there, or all of five columns out of ten. */
+/* n numbers of which many are zero, of either sign: by the kind, 60 % here and there, or five columns of ten. */
 static void *with_zeros(int kind, uint64_t stream, int64_t n, int64_t columns) {
     void *x = reals(stream, n, -2, 2);
     double *draw = doubles(stream + 100, n, 0, 1);
@@ -121,7 +121,8 @@ static void *with_zeros(int kind, uint64_t stream, int64_t n, int64_t columns) {
 
 /* The three products, told to skip the zeros and told not to. */
 static void skipping(int kind, int64_t rows, int64_t k, int64_t n) {
-    mf_matrix x = packed(with_zeros(kind, 31, rows * k, k), rows, k), w = packed(reals(32, (k + 1) * n, -1, 1), k + 1, n);
+    mf_matrix x = packed(with_zeros(kind, 31, rows * k, k), rows, k);
+    mf_matrix w = packed(reals(32, (k + 1) * n, -1, 1), k + 1, n);
     mf_matrix saved = packed(reals(33, rows * n, -0.9, 0.9), rows, n), y = packed(reals(34, rows * n, -1, 1), rows, n);
     const int64_t weights = (k + 1) * n; /* the last row is another's */
     void *start = with_zeros(kind, 35, weights, n), *g = allocate(weights * table->itemsize);
@@ -142,7 +143,8 @@ static void skipping(int kind, int64_t rows, int64_t k, int64_t n) {
         found[skip] = hash;
     }
     if (found[0] != found[1]) {
-        printf("%s: skipping zeros differs (%lld, %lld, %lld)\n", table->isa, (long long)rows, (long long)k, (long long)n);
+        printf("%s: skipping zeros differs (%lld, %lld, %lld)\n", table->isa, (long long)rows, (long long)k,
+               (long long)n);
         different = 1;
     }
 }
@@ -176,7 +178,9 @@ static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     float *single = allocate(rows * n * 4);
     unsigned char *bytes = allocate(rows * n);
     for (int64_t i = 0; i < rows * n; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
-    const void *source = source_dtype == MF_UINT8 ? (void *)bytes : source_dtype == MF_FLOAT32 ? (void *)single : numbers;
+    const void *source = numbers;
+    if (source_dtype == MF_UINT8) source = bytes;
+    if (source_dtype == MF_FLOAT32) source = single;
     mf_matrix out = panelled(rows, n);
     int status = table->gather(source, source_dtype, n, index, rows, rows, n, out);
     hash_bytes(&status, sizeof status);
@@ -253,7 +257,8 @@ static void products_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
 static void elementary(int id, int64_t rows, int64_t k, int64_t n) {
     (void)k;
     void *y = allocate(rows * n * table->itemsize);
-    table->elementary(id, reals(27, rows * n, id == MF_LOG_FUNCTION || id == MF_LOG1P_FUNCTION ? 0.01 : -8, 8), y, rows * n);
+    double low = id == MF_LOG_FUNCTION || id == MF_LOG1P_FUNCTION ? 0.01 : -8;
+    table->elementary(id, reals(27, rows * n, low, 8), y, rows * n);
     hash_reals(y, rows * n);
 }
 
@@ -296,8 +301,9 @@ static void update(int optimizer, int64_t rows, int64_t k, int64_t n) {
     void *p = reals(23, size, -1, 1), *g = reals(24, size, -1, 1), *slots[3];
     for (int i = 0; i < 3; i++) slots[i] = allocate(size * table->itemsize);
     for (int step = 0; step < 4; step++) {
-        mf_update rule = {.optimizer = optimizer, .nesterov = step & 1, .amsgrad = step > 1, .rate = 0.01, .momentum = 0.9,
-                          .decay = 0.99, .epsilon = 1e-7, .l1 = 1e-3, .l2 = 1e-2, .shrink = step & 1 ? 1.0 : 0.999};
+        mf_update rule = {.optimizer = optimizer, .nesterov = step & 1, .amsgrad = step > 1, .rate = 0.01,
+                          .momentum = 0.9, .decay = 0.99, .epsilon = 1e-7, .l1 = 1e-3, .l2 = 1e-2,
+                          .shrink = step & 1 ? 1.0 : 0.999};
         table->update(&rule, p, g, size, slots[0], slots[1], slots[2], 1, size, size);
     }
     hash_reals(p, size);
