@@ -42,8 +42,8 @@ typedef struct {
     int padded;
 } mf_matrix;
 
-/* CSR rows: row i has values[offsets[i]:offsets[i + 1]] in columns[...]. They are the caller's, who may change them at any
- * time: whoever reads an offset or a column looks at it. */
+/* CSR rows: row i has values[offsets[i]:offsets[i + 1]] in columns[...]. They are the caller's, who may change them at
+ * any time: whoever reads an offset or a column looks at it. */
 typedef struct {
     const void *values; /* (stored,) of any mf_dtype */
     const void *columns; /* (stored,) */
@@ -136,11 +136,12 @@ typedef struct {
      * written beyond the arrays, whatever offsets and columns say: that is MF_OUT_OF_RANGE. */
     int (*gather_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out);
 
-    /* --- sparse.inl: products over stored entries, the bits of products.inl where the right side is finite. What is not as
-     * it should be, or not finite, is the mf_status that is returned; nothing beyond the arrays is read or written --- */
+    /* --- sparse.inl: products over stored entries, the bits of products.inl where the right side is finite. What is
+     * not as it should be, or not finite, is the mf_status that is returned; nothing beyond the arrays is read or
+     * written --- */
 
-    /* z = x W + b for the rows `index` (or the first ones, if NULL) of x, whose columns ascend in each row. w (k + 1, n) is
-     * row-major with the bias as its last row, and nr elements are readable beyond its end. z is padded. */
+    /* z = x W + b for the rows `index` (or the first ones, if NULL) of x, whose columns ascend in each row. w (k + 1,
+     * n) is row-major with the bias as its last row, and nr elements are readable beyond its end. z is padded. */
     int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w, mf_matrix z,
                            int64_t n);
     /* Adds the number of entries of some rows in each band to ends[band]. */
@@ -242,7 +243,7 @@ typedef struct mf_layer mf_layer;
 typedef struct {
     int32_t version; /* MF_LAYER_KIND_VERSION */
     const char *name;
-    int reads_csr; /* value 0, where the block has it so, in `forward` and `gradient`; it reads `w` then where it lies */
+    int reads_csr; /* value 0, where the block has it so, in `forward` and `gradient`; then `w` is row-major */
     /* The way forward: makes its value's h, and z where that has data, from the value that it reads. */
     void (*forward)(const mf_layer *layer, const mf_block *block);
     /* The way back: from its value's delta to that of the value that it reads, g' included, where that has data. */

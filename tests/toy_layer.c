@@ -1,24 +1,24 @@
 /*
- * A layer of somebody else's: h = g(x + b), a vector of shifts. Compiled by layer_checks.py, it reaches the package as a
- * PyCapsule. The sum over rows runs in their order, so its bits depend neither on threads nor on the instruction set.
+ * A layer of somebody else's: h = g(x + b), a vector of shifts. Compiled by layer_checks.py, it reaches the package as
+ * a PyCapsule. The sum over rows runs in their order, so its bits depend neither on threads nor on the instruction set.
  */
 #include "mlpfast.h"
 
-#define AT(type, m, r, c) \
+#define AT(type, m, r, c)                                                                                              \
     (((type *)(m).data)[(r) * (m).row_stride + (c) / nr * (m).panel_stride + (c) % nr])
 #define OF_BLOCK(m) ((mf_matrix){(char *)(m).data + block->shift, (m).row_stride, (m).panel_stride, (m).padded})
 
-#define DEFINE(type)                                                                                                    \
-    static void add_##type(mf_matrix x, const type *b, mf_matrix z, int64_t rows, int64_t columns, int64_t nr) {        \
-        for (int64_t r = 0; r < rows; r++)                                                                              \
-            for (int64_t c = 0; c < columns; c++) AT(type, z, r, c) = AT(type, x, r, c) + b[c];                         \
-    }                                                                                                                   \
-    static void sum_##type(mf_matrix delta, const mf_tile *tile, type *g, int64_t rows, int accumulate, int64_t nr) {   \
-        for (int64_t c = 0; c < tile->nj; c++) {                                                                        \
-            type sum = accumulate ? g[c] : 0;                                                                           \
-            for (int64_t r = 0; r < rows; r++) sum += AT(type, delta, r, tile->j0 + c);                                 \
-            g[c] = sum;                                                                                                 \
-        }                                                                                                               \
+#define DEFINE(type)                                                                                                   \
+    static void add_##type(mf_matrix x, const type *b, mf_matrix z, int64_t rows, int64_t columns, int64_t nr) {       \
+        for (int64_t r = 0; r < rows; r++)                                                                             \
+            for (int64_t c = 0; c < columns; c++) AT(type, z, r, c) = AT(type, x, r, c) + b[c];                        \
+    }                                                                                                                  \
+    static void sum_##type(mf_matrix delta, const mf_tile *tile, type *g, int64_t rows, int accumulate, int64_t nr) {  \
+        for (int64_t c = 0; c < tile->nj; c++) {                                                                       \
+            type sum = accumulate ? g[c] : 0;                                                                          \
+            for (int64_t r = 0; r < rows; r++) sum += AT(type, delta, r, tile->j0 + c);                                \
+            g[c] = sum;                                                                                                \
+        }                                                                                                              \
     }
 DEFINE(float)
 DEFINE(double)

@@ -1,9 +1,9 @@
 /*
  * Losses: the model's output against its targets, value and derivative.
  *
- * A loss that is a sum over elements is one function of a flat strip: some rows, or a part of a wide one, copied side by
- * side, so that ten columns or a single one fill vectors too. The value of a row is summed in float64, column c in lane
- * c % 8, and one tree folds the lanes. Cross-entropy, which couples a row's elements, stands on its own.
+ * A loss that is a sum over elements is one function of a flat strip: some rows, or a part of a wide one, copied side
+ * by side, so that ten columns or a single one fill vectors too. The value of a row is summed in float64, column c in
+ * lane c % 8, and one tree folds the lanes. Cross-entropy, which couples a row's elements, stands on its own.
  */
 
 /* --- targets --- */

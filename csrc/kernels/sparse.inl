@@ -1,19 +1,19 @@
 /*
- * The products of a layer whose left side is CSR rows: over the stored entries, in time and memory in proportion to them.
- *
+ * The products of a layer whose left side is CSR rows: over the stored entries, in time and memory in proportion to
+ *them. 
  * An element of a product is one accumulator that runs over k in order, from which terms with a zero factor may be left
  * out (see gemm.inl): a row's entries by ascending columns, and for the gradient a column's by ascending rows, give the
  * bits of the dense product. W is read where it lies, row-major: its rows are few of many, and packing would touch all.
  *
- * The gradient's tiles are bands of columns of x. A chunk's entries are sorted by band, in one pass that counts them and one
- * that places them: those of a band stay in the order of the rows, and a tile finds its own in one piece.
+ * The gradient's tiles are bands of columns of x. A chunk's entries are sorted by band, in one pass that counts them
+ * and one that places them: those of a band stay in the order of the rows, and a tile finds its own in one piece.
  *
- * The arrays are the caller's, who may change them at any time. So whoever reads an offset or a column looks at it, each
- * time: nothing beyond the arrays is read or written, and what is wrong is an mf_status.
+ * The arrays are the caller's, who may change them at any time. So whoever reads an offset or a column looks at it,
+ * each time: nothing beyond the arrays is read or written, and what is wrong is an mf_status.
  */
 
-/* Entries of a row that are taken at a time, on the stack. Asking for their rows of W ahead of time gains nothing: these
- * do not depend on each other, so the processor runs ahead to the next ones by itself. */
+/* Entries of a row that are taken at a time, on the stack. Asking for their rows of W ahead of time gains nothing:
+ * these do not depend on each other, so the processor runs ahead to the next ones by itself. */
 enum { LISTED = 256 };
 
 typedef struct {
@@ -21,7 +21,8 @@ typedef struct {
     real value[LISTED];
 } entries;
 
-/* The entries [i, i + n), n <= LISTED, of a row whose columns ascend from `last` + 1 on. One that does not is column 0. */
+/* The entries [i, i + n), n <= LISTED, of a row whose columns ascend from `last` + 1 on.
+ * One that does not is column 0. */
 INLINE int list_entries(const mf_csr *x, int64_t i, int64_t n, int64_t columns, int64_t last, entries *list) {
     int status = MF_OK;
     real not_finite = 0; /* becomes NaN */
@@ -52,10 +53,12 @@ INLINE void add_entries(const int vectors, const entries *list, int64_t n, const
 }
 
 /* The same for n columns, as many of them at once as the registers hold. */
-static void add_row(const entries *list, int64_t count, const real *w, int64_t ld, real *z, ptrdiff_t panel, int64_t n) {
+static void add_row(const entries *list, int64_t count, const real *w, int64_t ld, real *z, ptrdiff_t panel,
+                    int64_t n) {
     enum { MOST = MF_VECTOR_BYTES == 64 ? 16 : 8 };
     _Static_assert(MOST % VECTORS == 0 && 8 % VECTORS == 0, "whole panels");
-    for (int64_t left = (n + LANES - 1) / LANES, now; left > 0; left -= now, w += now * LANES, z += now / VECTORS * panel) {
+    for (int64_t left = (n + LANES - 1) / LANES, now; left > 0;
+         left -= now, w += now * LANES, z += now / VECTORS * panel) {
         now = left >= MOST ? MOST : left >= 8 ? 8 : left;
         switch (now) {
         case 1: add_entries(1, list, count, w, ld, z, panel); break;
@@ -114,7 +117,8 @@ static int place_csr(const mf_csr *x, const int64_t *index, int64_t first, int64
         int64_t begin, end;
         status |= find_entries(x, index[r], &begin, &end);
         for (int64_t i = begin; i < end; i++) {
-            const uint64_t column = (uint64_t)index_at(x->columns, x->index64, i), band = column / (uint64_t)bands->width;
+            const uint64_t column = (uint64_t)index_at(x->columns, x->index64, i);
+            const uint64_t band = column / (uint64_t)bands->width;
             if (column >= (uint64_t)columns || bands->ends[band] == bands->starts[band + 1]) {
                 status = MF_OUT_OF_RANGE; /* not what was counted */
                 continue;

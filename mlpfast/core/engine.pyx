@@ -1,7 +1,7 @@
 """The boundary of training: NumPy arrays in, one crossing out of Python for a whole epoch, totals back.
 
-Whatever happens in a crossing, the parameters are finite afterwards, and the optimizer's state and the counts belong to the same
-step: no signal handler runs, and no exception is raised, between a step and its count.
+Whatever happens in a crossing, the parameters are finite afterwards, and the optimizer's state and the counts belong to
+the same step: no signal handler runs, and no exception is raised, between a step and its count.
 """
 
 cimport numpy as cnp
@@ -76,8 +76,8 @@ cdef class Engine:
         sample_weight : float64 (n,), or None
         optimizer : SGD, RMSprop, Adam or AdamW
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
-        counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed in place
-        epochs : to add to these
+        counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed in
+        place epochs : to add to these
         order : int64 row indices, of any length, or None
         metrics : names
         max_steps : stop after so many steps; -1: all
@@ -129,8 +129,8 @@ cdef class Engine:
                           int64_t dropout_step=-1):
         """Loss, with penalties, over all rows, and its gradient.
 
-        Arguments as in `run_epoch`. `gradient` is a vector like the parameters to write into. `dropout_step` applies the
-        dropout masks of that step; -1 applies none.
+        Arguments as in `run_epoch`. `gradient` is a vector like the parameters to write into. `dropout_step` applies
+        the dropout masks of that step; -1 applies none.
 
         Returns
         -------
@@ -280,8 +280,8 @@ cdef class Engine:
             self.put_back(step, kept, slots)
             totals.steps = 0
             return status
-        # Where the loss is not finite, the parameters are as they were before that step. They may have gone bad earlier,
-        # though, behind a saturated activation; from then on they stay bad.
+        # Where the loss is not finite, the parameters are as they were before that step. They may have gone bad
+        # earlier, though, behind a saturated activation; from then on they stay bad.
         if step.plan.kernels.all_finite(step.parameters, self.network.n_parameters):
             return status
         self.put_back(step, kept, slots)
@@ -322,5 +322,8 @@ def out_of_range(X, y, order, int64_t inputs, int64_t classes):
     if y.ndim == 1 and (y.min() < 0 or y.max() >= classes):
         return f"y: expected class indices from 0 to {classes - 1}, got {y.min()} to {y.max()}"
     if isinstance(X, tuple):
-        return f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, or out of order"
+        return (
+            f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, or "
+            "out of order"
+        )
     return "X, y and order: expected arrays that nobody changes while they are read"

@@ -1,8 +1,8 @@
 """Activations, and the delta's way back through them.
 
-For h = g(z), element by element, the chain rule is a Hadamard product: dL/dz = dL/dh * g'(z). The derivative is computed
-from z or from h, whichever is cheaper (`table.saves`). Softmax is the one activation whose outputs depend on the whole
-row; its Jacobian-vector product takes the Hadamard product's place.
+For h = g(z), element by element, the chain rule is a Hadamard product: dL/dz = dL/dh * g'(z). The derivative is
+computed from z or from h, whichever is cheaper (`table.saves`). Softmax is the one activation whose outputs depend on
+the whole row; its Jacobian-vector product takes the Hadamard product's place.
 """
 
 cimport numpy as cnp

@@ -42,7 +42,7 @@ cdef void propagate_delta(const mf_kernels *kernels, mf_matrix delta, mf_matrix 
 cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix delta, void *dw, int64_t ld,
                           int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate,
                           bint skip_zeros, const mf_soon *soon, int64_t count) noexcept nogil:
-    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where batches are summed; `soon` may come into the caches meanwhile."""
+    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where chunks are summed; `soon` may come into the caches meanwhile."""
     kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate, skip_zeros, soon, count)
 
 
@@ -93,7 +93,8 @@ def matmul_bias_backward(X, W, delta):
     cdef void *dw_data = cnp.PyArray_DATA(dw)
     cdef void *db_data = cnp.PyArray_DATA(db)
     with nogil:
-        propagate_delta(x.kernels, d.matrix, wt.matrix, nowhere, dx.matrix, x.rows, d.cols, x.cols, MF_IDENTITY, 0, False)
+        propagate_delta(x.kernels, d.matrix, wt.matrix, nowhere, dx.matrix, x.rows, d.cols, x.cols, MF_IDENTITY, 0,
+                        False)
         weight_gradient(x.kernels, x.matrix, d.matrix, dw_data, d.cols, x.rows, 0, x.cols, 0, d.cols, False, False,
                         NULL, 0)
         bias_gradient(x.kernels, d.matrix, db_data, x.rows, 0, d.cols, False)

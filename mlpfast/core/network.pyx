@@ -136,7 +136,7 @@ cdef class Network:
         return 0
 
     cdef int make_layers(self, program, schedule) except -1:
-        """The layers of a prediction in their order, reading W where it lies; and the rows between them of a single one."""
+        """The layers of a prediction in their order, reading W where it lies; and the single rows between them."""
         cdef const mf_kernels *kernels = self.kernels
         cdef mf_layer *all_layers = <mf_layer *> self.room(len(program.layers) * sizeof(mf_layer))
         cdef mf_tile *tensor
@@ -251,7 +251,7 @@ cdef class Network:
     cdef object predict_rows(self, Rows *job, int64_t rows, object out, tuple read, object n_threads):
         """Rows by blocks; the layers' parameters are packed first where there are enough rows to pay for it.
 
-        `read` are the arrays of X. Where `out` shares memory with them, or with the parameters, it is written in the end.
+        `read` are the arrays of X. Where `out` shares memory with them, or with the parameters, it is written at last.
         """
         cdef const mf_kernels *kernels = self.kernels
         cdef int threads = thread_limit(n_threads)

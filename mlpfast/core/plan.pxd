@@ -78,7 +78,8 @@ cdef class Planned:
 
 
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *parameters, bint reads_csr, int loss,
-                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads, uint64_t seed)
+                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
+                           uint64_t seed)
 
 cdef bint takes_csr(object program, schedule) except -1
 

@@ -19,7 +19,8 @@ cdef enum:
 
 
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *parameters, bint reads_csr, int loss,
-                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads, uint64_t seed):
+                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
+                           uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
     planned.held = []
@@ -123,7 +124,7 @@ cdef bint takes_csr(object program, schedule) except -1:
 
 
 cdef void plan_bands(Plan *plan, char *parameters) except *:
-    """Bands of columns of the data, of which each tile has whole ones; and its readers' weights, read where they lie."""
+    """Bands of the data's columns, of which each tile has whole ones; and its readers' weights, read where they lie."""
     cdef const mf_tile *tensor
     cdef mf_layer *layer
     cdef int t
@@ -205,7 +206,8 @@ cdef size_t lay_out(Plan *plan, list packs, list in_place, char *base) except? 0
     plan.row_loss = <double *> reserve(base, &used, capacity * sizeof(double))
     plan.row_metric = <double *> reserve(base, &used, MAX_METRICS * capacity * sizeof(double))
     plan.labels = <int32_t *> reserve(base, &used, capacity * sizeof(int32_t))
-    plan.rows = <int64_t *> reserve(base, &used, capacity // plan.block_rows * (plan.block_rows + AHEAD) * sizeof(int64_t))
+    cdef int64_t listed = capacity // plan.block_rows * (plan.block_rows + AHEAD)
+    plan.rows = <int64_t *> reserve(base, &used, listed * sizeof(int64_t))
     return used
 
 

@@ -1,7 +1,7 @@
 """CSR rows on their way to the gradient: a chunk's stored entries, sorted by the bands of columns that its tiles are.
 
-The way forward reads the caller's arrays where they are. What is kept is in proportion to the entries of a chunk; how many
-these can be is known before an epoch begins, so that nothing is allocated within it.
+The way forward reads the caller's arrays where they are. What is kept is in proportion to the entries of a chunk; how
+many these can be is known before an epoch begins, so that nothing is allocated within it.
 """
 
 cimport numpy as cnp
@@ -33,7 +33,7 @@ cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, objec
 
 
 cdef int64_t most_entries(const Source *source, int64_t rows, int64_t batch_rows, int64_t capacity) noexcept nogil:
-    """The most entries that a chunk has, of `rows` in batches; as far as the arrays make sense, which chunks will look at."""
+    """The most entries that a chunk has, of `rows` in batches, as far as the arrays make sense: chunks will look at that."""
     cdef int64_t most = 0, entries, first = 0, batch_end, chunk_end, row
     while first < rows:
         batch_end = min(first + batch_rows, rows)
@@ -59,7 +59,7 @@ cdef int64_t length(const mf_csr *x, int64_t row) noexcept nogil:
 
 
 cdef int sort_entries(Step *step) noexcept nogil:
-    """Put the entries of the chunk's rows in order. Returns an mf_status: whether they are as they were when counted."""
+    """Put the entries of the chunk's rows in order. Returns an mf_status: whether they still are as they were counted."""
     cdef const Plan *plan = step.plan
     cdef mf_bands *bands = &step.bands
     cdef int64_t b, r, n, entries = 0
@@ -90,7 +90,7 @@ cdef int64_t blocks(const Step *step) noexcept nogil:
 
 
 cdef const int64_t *block_rows(const Step *step, int64_t block, int64_t *first, int64_t *n) noexcept nogil:
-    """The numbers of a block's rows in the caller's data, as `gather` left them; the first one's in the chunk; how many."""
+    """A block's rows by their numbers in the caller's data, as `gather` left them; the first in the chunk; how many."""
     first[0] = block * step.plan.block_rows
     n[0] = min(step.plan.block_rows, step.rows - first[0])
     return step.plan.rows + block * (step.plan.block_rows + AHEAD)

@@ -1,9 +1,9 @@
 """A training step, from top to bottom: an epoch's batches, a batch's chunks, a chunk's phases.
 
-A phase goes along rows, `take_block`, or along tiles of the parameters, `tile.take_tile`. Blocks and tiles are independent
-of each other, so any thread may take any of them; a barrier stands after each phase, and nothing is reduced across threads.
-A batch of more rows than the arena holds goes through its phases chunk by chunk; its gradient is then summed in a flat
-vector, element by element in the order of the rows, which gives the bits of one large arena.
+A phase goes along rows, `take_block`, or along tiles of the parameters, `tile.take_tile`. Blocks and tiles are
+independent of each other, so any thread may take any of them; a barrier stands after each phase, and nothing is reduced
+across threads. A batch of more rows than the arena holds goes through its phases chunk by chunk; its gradient is then
+summed in a flat vector, element by element in the order of the rows, which gives the bits of one large arena.
 """
 
 from libc.math cimport isfinite

@@ -100,9 +100,10 @@ cdef extern from "mlpfast.h" nogil:
         void (*unpack)(mf_matrix panels, int64_t rows, int64_t cols, void *out, int64_t ld) noexcept nogil
         int (*gather)(const void *source, int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                       int64_t known, int64_t cols, mf_matrix out) noexcept nogil
-        int (*gather_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
-        int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w, mf_matrix z,
-                               int64_t n) noexcept nogil
+        int (*gather_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols,
+                          mf_matrix out) noexcept nogil
+        int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w,
+                               mf_matrix z, int64_t n) noexcept nogil
         int (*count_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t columns,
                          const mf_bands *bands) noexcept nogil
         int (*place_csr)(const mf_csr *x, const int64_t *index, int64_t first, int64_t rows, int64_t columns,
@@ -110,7 +111,8 @@ cdef extern from "mlpfast.h" nogil:
         void (*weight_gradient_csr)(const mf_bands *x, mf_matrix delta, void *g, int64_t ld, int64_t i0, int64_t ni,
                                     int64_t j0, int64_t nj, int accumulate, const mf_soon *soon,
                                     int64_t count) noexcept nogil
-        void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
+        void (*activation)(int activation, double alpha, mf_matrix z, mf_matrix h, int64_t rows,
+                           int64_t cols) noexcept nogil
         void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
                          int64_t cols) noexcept nogil
         void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,

@@ -1,4 +1,4 @@
-"""Work along tiles of the parameters: a tile's gradient, its penalty, its update, and what the next step reads of it."""
+"""Work along tiles of the parameters: a tile's gradient, penalty, update, and what the next step reads of it."""
 
 from .plan cimport TILE_BYTES, WEIGHT_RULE, Plan
 from .table cimport MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_soon, mf_tile

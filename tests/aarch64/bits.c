@@ -208,7 +208,8 @@ static void products_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     float *single = allocate(rows * k * 4);
     unsigned char *bytes = allocate(rows * k);
     for (int64_t i = 0; i < rows * k; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
-    const void *values = source_dtype == MF_UINT8 ? (void *)bytes : source_dtype == MF_FLOAT32 ? (void *)single : numbers;
+    const void *values = numbers;
+    if (source_dtype != MF_FLOAT64) values = source_dtype == MF_UINT8 ? (void *)bytes : (void *)single;
     int64_t *columns = allocate(rows * k * 8), *offsets = allocate((rows + 1) * 8), *index = allocate(rows * 8);
     for (int64_t r = 0, at = 0; r < rows; r++) { /* every (r % 5)-th column, or none */
         for (int64_t c = r % 3; r % 5 > 0 && c < k; c += r % 5) columns[at++] = c;
@@ -249,7 +250,8 @@ static void products_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
         found[csr] = hash;
     }
     if (found[0] != found[1]) {
-        printf("%s: stored entries differ (%lld, %lld, %lld)\n", table->isa, (long long)rows, (long long)k, (long long)n);
+        printf("%s: stored entries differ (%lld, %lld, %lld)\n", table->isa, (long long)rows, (long long)k,
+               (long long)n);
         different = 1;
     }
 }

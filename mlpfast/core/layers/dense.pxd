@@ -74,7 +74,8 @@ cdef inline int64_t look_ahead(const mf_layer *layer, const mf_block *chunk, con
     cdef mf_matrix w = packed(kernels, layer, tile), wt
     if tile.nj < tile.ld and next != NULL and next.tensor == 0 and next.i0 != tile.i0:
         # The hardware does not foresee where the next of the tile's rows begins.
-        soon[count] = mf_soon(from_column(kernels, x, next.i0).data, high, chunk.rows * panel, x.panel_stride * item, False)
+        soon[count] = mf_soon(from_column(kernels, x, next.i0).data, high, chunk.rows * panel, x.panel_stride * item,
+                              False)
         count += 1
     if updates:
         soon[count] = mf_soon(w.data, wide, tile.ni * panel, w.panel_stride * item, True)
