@@ -8,7 +8,7 @@ from typing import Any
 from bench.runner import Child, Lane, PeerError, Record, Settings, spread
 from bench.tables import duration
 
-DATASETS = ("digits", "fashion-mnist", "regression")
+DATASETS = ("digits", "fashion-mnist", "regression", "sparse")
 PEERS = {"mlpfast": "estimators-mlpfast", "sklearn": "estimators-sklearn"}
 
 

@@ -316,7 +316,8 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         accuracy_table(results),
         "## Estimators",
         "`fit` of MLPClassifier and MLPRegressor with the default settings of both, one thread, with another seed in "
-        "each round; the score is accuracy or R2 on held-out rows.",
+        "each round; the score is accuracy or R2 on held-out rows. *Sparse* is 2,000 CSR rows of 20,000 columns, 0.5 % "
+        "of them filled, in ten classes.",
         estimator_table(results),
         "## Import time and size",
         picture("footprint", "Import time and installed size"),

@@ -8,6 +8,8 @@ import warnings
 from functools import cache
 from typing import Any
 
+import numpy as np
+from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, make_friedman1
 from sklearn.model_selection import train_test_split
 
@@ -27,7 +29,23 @@ def load(name: str, seed: int) -> tuple[Any, Any, Any, Any]:
         case "regression":
             X, y = make_friedman1(125_000, n_features=50, noise=1.0, random_state=0)
             return tuple(train_test_split(X, y, test_size=25_000, random_state=seed))
+        case "sparse":
+            X, y = texts()
+            return tuple(train_test_split(X, y, test_size=500, random_state=seed))
     raise ValueError(f"unknown dataset {name!r}")
+
+
+def texts(rows: int = 2500, words: int = 20_000, each: int = 100, topics: int = 10) -> tuple[Any, Any]:
+    """CSR rows of word weights, 0.5 % filled; a fifth of a row's words are the topic's."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(topics, size=rows)
+    columns = rng.integers(words, size=(rows, each))
+    own = each // 5
+    columns[:, :own] = y[:, None] * (words // topics) + rng.integers(words // topics // 5, size=(rows, own))
+    weights = rng.uniform(0.1, 1, rows * each)
+    X = csr_array((weights, columns.ravel(), np.arange(0, rows * each + 1, each)), shape=(rows, words))
+    X.sum_duplicates()
+    return X, y
 
 
 class Estimators:

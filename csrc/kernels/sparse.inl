@@ -5,15 +5,16 @@
  * out (see gemm.inl): a row's entries by ascending columns, and for the gradient a column's by ascending rows, give the
  * bits of the dense product. W is read where it lies, row-major: its rows are few of many, and packing would touch all.
  *
- * The gradient's tiles are bands of columns of x. A chunk's entries are sorted by band, with two passes of counting: the
- * rows of a band stay in order, and a tile finds its entries in one piece.
+ * The gradient's tiles are bands of columns of x. A chunk's entries are sorted by band, in one pass that counts them and one
+ * that places them: those of a band stay in the order of the rows, and a tile finds its own in one piece.
  *
  * The arrays are the caller's, who may change them at any time. So whoever reads an offset or a column looks at it, each
  * time: nothing beyond the arrays is read or written, and what is wrong is an mf_status.
  */
 
-/* Entries of a row that are taken at a time, on the stack; rows of W that are asked for ahead of their use. */
-enum { LISTED = 256, SOON = 4 };
+/* Entries of a row that are taken at a time, on the stack. Asking for their rows of W ahead of time gains nothing: these
+ * do not depend on each other, so the processor runs ahead to the next ones by itself. */
+enum { LISTED = 256 };
 
 typedef struct {
     int64_t column[LISTED];
@@ -45,10 +46,6 @@ INLINE void add_entries(const int vectors, const entries *list, int64_t n, const
     for (int64_t i = 0; i < n; i++) {
         const vec value = vset(list->value[i]);
         const real *row = w + list->column[i] * ld;
-        if (i + SOON < n) {
-            const char *next = (const char *)(w + list->column[i + SOON] * ld);
-            UNROLL for (int v = 0; v < vectors; v += 64 / MF_VECTOR_BYTES) __builtin_prefetch(next + v * MF_VECTOR_BYTES);
-        }
         UNROLL for (int v = 0; v < vectors; v++) acc[v] = vfma(value, vload(row + v * LANES), acc[v]);
     }
     UNROLL for (int v = 0; v < vectors; v++) vstore(z + v / VECTORS * panel + v % VECTORS * LANES, acc[v] + vset(0));

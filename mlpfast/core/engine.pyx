@@ -321,5 +321,8 @@ def out_of_range(X, y, order, int64_t inputs, int64_t classes):
     if y.ndim == 1 and (y.min() < 0 or y.max() >= classes):
         return f"y: expected class indices from 0 to {classes - 1}, got {y.min()} to {y.max()}"
     if isinstance(X, tuple):
-        return f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, or out of order"
+        return (
+            f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, "
+            f"or out of order"
+        )
     return "X, y and order: expected arrays that nobody changes while they are read"

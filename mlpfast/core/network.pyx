@@ -207,7 +207,7 @@ cdef class Network:
         out = self.output(out, rows)
         # A cast takes less than to copy the row into panels, which are of several rows.
         if rows == 1 and typenum != self.typenum and self.row_by_row:
-            with np.errstate(over="ignore", under="ignore"):
+            with np.errstate(all="ignore"):
                 X, typenum = X.astype(self.parameters.dtype), self.typenum
         if rows == 1 and self.row_by_row:
             status = self.predict_row(cnp.PyArray_DATA(X), cnp.PyArray_DATA(out))

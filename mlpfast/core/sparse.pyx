@@ -33,7 +33,7 @@ cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, objec
 
 
 cdef int64_t most_entries(const Source *source, int64_t rows, int64_t batch_rows, int64_t capacity) noexcept nogil:
-    """The most entries that a chunk has, of `rows` in batches; as far as the arrays make sense, which chunks will look at."""
+    """The most entries that a chunk of the rows has; as far as the arrays make sense, at which the chunks will look."""
     cdef int64_t most = 0, entries, first = 0, batch_end, chunk_end, row
     while first < rows:
         batch_end = min(first + batch_rows, rows)
