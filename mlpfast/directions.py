@@ -30,7 +30,7 @@ _SMALLER = _words(
     loss losses error errors err cost penalty perplexity ppl regret distance divergence residual residuals
     mse rmse nrmse mae nmae mape smape wape wmape mdape medae mase msle rmsle rae rse rrse sse sae rss
     logloss nll brier crps deviance hinge huber pinball quantile poisson logcosh crossentropy xent bce kl kld
-    hamming misclassification misclassified incorrect wrong miss misses failure failures
+    hamming misclassification misclassified inaccuracy incorrect wrong miss misses failure failures
     ece mce eer wer cer fid aic bic fpr fnr fdr frr fp fn wasserstein hausdorff winkler
     """
 )

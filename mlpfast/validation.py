@@ -259,7 +259,8 @@ def scale_weights(*factors: NDArray[np.float64] | None) -> tuple[NDArray[np.floa
         shift = _LARGEST_SUM - above_sum
     elif not others:
         return weights, 0
-    scaled = np.ldexp(mantissa, exponent + shift)
+    with _QUIET():  # the smallest may vanish beside a large one
+        scaled = np.ldexp(mantissa, exponent + shift)
     np.maximum(scaled, 2.0**_SMALLEST_WEIGHT, out=scaled, where=counts)
     return scaled, shift
 
@@ -468,7 +469,7 @@ def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32
             raise ValueError(
                 f"expected class indices in {name} from 0 to {classes - 1}, got {label} at row {row}{hint}"
             )
-    return np.ascontiguousarray(array, dtype=np.int32)
+    return np.require(array, np.int32, ("C", "ALIGNED"))
 
 
 def _check_range(array: NDArray[Any], low: float, high: float, name: str, what: str) -> None:
@@ -498,8 +499,7 @@ def _as_csr(X: Any, n_features: int, dtype: np.dtype[Any], name: str, cast: bool
     csr = X.tocsr()
     stored = _numeric(csr.data, name)
     index = np.dtype(np.int32 if csr.indices.dtype == csr.indptr.dtype == np.int32 else np.int64)
-    columns = np.ascontiguousarray(csr.indices, dtype=index)
-    offsets = np.ascontiguousarray(csr.indptr, dtype=index)
+    columns, offsets = (np.require(array, index, ("C", "ALIGNED")) for array in (csr.indices, csr.indptr))
     stored, columns = stored[: offsets[-1]], columns[: offsets[-1]]  # there may be unused room behind the entries
     # The compiled loops index by these without further checks, and SciPy lets its users write into them.
     inside = (

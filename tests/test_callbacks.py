@@ -441,7 +441,7 @@ SMALLER = """
     loss val_loss error mse val_mse RMSE mae mape MSELoss log_loss logloss brier brier_score brier_score_loss
     deviance hinge ece perplexity error_rate accuracy_loss top1_error f1_loss negative_log_likelihood nll
     binary_cross_entropy myloss CategoricalCrossentropy false_positive_rate FalseNegatives misclassification_rate
-    mean_absolute_percentage_error
+    inaccuracy     mean_absolute_percentage_error
 """
 UNTOLD = """
     speed learning_rate layer2 entropy rmse_score loss_auc error_score neg_f1 mse_neg accuracy_gap one_minus_auc 1-auc

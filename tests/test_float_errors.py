@@ -76,7 +76,7 @@ def test_kernels():
     np.testing.assert_array_equal(rounded, [0.5, 0.5])
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:The scale of:UserWarning")
 def test_estimators():
     pytest.importorskip("sklearn")
     X, y = np.linspace(-1, 1, 60).reshape(-1, 1), np.arange(60) % 2
@@ -87,5 +87,16 @@ def test_estimators():
         assert mlp.predict_log_proba(X[:1]).tolist() == [[-np.inf, 0.0]]
         huge = mf.MLPRegressor(hidden_layer_sizes=4, activation="identity", max_iter=2, early_stopping=True)
         huge.fit(X, y, X_val=np.full((2, 1), 1e308), y_val=[0, 1])
+        mf.MLPClassifier(4, max_iter=2, class_weight={0: 1e308, 1: 1e-308}).fit(X, y)
+    targets = y * 1e-320
+    tiny = [
+        {"dtype": dtype, "solver": solver, "max_iter": 2}
+        for dtype in ("float32", "auto")
+        for solver in ("adam", "lbfgs")
+    ]
+    for keywords in tiny:
+        with np.errstate(all="raise"):
+            mf.MLPRegressor(hidden_layer_sizes=4, **keywords).fit(X, targets)
+            mf.MLPRegressor(hidden_layer_sizes=4, **keywords).fit(targets[:, None], targets)
     assert not mlp.coefs_[0].any()
     assert not np.isfinite(huge.validation_scores_).any()

@@ -95,6 +95,55 @@ def test_what_changes_between_epochs_is_looked_at(change, message):
     assert (trainer.steps, trainer.epochs) == (twin.steps, twin.epochs)
 
 
+def misaligned(array):
+    memory = np.zeros(array.nbytes + 1, np.uint8)
+    result = memory[1:].view(array.dtype).reshape(array.shape)
+    result[...] = array
+    return result
+
+
+@pytest.mark.parametrize(
+    "form", [misaligned, lambda a: a.astype(a.dtype.newbyteorder()), lambda a: np.repeat(a, 2, 0)[::2]]
+)
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight", "order"])
+def test_the_loops_read_only_what_the_machine_can(name, form):
+    given = {"X": np.ones((30, 4)), "y": np.zeros((30, 2)), "sample_weight": np.ones(30), "order": np.arange(30)}
+    given[name] = form(given[name])
+    trainer = mf.Trainer(mf.mlp([4, 2], dtype="float64"), "mse")
+    before = trainer.model.parameters.copy()
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        trainer.run_epoch(**given)
+    order = given.pop("order")
+    if name != "order":
+        with pytest.raises(ValueError, match=f"^{name}: expected"):
+            trainer.loss_and_gradient(**given)
+    assert len(order) == 30 and trainer.steps == 0
+    np.testing.assert_array_equal(trainer.model.parameters, before)
+
+
+def test_misaligned_labels_and_targets_are_copied():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    for y in (np.arange(40, dtype=np.int32) % 3, np.arange(40) % 3, X[:, :3] * 1.0):
+        loss = "mse" if y.ndim == 2 else "cross_entropy"
+        twins = [mf.Trainer(mf.mlp([3, 3], output_activation="softmax", dtype="float64"), loss) for _ in range(2)]
+        for trainer, targets in zip(twins, (y, misaligned(y)), strict=True):
+            trainer.fit(X, targets, verbose=0, validation_data=(X, targets))
+        np.testing.assert_array_equal(*(trainer.model.parameters for trainer in twins))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_misaligned_targets_of_estimators_are_copied(solver, columns):
+    pytest.importorskip("sklearn")
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    y = X[:, :columns].copy() if columns > 1 else X[:, 0].copy()
+    made = [mf.MLPRegressor(hidden_layer_sizes=4, solver=solver, max_iter=2, random_state=0) for _ in range(2)]
+    made[0].fit(X, y, sample_weight=np.ones(40))
+    made[1].fit(misaligned(X), misaligned(y), sample_weight=misaligned(np.ones(40)))
+    np.testing.assert_array_equal(*(mlp.model_.parameters for mlp in made))
+
+
 def test_rows_of_another_width_are_refused():
     X, y = sparse_data()
     trainer = mf.Trainer(mf.mlp([20, 8, 4], "tanh", "softmax"), batch_size=16)

@@ -46,6 +46,12 @@ def unaligned(array):
     return result
 
 
+def unaligned_csr(X):
+    rows = pytest.importorskip("scipy.sparse").csr_array(X.astype(np.float32))
+    rows.data, rows.indices, rows.indptr = map(unaligned, (rows.data, rows.indices, rows.indptr))
+    return rows
+
+
 CONTAINERS = {
     "float32": lambda X: X.astype(np.float32),
     "float64": lambda X: X.astype(np.float64),
@@ -72,6 +78,7 @@ CONTAINERS = {
     "polars": lambda X: pytest.importorskip("polars").DataFrame(X),
     "csr_array": lambda X: pytest.importorskip("scipy.sparse").csr_array(X, dtype=np.float64),
     "csr_matrix": lambda X: pytest.importorskip("scipy.sparse").csr_matrix(X),
+    "unaligned csr_array": unaligned_csr,
     "csc_array": lambda X: pytest.importorskip("scipy.sparse").csc_array(X.astype(np.float32)),
     "coo_array": lambda X: pytest.importorskip("scipy.sparse").coo_array(X.astype(np.uint8)),
 }

@@ -201,8 +201,8 @@ cdef class Engine:
             values, columns, offsets = X
             rows = offsets.shape[0] - 1
             step.source.csr = csr_of(values, columns, offsets)
-        elif X.ndim != 2 or X.shape[1] != inputs or not X.flags.c_contiguous:
-            raise ValueError(f"X: expected a C-contiguous array (rows, {inputs}), got shape {X.shape}")
+        elif X.ndim != 2 or X.shape[1] != inputs or not cnp.PyArray_ISCARRAY_RO(X):
+            raise ValueError(f"X: expected a C-contiguous, aligned, native array (rows, {inputs}), got {described(X)}")
         else:
             rows = X.shape[0]
             step.source.dtype, step.source.dense = dtype_of(X), <const char *> cnp.PyArray_DATA(X)
@@ -219,13 +219,13 @@ cdef class Engine:
             raise ValueError(f"y: expected shape {(rows, outputs)}, got {y.dtype} {y.shape}")
         else:
             step.targets.dense = cnp.PyArray_DATA(y)
-        if y.shape[0] != rows or not y.flags.c_contiguous:
-            raise ValueError(f"y: expected a C-contiguous array of {rows} rows, got shape {y.shape}")
+        if y.shape[0] != rows or not cnp.PyArray_ISCARRAY_RO(y):
+            raise ValueError(f"y: expected a C-contiguous, aligned, native array of {rows} rows, got {described(y)}")
         if sample_weight is not None:
             if not (sample_weight.shape == (rows,) and sample_weight.dtype == np.float64
-                    and sample_weight.flags.c_contiguous):
+                    and cnp.PyArray_ISCARRAY_RO(sample_weight)):
                 raise ValueError(
-                    f"sample_weight: expected float64 ({rows},), got {sample_weight.dtype} {sample_weight.shape}"
+                    f"sample_weight: expected contiguous, aligned float64 ({rows},), got {described(sample_weight)}"
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
         step.targets.smoothing = step.plan.label_smoothing
@@ -236,8 +236,8 @@ cdef class Engine:
             step.metrics[m] = METRICS[name]
         if order is None:
             return rows
-        if order.dtype != np.int64 or not order.flags.c_contiguous or order.ndim != 1 or order.shape[0] == 0:
-            raise ValueError(f"order: expected int64 row indices, got {order.dtype} of shape {order.shape}")
+        if order.dtype != np.int64 or not cnp.PyArray_ISCARRAY_RO(order) or order.ndim != 1 or order.shape[0] == 0:
+            raise ValueError(f"order: expected contiguous, aligned int64 row indices, got {described(order)}")
         step.source.order = <const int64_t *> cnp.PyArray_DATA(order)
         return order.shape[0]
 
@@ -312,6 +312,13 @@ cdef class Engine:
         memcpy(step.parameters, kept, size)
         for slot in range(slots):
             memcpy(step.slots[slot], kept + (slot + 1) * size, size)
+
+
+def described(array):
+    """For errors: kind, shape, and what keeps compiled code from reading it."""
+    flags = array.flags
+    layout = "" if flags.c_contiguous and flags.aligned else ", contiguous, not aligned" if flags.c_contiguous else ", not contiguous"
+    return f"{array.dtype} of shape {array.shape}{layout}"
 
 
 def out_of_range(X, y, order, int64_t inputs, int64_t classes):

@@ -47,8 +47,10 @@ cdef mf_csr csr_of(values, columns, offsets) except *:
     """A CSR triple of arrays, which the caller holds; columns and offsets are int32 or int64."""
     cdef mf_csr x
     for name, array in (("values", values), ("columns", columns), ("offsets", offsets)):
-        if array.ndim != 1 or not (array.flags.c_contiguous and array.flags.aligned):
-            raise ValueError(f"X: expected {name} of CSR rows as a contiguous vector, got shape {array.shape}")
+        if array.ndim != 1 or not cnp.PyArray_ISCARRAY_RO(array):
+            raise ValueError(
+                f"X: expected {name} of CSR rows as a contiguous vector, aligned and native, got {array.dtype} {array.shape}"
+            )
     if columns.dtype != offsets.dtype or columns.dtype not in (np.int32, np.int64):
         raise ValueError(
             f"X: expected columns and offsets both int32 or both int64, got {columns.dtype} and {offsets.dtype}"

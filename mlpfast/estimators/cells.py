@@ -40,7 +40,8 @@ def explained(**tables: tuple[Any, DTypeLike | None]) -> Iterator[None]:
         may be anything that is not missing.
     """
     try:
-        yield
+        with np.errstate(all="ignore"):  # scikit-learn's casts round as they do, whatever the user has set
+            yield
     except (TypeError, ValueError) as error:
         for name, (table, dtype) in tables.items():
             where = _fault(name, table, dtype)

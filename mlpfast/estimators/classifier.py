@@ -290,7 +290,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self.out_activation_ == "softmax" and y.ndim == 1:
             return np.searchsorted(self.classes_, y).astype(np.int32)
         indicators: NDArray[Any] = self._label_binarizer.transform(y)
-        return np.ascontiguousarray(indicators, dtype=dtype)
+        return np.require(indicators, dtype, ("C", "ALIGNED"))
 
     def _validation_targets(self, y: Any) -> Any:
         y = _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name="y_val"), "y_val")

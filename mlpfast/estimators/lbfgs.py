@@ -163,7 +163,7 @@ class _Search:
         """Give the model the best parameters, and return their loss; a ValueError, and nothing given, if not finite."""
         if not self.is_evaluated:
             self.objective(self.best)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             shown = self.best.astype(self._shown.dtype)
         if not np.isfinite(shown).all() or not self.is_evaluated:
             raise ValueError(

@@ -262,7 +262,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _encode_targets(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(y.reshape(len(y), self.n_outputs_), dtype=dtype)
+        with np.errstate(all="ignore"):  # a cast rounds as it does, whatever the user has set
+            return np.require(y.reshape(len(y), self.n_outputs_), dtype, ("C", "ALIGNED"))
 
     def _score_outputs(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
         return r2(outputs, targets, weights)

@@ -64,7 +64,7 @@ def _far_features(X: Any) -> str | None:
 
 def _far_targets(y: NDArray[Any], steps: bool) -> str | None:
     y = y.astype(np.float64, copy=False).reshape(len(y), -1)
-    with np.errstate(over="ignore", invalid="ignore"):  # of squares beyond 1e308
+    with np.errstate(all="ignore"):  # squares go beyond 1e308, and below 1e-308, whatever the user has set
         for deviation, mean, reach in zip(y.std(axis=0), y.mean(axis=0), np.abs(y).max(axis=0), strict=True):
             if 0.0 < deviation < _SMALL:
                 return f"y (standard deviation {_magnitude(deviation)})"
