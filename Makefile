@@ -21,6 +21,7 @@ test: $(VENV)/.test  ## run the tests (ARGS="-k softmax" is passed on to pytest)
 
 C_COMPILERS := gcc clang
 C_SOURCES := $(wildcard csrc/*.[ch] csrc/*.inl csrc/*/*.* tests/*.c tests/*/*.c bench/*.c)
+CORE_SOURCES := $(wildcard mlpfast/core/*.p[yx]* mlpfast/core/*/*.p[yx]*)
 LINT_FLAGS := -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror
 lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of C, ours and Cython's, are errors
 	$(BIN)/ruff check .
@@ -28,7 +29,7 @@ lint: $(VENV)/.dev  ## ruff, mypy, cython-lint; warnings of C, ours and Cython's
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle mlpfast/core
 	@awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 characters"; found = 1 } END { exit found }' \
-		$(C_SOURCES) </dev/null
+		$(C_SOURCES) $(CORE_SOURCES) </dev/null
 	for compiler in $(C_COMPILERS); do \
 		if command -v $$compiler >/dev/null; then \
 			OPTIMIZE=-O2 sh csrc/compile.sh $$compiler build/lint/$$compiler || exit 1; \

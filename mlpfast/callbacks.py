@@ -36,7 +36,7 @@ class Training(Protocol):
     epochs: int
     steps: int
     history: History
-    #: What to do to find "val_..." in the logs.
+    #: What to do to find ``"val_..."`` in the logs.
     validation_hint: str
 
     @property
@@ -110,8 +110,8 @@ class EarlyStopping(Callback):
         When training ends, for whatever reason, the parameters of the best epoch are put back into the model.
     mode : {"auto", "min", "max"}, default "auto"
         Whether smaller or larger is better. "auto" knows the usual metrics, errors and losses by name, with or without
-        "val_" and words of your own: larger for "accuracy", "roc_auc", "f1", "R2", "neg_log_loss"; smaller for "loss",
-        "rmse", "error_rate".
+        ``"val_"`` and words of your own: larger for "accuracy", "roc_auc", "f1", "R2", "neg_log_loss"; smaller for
+        "loss", "rmse", "error_rate".
 
     Attributes
     ----------

@@ -138,7 +138,7 @@ class Trainer:
     (30, True)
     """
 
-    #: What a callback that misses "val_..." in the logs advises; estimators have another way.
+    #: What a callback that misses ``"val_..."`` in the logs advises; estimators have another way.
     validation_hint = "give fit() validation_data"
 
     @explain_arguments(TRAINER_ARGUMENTS)

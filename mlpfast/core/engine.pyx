@@ -316,9 +316,12 @@ cdef class Engine:
 
 def described(array):
     """For errors: kind, shape, and what keeps compiled code from reading it."""
-    flags = array.flags
-    layout = "" if flags.c_contiguous and flags.aligned else ", contiguous, not aligned" if flags.c_contiguous else ", not contiguous"
-    return f"{array.dtype} of shape {array.shape}{layout}"
+    faults = [
+        name
+        for name, well in (("not contiguous", array.flags.c_contiguous), ("not aligned", array.flags.aligned))
+        if not well
+    ]
+    return ", ".join([f"{array.dtype} of shape {array.shape}", *faults])
 
 
 def out_of_range(X, y, order, int64_t inputs, int64_t classes):
@@ -330,7 +333,7 @@ def out_of_range(X, y, order, int64_t inputs, int64_t classes):
         return f"y: expected class indices from 0 to {classes - 1}, got {y.min()} to {y.max()}"
     if isinstance(X, tuple):
         return (
-            f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, or "
-            "out of order"
+            f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, "
+            "or out of order"
         )
     return "X, y and order: expected arrays that nobody changes while they are read"

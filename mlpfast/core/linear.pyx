@@ -42,7 +42,7 @@ cdef void propagate_delta(const mf_kernels *kernels, mf_matrix delta, mf_matrix 
 cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix delta, void *dw, int64_t ld,
                           int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, bint accumulate,
                           bint skip_zeros, const mf_soon *soon, int64_t count) noexcept nogil:
-    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where chunks are summed; `soon` may come into the caches meanwhile."""
+    """dw[i0:i0+ni, j0:j0+nj] = h_in^T delta, or += where chunks are summed; `soon` may come into caches meanwhile."""
     kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate, skip_zeros, soon, count)
 
 

@@ -49,7 +49,8 @@ cdef mf_csr csr_of(values, columns, offsets) except *:
     for name, array in (("values", values), ("columns", columns), ("offsets", offsets)):
         if array.ndim != 1 or not cnp.PyArray_ISCARRAY_RO(array):
             raise ValueError(
-                f"X: expected {name} of CSR rows as a contiguous vector, aligned and native, got {array.dtype} {array.shape}"
+                f"X: expected {name} of CSR rows as a contiguous vector, aligned and native, "
+                f"got {array.dtype} {array.shape}"
             )
     if columns.dtype != offsets.dtype or columns.dtype not in (np.int32, np.int64):
         raise ValueError(

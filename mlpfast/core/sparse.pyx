@@ -33,7 +33,7 @@ cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, objec
 
 
 cdef int64_t most_entries(const Source *source, int64_t rows, int64_t batch_rows, int64_t capacity) noexcept nogil:
-    """The most entries that a chunk has, of `rows` in batches, as far as the arrays make sense: chunks will look at that."""
+    """The most entries of a chunk, of `rows` in batches, as far as the arrays make sense: chunks will look at that."""
     cdef int64_t most = 0, entries, first = 0, batch_end, chunk_end, row
     while first < rows:
         batch_end = min(first + batch_rows, rows)
@@ -59,7 +59,7 @@ cdef int64_t length(const mf_csr *x, int64_t row) noexcept nogil:
 
 
 cdef int sort_entries(Step *step) noexcept nogil:
-    """Put the entries of the chunk's rows in order. Returns an mf_status: whether they still are as they were counted."""
+    """Put the entries of the chunk's rows in order. Returns an mf_status: whether they are as they were counted."""
     cdef const Plan *plan = step.plan
     cdef mf_bands *bands = &step.bands
     cdef int64_t b, r, n, entries = 0
