@@ -27,6 +27,7 @@ def build(driver, directory, *flags):
 
 def run(program, *prefix):
     environment = os.environ | {"TSAN_OPTIONS": "die_after_fork=0"}
+    environment.pop("LD_PRELOAD", None)  # `make sanitize` preloads another sanitizer than the driver has
     return subprocess.run([*prefix, program], env=environment, capture_output=True, text=True, timeout=150, check=False)
 
 
