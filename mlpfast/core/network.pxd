@@ -1,3 +1,5 @@
+cimport numpy as cnp
+
 from libc.stdint cimport int32_t, int64_t
 from .table cimport mf_csr, mf_kernels, mf_layer, mf_tile, mf_value
 
@@ -48,6 +50,7 @@ cdef class Network:
     cdef int place_values(self, program, schedule) except -1
     cdef int make_layers(self, program, schedule) except -1
     cdef int predict_row(self, const void *x, void *out) noexcept nogil
-    cdef object output(self, object out, int64_t rows)
+    cdef cnp.ndarray output(self, object out, int64_t rows)
+    cdef object predict_many(self, cnp.ndarray X, int64_t rows, cnp.ndarray out, n_threads)
     cdef object predict_rows(self, Rows *job, int64_t rows, object out, tuple read, object n_threads)
     cdef object packed_layers(self, bint reads_csr)

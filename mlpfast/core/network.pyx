@@ -86,6 +86,12 @@ cdef int64_t itemsize(int dtype) noexcept nogil:
     return 1 if dtype == MF_UINT8 else 4 if dtype == MF_FLOAT32 else 8
 
 
+cdef cnp.ndarray quiet_cast(cnp.ndarray row, dtype):
+    """The row in the parameters' dtype: for one, less work than a copy into panels, which are of several rows."""
+    with np.errstate(all="ignore"):
+        return row.astype(dtype)
+
+
 cdef class Network:
     """A program over a flat parameter vector, which it does not own.
 
@@ -190,30 +196,30 @@ cdef class Network:
         parameters' dtype and of the result's shape, or one row for one row.
         """
         cdef int64_t rows
-        cdef int status
         if not (cnp.PyArray_CheckExact(X) and cnp.PyArray_ISCARRAY_RO(X)):
             return None
-        cdef int ndim = cnp.PyArray_NDIM(X), typenum = cnp.PyArray_TYPE(X)
+        cdef cnp.ndarray x = <cnp.ndarray> X, result
+        cdef int ndim = cnp.PyArray_NDIM(x), typenum = cnp.PyArray_TYPE(x)
         if ndim == 1:
             rows = 1
         elif ndim == 2:
-            rows = cnp.PyArray_DIM(X, 0)
+            rows = cnp.PyArray_DIM(x, 0)
         else:
             return None
-        if cnp.PyArray_DIM(X, ndim - 1) != self.inputs or rows == 0:
+        if cnp.PyArray_DIM(x, ndim - 1) != self.inputs or rows == 0:
             return None
         if typenum != self.typenum and typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_UINT8):
             return None
-        out = self.output(out, rows)
-        # A cast takes less than to copy the row into panels, which are of several rows.
-        if rows == 1 and typenum != self.typenum and self.row_by_row:
-            with np.errstate(all="ignore"):
-                X, typenum = X.astype(self.parameters.dtype), self.typenum
+        result = self.output(out, rows)
         if rows == 1 and self.row_by_row:
-            status = self.predict_row(cnp.PyArray_DATA(X), cnp.PyArray_DATA(out))
-            if status == MF_NOT_FINITE:
+            if typenum != self.typenum:
+                x = quiet_cast(x, self.parameters.dtype)
+            if self.predict_row(cnp.PyArray_DATA(x), cnp.PyArray_DATA(result)) == MF_NOT_FINITE:
                 raise NotFiniteError
-            return out
+            return result
+        return self.predict_many(x, rows, result, n_threads)
+
+    cdef object predict_many(self, cnp.ndarray X, int64_t rows, cnp.ndarray out, n_threads):
         cdef Rows job
         job.x, job.x_dtype, job.x_ld = <const char *> cnp.PyArray_DATA(X), dtype_of(X), self.inputs
         job.reads_csr, job.work = False, rows * <double> self.n_parameters
@@ -232,7 +238,7 @@ cdef class Network:
             job.work += (job.csr.stored - rows * <double> self.inputs) * units
         return self.predict_rows(&job, rows, out, tuple(triple), n_threads)
 
-    cdef object output(self, object out, int64_t rows):
+    cdef cnp.ndarray output(self, object out, int64_t rows):
         cdef cnp.npy_intp shape[2]
         shape[0], shape[1] = rows, self.outputs
         if out is None:
