@@ -469,7 +469,10 @@ def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
             return list(sizes)
     except TypeError:
         pass
-    meant = [sizes, *(size for size in after if isinstance(size, Integral))]
+    meant = [sizes]
+    for each in after:
+        several = isinstance(each, (list, tuple)) and all(isinstance(size, Integral) for size in each)
+        meant += each if several else [each] if isinstance(each, Integral) else []
     hint = f"; write mlp({meant})" if len(meant) > 1 else ""
     raise TypeError(
         f"expected sizes to be a sequence [inputs, ..., outputs], got {sizes!r} ({type(sizes).__name__}){hint}"
