@@ -31,6 +31,9 @@ __all__ = ["Model", "mlp"]
 
 _Self = TypeVar("_Self", bound="Model")
 
+#: Assigned once: another value would change nothing, or only half of the model.
+_READ_ONLY = frozenset(("layers", "sizes", "dtype", "seed", "tensors", "weights", "biases", "program", "network"))
+
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
 
 #: Initial values are drawn in float64, so many at a time: the draws take no more memory than that. Even.
@@ -141,6 +144,12 @@ class Model:
                 part = flat[start : start + _DRAWN_AT_ONCE]
                 values = draw(self.seed, INITIALIZE, stream, part.size, start)
                 part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _READ_ONLY and name in self.__dict__:
+            hint = "; write into its arrays, or assign parameters" if name in ("tensors", "weights", "biases") else ""
+            raise AttributeError(f"{name!r} of a model is read-only{hint}")
+        super().__setattr__(name, value)
 
     @property
     def parameters(self) -> NDArray[Any]:
@@ -314,7 +323,7 @@ class Model:
             kept = settings, engine
         result = kept[1].loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
         if kept[1].batch_rows <= _FEW_ROWS:
-            self._engine = kept
+            self.__dict__["_engine"] = kept
         return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
