@@ -152,13 +152,22 @@ class EarlyStopping(Callback):
             raise ValueError(
                 f"the name {monitor!r} does not tell whether larger or smaller is better; give mode='max' or mode='min'"
             )
-        self.monitor = monitor
+        self._monitor, self._mode = monitor, mode
         self.patience = integer("patience", patience)
         self.min_delta = real("min_delta", min_delta, at_least=0.0)
         self.restore_best_weights = boolean("restore_best_weights", restore_best_weights)
-        self.mode = mode
         self._sign = 1.0 if larger else -1.0
         self._forget()
+
+    @property
+    def monitor(self) -> str:
+        """The key of the logs; read-only, as the best value belongs to it."""
+        return self._monitor
+
+    @property
+    def mode(self) -> str:
+        """As given; read-only too."""
+        return self._mode
 
     def _forget(self, trainer: Training | None = None) -> None:
         """Start anew, with this trainer."""
@@ -218,8 +227,11 @@ class EarlyStopping(Callback):
         return f"EarlyStopping({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # What older versions wrote knows no trainer.
-        self.__dict__.update({"stop_reason": None, "_run_id": None, "_epochs_seen": 0} | state)
+        state = {"stop_reason": None, "_run_id": None, "_epochs_seen": 0} | state  # older versions knew no trainer
+        for name in ("monitor", "mode"):  # which were assigned then
+            if name in state:
+                state[f"_{name}"] = state.pop(name)
+        self.__dict__.update(state)
 
 
 def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
@@ -259,7 +271,10 @@ def _strange_hooks(callback: Any) -> list[str]:
         for name in dir(callback)
         if re.match(r"on(_|[A-Z])|On_", name)
         and name not in HOOKS
-        and (re.search(r"epoch|train|batch|fit", name, re.I) or difflib.get_close_matches(name, HOOKS, cutoff=0.8))
+        and (
+            re.search(r"epoch|train|batch|fit|valid|test|predict", name, re.I)
+            or difflib.get_close_matches(name, HOOKS, cutoff=0.8)
+        )
         and callable(getattr(callback, name))
     ]
 

@@ -32,6 +32,9 @@ __all__ = ["Model", "mlp"]
 
 _Self = TypeVar("_Self", bound="Model")
 
+#: Assigned once: another value would change nothing, or only half of the model.
+_READ_ONLY = frozenset(("layers", "sizes", "dtype", "seed", "tensors", "weights", "biases", "program", "network"))
+
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
 
 #: Initial values are drawn in float64, so many at a time: the draws take no more memory than that. Even.
@@ -142,6 +145,12 @@ class Model:
                 part = flat[start : start + _DRAWN_AT_ONCE]
                 values = draw(self.seed, INITIALIZE, stream, part.size, start)
                 part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _READ_ONLY and name in self.__dict__:
+            hint = "; write into its arrays, or assign parameters" if name in ("tensors", "weights", "biases") else ""
+            raise AttributeError(f"{name!r} of a model is read-only{hint}")
+        super().__setattr__(name, value)
 
     @property
     def parameters(self) -> NDArray[Any]:
@@ -315,7 +324,7 @@ class Model:
             kept = settings, engine
         result = kept[1].loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
         if kept[1].batch_rows <= _FEW_ROWS:
-            self._engine = kept
+            self.__dict__["_engine"] = kept
         return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -470,7 +479,10 @@ def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
             return list(sizes)
     except TypeError:
         pass
-    meant = [sizes, *(size for size in after if isinstance(size, Integral))]
+    meant = [sizes]
+    for each in after:
+        several = isinstance(each, (list, tuple)) and all(isinstance(size, Integral) for size in each)
+        meant += each if several else [each] if isinstance(each, Integral) else []
     hint = f"; write mlp({meant})" if len(meant) > 1 else ""
     raise TypeError(
         f"expected sizes to be a sequence [inputs, ..., outputs], got {sizes!r} ({type(sizes).__name__}){hint}"

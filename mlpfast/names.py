@@ -72,6 +72,7 @@ UNLIKE: dict[str, dict[str, str]] = {
         "hardswish": "the smooth one is 'silu'",
         "hardsilu": "the smooth one is 'silu'",
         "softsign": "'tanh' has its shape",
+        "lrelu": "did you mean 'leaky_relu'?",
         "prelu": "with a fixed slope it is Activation('leaky_relu', alpha)",
         "quickgelu": "the nearest are 'gelu' and 'gelu_tanh'",
     },

@@ -627,6 +627,22 @@ def test_what_is_no_callback_is_refused(callbacks, message):
     assert trainer.callbacks == ()
 
 
+@pytest.mark.parametrize("name", ["on_validation_end", "on_test_begin", "on_predict_end"])
+def test_hooks_of_other_libraries_are_refused(name):
+    with pytest.raises(TypeError, match=f"'{name}', which would never be called"):
+        make([type("Theirs", (Callback,), {name: lambda self, trainer, logs: None})()])
+
+
+def test_what_the_best_value_belongs_to_is_read_only():
+    """Another monitor, or another mode, would go the old way."""
+    stopping = EarlyStopping("val_loss")
+    for name, value in (("monitor", "val_accuracy"), ("mode", "max")):
+        with pytest.raises(AttributeError):
+            setattr(stopping, name, value)
+    assert (stopping.monitor, stopping.mode) == ("val_loss", "auto")
+    assert repr(pickled(stopping)) == repr(stopping)
+
+
 def test_other_methods_are_nobodys_business():
     class Widget:
         on_close = None

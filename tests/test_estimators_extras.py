@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -292,6 +293,21 @@ def test_overlapping_lbfgs_fits_give_blas_its_threads_back() -> None:
         first.__exit__(None, None, None)
         assert {library["num_threads"] for library in blas.info()} <= {1}
         second.__exit__(None, None, None)
+        assert [library["num_threads"] for library in blas.info()] == threads
+
+
+def test_the_thread_whose_fit_ends_last_gives_blas_its_threads_back() -> None:
+    """Whichever thread's fit was the first, and though that thread lives on."""
+    blas = ThreadpoolController().select(user_api="blas")
+    limit = OneBlasThread()
+    here, there = limit(), limit()
+    with blas.limit(limits=2), ThreadPoolExecutor(1) as other:
+        threads = [library["num_threads"] for library in blas.info()]
+        here.__enter__()
+        other.submit(there.__enter__).result()
+        here.__exit__(None, None, None)
+        assert {library["num_threads"] for library in blas.info()} <= {1}
+        other.submit(there.__exit__, None, None, None).result()
         assert [library["num_threads"] for library in blas.info()] == threads
 
 

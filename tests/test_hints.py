@@ -142,6 +142,7 @@ def test_a_model_may_be_called():
     ("make", "message"),
     [
         (lambda: mf.mlp(5, 8, 3), r"expected sizes to be a sequence .*, got 5 \(int\); write mlp\(\[5, 8, 3\]\)"),
+        (lambda: mf.mlp(5, [8, 4], 3), r"write mlp\(\[5, 8, 4, 3\]\)"),
         (lambda: mf.mlp(5, 8), r"write mlp\(\[5, 8\]\)"),
         (lambda: mf.mlp(5, 8, 8, 3), r"at most 3 positional arguments but 4 were given; .*mlp\(\[5, 8, 3\]\)"),
         (lambda: mf.mlp(5), r"got 5 \(int\)$"),

@@ -386,3 +386,17 @@ def test_a_deep_copy_keeps_what_is_shared():
     model = mf.mlp([4, 2])
     first, second = copy.deepcopy([model, model])
     assert first is second
+
+
+@pytest.mark.parametrize(
+    "name", ["layers", "sizes", "dtype", "seed", "tensors", "weights", "biases", "program", "network"]
+)
+def test_what_a_model_consists_of_is_read_only(name):
+    model, other = mf.mlp([2, 3, 1], seed=0), mf.mlp([2, 4, 1], dtype="float64", seed=1)
+    expected = model.predict([[1.0, 2.0]])
+    for changed in (model, pickle.loads(pickle.dumps(model)), model.copy()):
+        with pytest.raises(AttributeError, match=f"'{name}' of a model is read-only"):
+            setattr(changed, name, getattr(other, name))
+        np.testing.assert_array_equal(changed.predict([[1.0, 2.0]]), expected)
+    model.note = "of the user's own"
+    assert model.copy().note == "of the user's own"

@@ -202,3 +202,8 @@ def test_the_reference_lists_every_alias():
         for alias in re.findall(r"`(\w+)`", row[2]):
             listed.setdefault(kind, {})[alias] = row[1].strip("`")
     assert listed == ALIASES
+
+
+def test_a_misspelt_leaky_relu_is_not_taken_for_relu():
+    with pytest.raises(ValueError, match="'lrelu'; did you mean 'leaky_relu'"):
+        mf.Dense(3, "lrelu")

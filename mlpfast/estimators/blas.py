@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
@@ -34,7 +35,7 @@ class OneBlasThread:
                     self._threads = [library.get_num_threads() for library in self._libraries]
                 self._fits.add(fit)
                 for library in self._libraries:
-                    library.set_num_threads(1)
+                    _limit(library, 1)
             yield
         finally:
             with self._lock:
@@ -44,10 +45,21 @@ class OneBlasThread:
 
     def _lift(self) -> None:
         for library, n_threads in zip(self._libraries, self._threads, strict=False):
-            library.set_num_threads(n_threads)
+            _limit(library, n_threads)
         self._threads = []
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._fits: set[object] = set()
         self._lift()
+
+
+def _limit(library: Any, n_threads: int) -> None:
+    """Set a library's number of threads, and leave it to any thread to set the next.
+
+    Newer versions of threadpoolctl ignore, without a word, what other threads than the first ask for, until that ends
+    or gives up its privilege: the fit that ends last, in whichever thread, could not lift the limit.
+    """
+    library.set_num_threads(n_threads)
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread()
