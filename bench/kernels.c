@@ -45,7 +45,7 @@ static void *vector(arena *a, int64_t n) { return vector_with_zeros(a, n, 0); }
 /* A panelled matrix (rows, cols): the left side of a product. */
 static mf_matrix left_side(arena *a, int64_t rows, int64_t cols, double zeros) {
     int64_t nr = a->table->nr, padded = up(rows, a->table->mr);
-    return (mf_matrix){vector_with_zeros(a, padded * up(cols, nr), zeros), nr, padded * nr, 1};
+    return (mf_matrix){nr, padded * nr, vector_with_zeros(a, padded * up(cols, nr), zeros)};
 }
 
 static mf_matrix panels(arena *a, int64_t rows, int64_t cols) { return left_side(a, rows, cols, 0); }

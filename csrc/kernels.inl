@@ -19,6 +19,8 @@ INLINE real *at(mf_matrix m, int64_t r, int64_t c) {
     return (real *)m.data + r * m.row_stride + (int64_t)(column / NR) * m.panel_stride + column % NR;
 }
 
+INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
+
 #include "kernels/math.inl"
 #include "kernels/activations.inl"
 #include "kernels/elementwise.inl"

@@ -32,14 +32,16 @@ enum mf_optimizer { MF_SGD, MF_RMSPROP, MF_ADAM };
  * A matrix in column panels of the table's `nr` columns:
  *     element (r, c) = data[r * row_stride + (c / nr) * panel_stride + c % nr]
  * A plain row-major array with leading dimension ld has row_stride = ld, panel_stride = nr. A panelled buffer has
- * row_stride = nr, and `padded` set: every panel is nr wide and the rows up to the next multiple of `mr` exist, so
- * that kernels may read and write (garbage) beyond the last column and row. An unpadded matrix is touched only inside,
- * save for matmul_bias's h_in.
+ * row_stride = nr and a larger panel_stride, and is padded: every panel is nr wide and the rows up to the next multiple
+ * of `mr` exist, so that kernels may read and write (garbage) beyond the last column and row. An unpadded matrix is
+ * touched only inside, save for matmul_bias's h_in.
+ *
+ * `data` is last: it alone is set where a matrix is passed on from another row, and compilers copy pairs as vectors,
+ * which would have to wait for it.
  */
 typedef struct {
-    void *data;
     ptrdiff_t row_stride, panel_stride;
-    int padded;
+    void *data;
 } mf_matrix;
 
 /* CSR rows: row i has values[offsets[i]:offsets[i + 1]] in columns[...]. They are the caller's, who may change them at

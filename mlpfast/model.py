@@ -147,7 +147,7 @@ class Model:
                 part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _READ_ONLY and name in self.__dict__:
+        if name in _READ_ONLY and hasattr(self, name):  # to ask for __dict__ would slow down every access to come
             hint = "; write into its arrays, or assign parameters" if name in ("tensors", "weights", "biases") else ""
             raise AttributeError(f"{name!r} of a model is read-only{hint}")
         super().__setattr__(name, value)

@@ -193,10 +193,10 @@ class Program:
         return slots
 
     def tiles(self, panel: int, most: int, together: int) -> Iterator[Tile]:
-        """The tensors in tiles, layer by layer: whole panels of rows, and whole rows where they fit.
+        """The tensors in tiles, layer by layer: whole panels of the transpose, and whole rows where they fit.
 
-        panel : rows of a panel; tiles begin at multiples of it
-        most : columns of the widest tile, for one panel
+        panel : columns of a panel, of W and of its transpose; tiles begin at multiples of it
+        most : columns of the widest tile, for one panel of the transpose
         together : columns whose tiles follow each other, since they share what they read
         """
         for number, layer in enumerate(self.layers):

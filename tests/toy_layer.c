@@ -6,7 +6,7 @@
 
 #define AT(type, m, r, c)                                                                                              \
     (((type *)(m).data)[(r) * (m).row_stride + (c) / nr * (m).panel_stride + (c) % nr])
-#define OF_BLOCK(m) ((mf_matrix){(char *)(m).data + block->shift, (m).row_stride, (m).panel_stride, (m).padded})
+#define OF_BLOCK(m) ((mf_matrix){(m).row_stride, (m).panel_stride, (char *)(m).data + block->shift})
 
 #define DEFINE(type)                                                                                                   \
     static void add_##type(mf_matrix x, const type *b, mf_matrix z, int64_t rows, int64_t columns, int64_t nr) {       \

@@ -59,7 +59,7 @@ static void dropout(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, 
     const double dropped = rate * 0x1p32 + 0.5;
     const uword threshold = dropped < 0x1p32 ? (uint32_t)dropped : UINT32_MAX;
     const real scale = (real)(1 / (1 - rate));
-    const int64_t end = h.padded ? round_up(cols, LANES) : cols;
+    const int64_t end = is_padded(h) ? round_up(cols, LANES) : cols;
     wide even;
     for (int i = 0; i < LANES / PHILOX_SETS; i++) even[i] = (uint64_t)i * PHILOX_SETS;
     for (int64_t r = 0; r < rows; r++) {

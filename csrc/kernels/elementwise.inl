@@ -51,7 +51,7 @@ static void any_span(span_function *f, real alpha, const real *a, const real *b,
 /* out = f(a, b) element by element, in the longest spans that are contiguous in all three. */
 static void each_element(span_function *f, real alpha, mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows,
                          int64_t cols) {
-    const int padded = a.padded && b.padded && out.padded;
+    const int padded = is_padded(a) && is_padded(b) && is_padded(out);
     const int row_major = a.panel_stride == NR && b.panel_stride == NR && out.panel_stride == NR;
     const int64_t end = padded ? round_up(cols, LANES) : cols, panel = row_major ? end : NR;
     for (int64_t c = 0; c < end; c += panel) {

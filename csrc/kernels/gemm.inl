@@ -83,7 +83,7 @@ INLINE mf_soon next_block(const product *p, int64_t k0, int64_t j0) {
 
 /* Beside the first columns, the rows after those of a, if they lie in the caller's array: columns [k0, k0 + n). */
 INLINE mf_soon next_rows(const product *p, int64_t k0, int64_t n, int64_t j0) {
-    if (j0 > 0 || p->a.padded) return (mf_soon){0};
+    if (j0 > 0 || is_padded(p->a)) return (mf_soon){0};
     return (mf_soon){.data = at(p->a, p->rows, k0),
                      .rows = p->rows,
                      .bytes = n * (int64_t)sizeof(real),

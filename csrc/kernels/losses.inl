@@ -28,7 +28,7 @@ INLINE vec target_columns(const mf_targets *targets, smoothing s, int64_t r, int
     const vec column = lane_numbers() + vset((real)c);
     vec t;
     if (targets->dense)
-        t = load_columns((mf_matrix){(void *)targets->dense, cols, NR, 0}, data_row(targets, r), c, cols, 0);
+        t = load_columns((mf_matrix){cols, NR, (void *)targets->dense}, data_row(targets, r), c, cols, 0);
     else t = vselect(vequal(column, vset((real)targets->labels[r])), vset(1), vset(0));
     return vselect(vless(column, vset((real)cols)), vfma(t, vset(s.keep), vset(s.spread)), vset(0));
 }

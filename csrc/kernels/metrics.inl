@@ -41,7 +41,7 @@ INLINE int64_t row_argmax(mf_matrix m, int64_t r, int64_t cols) {
 }
 
 static void accuracy(mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols, double *row_value) {
-    const mf_matrix dense = {(void *)targets->dense, cols, NR, 0};
+    const mf_matrix dense = {cols, NR, (void *)targets->dense};
     for (int64_t r = 0; r < rows; r++) {
         const int64_t label = targets->dense ? row_argmax(dense, data_row(targets, r), cols) : targets->labels[r];
         row_value[r] = row_argmax(out, r, cols) == label ? row_weight(targets, r) : 0;

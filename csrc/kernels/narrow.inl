@@ -11,7 +11,7 @@ typedef struct {
 
 /* Whether the next LANES of `rows` rows can be taken so. */
 INLINE int fits_side_by_side(mf_matrix in, mf_matrix out, int64_t rows, int64_t cols) {
-    return rows >= LANES && cols <= NARROW && in.padded && out.padded;
+    return rows >= LANES && cols <= NARROW && is_padded(in) && is_padded(out);
 }
 
 /* Rows [r0, r0 + LANES) */

@@ -6,7 +6,7 @@ static void matmul_bias(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_ou
                         int activation, double alpha, int skip_zeros) {
     const product p = {h_in, w, z, h_out, rows, k, n, activation, alpha};
     const int64_t j0 = skip_zeros ? product_by_groups(&p, FORWARD) : 0;
-    if (h_in.padded) product_from(&p, FORWARD, 1, j0);
+    if (is_padded(h_in)) product_from(&p, FORWARD, 1, j0);
     else product_from(&p, FORWARD, 0, j0);
 }
 

@@ -34,13 +34,13 @@ INLINE vec load_columns(mf_matrix m, int64_t r, int64_t c, int64_t cols, real be
     const int64_t n = cols - c;
     if (n >= LANES) return vload(at(m, r, c));
     if (n <= 0) return vset(beyond);
-    const vec v = m.padded ? vload(at(m, r, c)) : vload_n(at(m, r, c), (int)n);
+    const vec v = is_padded(m) ? vload(at(m, r, c)) : vload_n(at(m, r, c), (int)n);
     return vselect(vless(lane_numbers(), vset((real)n)), v, vset(beyond));
 }
 
 INLINE void store_columns(mf_matrix m, int64_t r, int64_t c, int64_t cols, vec v) {
     const int64_t n = cols - c;
-    if (n >= LANES || (n > 0 && m.padded)) vstore(at(m, r, c), v);
+    if (n >= LANES || (n > 0 && is_padded(m))) vstore(at(m, r, c), v);
     else if (n > 0) vstore_n(at(m, r, c), v, (int)n);
 }
 

@@ -220,7 +220,7 @@ static __attribute__((noinline)) void halves_backward(const product *p, int64_t 
 
 /* The groups and the half group of panels, if there are zeros to skip. Returns the first column that is left to do. */
 INLINE int64_t product_by_groups(const product *p, const int kind) {
-    if (p->n < FEWEST || p->k < SHORTEST || !p->b.padded) return 0;
+    if (p->n < FEWEST || p->k < SHORTEST || !is_padded(p->b)) return 0;
     const int64_t zeros = zeros_of(p->a, p->rows, p->k), end = zeros < ZEROS ? 0 : grouped(p->n);
     for (int64_t r = 0; end > 0 && r < p->rows; r += DEPTH)
         product_rows(p, kind, r, p->rows - r < DEPTH ? p->rows - r : DEPTH, end);
@@ -312,7 +312,7 @@ INLINE void half_group_gradient(const gradient *p, int64_t j0, requests *ahead) 
 /* As product_by_groups. */
 INLINE int64_t gradient_by_groups(const gradient *p, requests *ahead) {
     if (p->nj < FEWEST) return 0;
-    const mf_matrix h = {(void *)p->h, NR, 0, 1};
+    const mf_matrix h = {NR, 0, (void *)p->h};
     const int64_t zeros = zeros_of(h, p->rows, p->ni), end = zeros < ZEROS ? 0 : grouped(p->nj);
     for (int64_t j = 0; j < end; j += PANEL_GROUP * NR) group_gradient(p, j, ahead);
     if (p->nj - end < HALF_GROUP * NR || zeros < ZEROS_OF_HALVES || p->rows < SHORTEST_OF_HALVES) return end;

@@ -2,12 +2,16 @@ from libc.stdint cimport int64_t
 from .table cimport mf_csr, mf_kernels, mf_matrix
 
 
-cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil
 cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil
 cdef int64_t panel_stride(const mf_kernels *kernels, int64_t rows) noexcept nogil
 cdef int64_t panels_size(const mf_kernels *kernels, int64_t rows, int64_t cols) noexcept nogil
 cdef int dtype_of(object array) except -1
 cdef mf_csr csr_of(values, columns, offsets) except *
+
+
+cdef inline mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil:
+    """A NumPy array."""
+    return mf_matrix(ld, kernels.nr, data)
 
 
 cdef inline mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil:

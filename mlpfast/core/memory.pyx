@@ -62,15 +62,9 @@ cdef mf_csr csr_of(values, columns, offsets) except *:
     return x
 
 
-cdef mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t ld) noexcept nogil:
-    cdef mf_matrix m
-    m.data, m.row_stride, m.panel_stride, m.padded = data, ld, kernels.nr, 0
-    return m
-
-
 cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil:
     cdef mf_matrix m
-    m.data, m.row_stride, m.panel_stride, m.padded = data, kernels.nr, panel_stride(kernels, rows), 1
+    m.data, m.row_stride, m.panel_stride = data, kernels.nr, panel_stride(kernels, rows)
     return m
 
 

@@ -30,10 +30,9 @@ cdef extern from "mlpfast.h" nogil:
         MF_RNG_SPLIT
 
     ctypedef struct mf_matrix:
-        void *data
         Py_ssize_t row_stride
         Py_ssize_t panel_stride
-        int padded
+        void *data
 
     ctypedef struct mf_csr:
         const void *values

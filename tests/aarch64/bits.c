@@ -60,7 +60,7 @@ static mf_matrix panelled(int64_t rows, int64_t cols) {
     int64_t padded_rows = (rows + table->mr - 1) / table->mr * table->mr;
     int64_t panels = (cols + table->nr - 1) / table->nr;
     ptrdiff_t panel = padded_rows * table->nr;
-    return (mf_matrix){allocate(panels * panel * table->itemsize), table->nr, panel, 1};
+    return (mf_matrix){table->nr, panel, allocate(panels * panel * table->itemsize)};
 }
 
 static mf_matrix packed(const void *source, int64_t rows, int64_t cols) {

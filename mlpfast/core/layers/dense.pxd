@@ -89,7 +89,7 @@ cdef inline int64_t look_ahead(const mf_layer *layer, const mf_block *chunk, con
 
 cdef inline void refresh(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile,
                          const void *p) noexcept nogil:
-    if not layer.w.padded:      # it is read where it lies
+    if layer.w.panel_stride == kernels.nr:      # it is read where it lies
         return
     kernels.pack(p, tile.ld, tile.ni, tile.nj, packed(kernels, layer, tile))
     if tile.tensor == 0 and layer.wt.data != NULL:
