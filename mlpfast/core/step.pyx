@@ -13,7 +13,6 @@ from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
 from .hadamard cimport activate, propagate
 from .interrupts cimport listen, look_up
 from .layers.block cimport of_block, saved
-from .memory cimport from_row
 from .optimizers cimport at_step
 from .plan cimport AHEAD, MAX_METRICS, OTHER_RULE, WEIGHT_RULE, Phase, Plan, threads_for
 from .source cimport gather, weigh
@@ -151,8 +150,9 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     cdef int64_t r0 = i * plan.block_rows
     cdef int k
     block.kernels, block.rows, block.first = plan.kernels, min(plan.block_rows, step.rows - r0), step.first_row + r0
-    block.x = from_row(plan.kernels, plan.x, r0)
     block.shift = r0 * plan.kernels.nr * plan.kernels.itemsize
+    block.x = plan.x
+    block.x.data = of_block(plan.x, &block).data
     block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
     block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
     if phase.gathers:
