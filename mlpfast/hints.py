@@ -169,6 +169,10 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
         "the model does it: trainer.model.save(path); pickle keeps the trainer", "save", "save_weights", "save_model"
     ),
     **_for("it is called learning_rate", "lr"),
+    **_for(
+        "the optimizer has it: trainer.optimizer = Adam(...)",
+        *("momentum", "nesterov", "beta_1", "beta_2", "betas", "epsilon", "eps", "weight_decay"),
+    ),
     **_for("it is the model's: trainer.model", "parameters", "weights", "biases", "layers"),
     **_for("a callback stops the training by returning True", "stop_training"),
     **_for("each step begins with a gradient of its own", "zero_grad", "backward"),
@@ -225,6 +229,9 @@ class _Elsewhere:
 
     def __get__(self, instance: object, owner: type) -> None:
         raise missing_attribute(f"{owner.__name__!r} object", self._name, self._hints)
+
+    def __set__(self, instance: object, value: object) -> None:
+        self.__get__(instance, type(instance))  # it would have no effect
 
 
 def explain_attributes(hints: Mapping[str, str]) -> Callable[[type[_R]], type[_R]]:

@@ -56,6 +56,9 @@ def test_attributes_of_other_libraries(where):
         assert not hasattr(owner, name)
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; {re.escape(hint)}$"):
             getattr(owner, name)
+        if not inspect.ismodule(owner):
+            with pytest.raises(AttributeError, match=re.escape(hint)):  # it would have no effect
+                setattr(owner, name, 1)
 
 
 @pytest.mark.parametrize(
