@@ -104,6 +104,8 @@ def _first_bad_row(cells: NDArray[Any], dtype: DTypeLike | None) -> int | None:
 def _fault_of(cell: Any, dtype: DTypeLike | None) -> str | None:
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return MISSING
+    if isinstance(cell, np.datetime64 | np.timedelta64):  # float() would take those in nanoseconds
+        return MISSING if np.isnat(cell) else None if dtype is None else OTHER
     try:
         number = float(cell)
     except (TypeError, ValueError):

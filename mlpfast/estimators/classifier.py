@@ -292,8 +292,34 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         indicators: NDArray[Any] = self._label_binarizer.transform(y)
         return np.require(indicators, dtype, ("C", "ALIGNED"))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Mean accuracy of ``predict(X)``; of independent labels, the fraction of rows that are right in all columns.
+
+        Parameters
+        ----------
+        X : array-like or SciPy sparse (n, n_features)
+        y : array-like (n,) or (n, n_outputs)
+            The true labels.
+        sample_weight : array-like (n,), optional
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            Also where y holds labels of another kind than `classes_`, strings for numbers for example.
+        """
+        score = super().score(X, y, sample_weight)
+        _, _, why = self._compare(_checked_labels(y, "y"))
+        if why:  # some versions of scikit-learn compare them all the same
+            raise ValueError(f"Labels in y are of another kind than `classes_`{why}")
+        return float(score)
+
     def _validation_targets(self, y: Any) -> Any:
-        y = _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name="y_val"), "y_val")
+        y = _checked_labels(y, "y_val")
         _, unknown, why = self._compare(y)
         if len(unknown):
             raise ValueError(f"y_val has classes that y has not: expected some of {self.classes_}, got {unknown}{why}")
@@ -485,6 +511,10 @@ def _as_labels(y: Any, name: str) -> Any:
                 f"{type(y.flat[other]).__name__} at row {np.unravel_index(other, y.shape)[0]}"
             )
     return y
+
+
+def _checked_labels(y: Any, name: str) -> Any:
+    return _as_labels(check_array(y, dtype=None, ensure_2d=False, accept_sparse="csr", input_name=name), name)
 
 
 def _kind(labels: NDArray[Any], n_columns: int) -> str:

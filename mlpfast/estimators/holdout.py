@@ -43,7 +43,7 @@ def hold_out(
             np.arange(len(train), dtype=np.int64), random_state=random_state, test_size=fraction, stratify=stratify
         )
     except ValueError as error:
-        raise ValueError(f"{error}{strata}") from None
+        raise ValueError(f"{error}{strata if 'True' in str(error) else ''}") from None
     if len(held_out) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset. Early "
