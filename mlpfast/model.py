@@ -101,7 +101,7 @@ class Model:
     program: Program
     network: Network
     _parameters: NDArray[Any]
-    _engine: tuple[tuple[Any, ...], Engine]  # of the last call of `loss_and_gradient`, while nobody has it
+    _engines: list[tuple[tuple[Any, ...], Engine]]  # that of the last `loss_and_gradient`, while nobody has it
 
     @explain_arguments(MODEL_ARGUMENTS)
     def __init__(self, inputs: int, layers: Sequence[Layer], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
@@ -131,6 +131,7 @@ class Model:
             tuple(views[tensor.name] for tensor in self.program.tensors if tensor.role == role) for role in ROLES
         )
         self.network = Network(self.program, self._parameters)
+        self._engines = []
 
     def _initialize(self) -> None:
         """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
@@ -311,7 +312,11 @@ class Model:
     ) -> tuple[float, NDArray[Any]]:
         """Of checked input, by the engine of the last call if that fits and nobody has it at the moment."""
         settings, rows = (loss, n_threads), len(y)
-        kept: tuple[tuple[Any, ...], Engine] | None = self.__dict__.pop("_engine", None)  # who comes now makes another
+        kept: tuple[tuple[Any, ...], Engine] | None
+        try:
+            kept = self._engines.pop()  # who comes now makes another
+        except IndexError:
+            kept = None
         if kept is None or kept[0] != settings or kept[1].batch_rows < rows:
             engine = Engine(
                 self.network,
@@ -324,7 +329,7 @@ class Model:
             kept = settings, engine
         result = kept[1].loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
         if kept[1].batch_rows <= _FEW_ROWS:
-            self.__dict__["_engine"] = kept
+            self._engines[:] = [kept]
         return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -364,7 +369,7 @@ class Model:
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("sizes", "tensors", "weights", "biases", "program", "network", "_parameters", "_engine")
+        derived = ("sizes", "tensors", "weights", "biases", "program", "network", "_parameters", "_engines")
         state = {name: value for name, value in self.__dict__.items() if name not in derived}
         return {**state, "inputs": self.inputs, "parameters": np.array(self._parameters)}
 
