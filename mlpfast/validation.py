@@ -428,11 +428,16 @@ def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
     return array
 
 
+def is_missing(element: object) -> bool:
+    """Whether it is None, or pandas' NA or NaT; that need not be installed."""
+    return element is None or type(element).__name__ in ("NAType", "NaTType")
+
+
 def _not_numbers(array: NDArray[Any], given: object, name: str, encode: str) -> Exception | None:
     """The error for the first element of an array of objects that is no number."""
     for flat, element in enumerate(array.flat):
         where = _place(flat, array.shape, given)
-        if element is None or type(element).__name__ in ("NAType", "NaTType"):  # pandas need not be installed
+        if is_missing(element):
             return ValueError(f"expected {name} without missing values, got {element!r} at {where}; {_MISSING}")
         try:
             float(element)

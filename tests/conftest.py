@@ -4,6 +4,16 @@ import threading
 
 import pytest
 
+from mlpfast.core.table import set_max_threads
+
+
+@pytest.fixture
+def as_many_threads_as_asked_for():
+    """Also on a machine with fewer cores: up to eight."""
+    set_max_threads(8)
+    yield
+    set_max_threads(0)
+
 
 @pytest.fixture
 def ctrl_c_after():

@@ -13,7 +13,8 @@ from isas import OTHER_ISAS, run_under
 
 import mlpfast as mf
 from mlpfast.activations import ACTIVATIONS
-from mlpfast.core.table import set_max_threads
+
+pytestmark = pytest.mark.usefixtures("as_many_threads_as_asked_for")
 
 DTYPES = ("float32", "float64")
 OPTIMIZERS = {
@@ -109,14 +110,6 @@ def digests():
 @pytest.fixture(scope="module")
 def digests_here():
     return digests()
-
-
-@pytest.fixture(autouse=True)
-def as_many_threads_as_asked_for():
-    """Also on a machine with fewer cores."""
-    set_max_threads(8)
-    yield
-    set_max_threads(0)
 
 
 @pytest.mark.parametrize("isa", OTHER_ISAS)

@@ -1,21 +1,11 @@
 """Memory beside the parameters, as tracemalloc sees it (NumPy reports to it): a model never needs a second one."""
 
 import hashlib
-import tracemalloc
 
 import pytest
+from memory_use import peak
 
 import mlpfast as mf
-
-
-def peak(function):
-    """The most bytes that a call had at once."""
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def large(initializer, dtype):

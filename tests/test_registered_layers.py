@@ -12,8 +12,9 @@ from layer_checks import DTYPES, Shift, data, digest, models, trained
 
 import mlpfast as mf
 from mlpfast.core import kinds
-from mlpfast.core.table import set_max_threads
 from mlpfast.layers import LAYERS
+
+pytestmark = pytest.mark.usefixtures("as_many_threads_as_asked_for")
 
 
 @pytest.fixture(params=[*LAYERS.values(), Shift], ids=lambda cls: cls.name)
@@ -21,13 +22,6 @@ def layer_class(request):
     if request.param is Shift and not layer_checks.register_toy():
         pytest.skip("needs a C compiler")
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def as_many_threads_as_asked_for():
-    set_max_threads(8)
-    yield
-    set_max_threads(0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -6,7 +6,6 @@ Run as a script, this file prints a hash of what each case gives, for comparison
 import hashlib
 import json
 import threading
-import tracemalloc
 from contextlib import suppress
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from isas import OTHER_ISAS, run_under
+from memory_use import peak
 
 import mlpfast as mf
 from mlpfast.activations import Activation
@@ -142,16 +142,6 @@ def test_repeated_entries_beyond_the_dtype_are_named():
 
 
 # --- memory ---
-
-
-def peak(function):
-    """The most bytes that a call had at once."""
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def wide_rows(rows, columns=1_000_000, each=20):

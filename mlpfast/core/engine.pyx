@@ -76,8 +76,9 @@ cdef class Engine:
         sample_weight : float64 (n,), or None
         optimizer : SGD, RMSprop, Adam or AdamW
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
-        counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed in
-        place epochs : to add to these
+        counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed
+            in place
+        epochs : to add to these
         order : int64 row indices, of any length, or None
         metrics : names
         max_steps : stop after so many steps; -1: all

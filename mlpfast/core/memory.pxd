@@ -15,9 +15,8 @@ cdef inline mf_matrix row_major(const mf_kernels *kernels, void *data, int64_t l
 
 
 cdef inline mf_matrix from_row(const mf_kernels *kernels, mf_matrix m, int64_t row) noexcept nogil:
-    """The matrix that starts at a row (where the matrix exists)."""
-    if m.data != NULL:
-        m.data = <char *> m.data + row * m.row_stride * kernels.itemsize
+    """The matrix that starts at a row."""
+    m.data = <char *> m.data + row * m.row_stride * kernels.itemsize
     return m
 
 

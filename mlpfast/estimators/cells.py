@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..validation import is_missing
+
 TEXT, MISSING, TOO_LARGE, OTHER = "text", "a missing value", "a number that is too large", "something else than numbers"
 
 _OF_FEATURES = {
@@ -102,7 +104,7 @@ def _first_bad_row(cells: NDArray[Any], dtype: DTypeLike | None) -> int | None:
 
 
 def _fault_of(cell: Any, dtype: DTypeLike | None) -> str | None:
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+    if is_missing(cell):
         return MISSING
     if isinstance(cell, np.datetime64 | np.timedelta64):  # float() would take those in nanoseconds
         return MISSING if np.isnat(cell) else None if dtype is None else OTHER
