@@ -335,13 +335,13 @@ def blank_weightless(
         return X, y
     out = weights == 0.0
     if isinstance(X, CSR):
-        X = X._replace(values=zeroed(X.values, np.repeat(out, np.diff(X.offsets))))
+        X = X._replace(values=_zeroed(X.values, np.repeat(out, np.diff(X.offsets))))
     else:
-        X = zeroed(X, out)
-    return X, zeroed(y, out) if y.dtype.kind == "f" else y
+        X = _zeroed(X, out)
+    return X, _zeroed(y, out) if y.dtype.kind == "f" else y
 
 
-def zeroed(array: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[Any]:
+def _zeroed(array: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[Any]:
     """The array with zeros in these rows: a copy, if there is anything else in them."""
     if not array[rows].any():
         return array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import scale_penalty, zeroed
+from ..validation import CSR, blank_weightless, scale_penalty
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,7 @@ class Rows:
         """The same with zeros in the rows of weight zero, so that no number in them can reach the loss or the score."""
         if self.weights is None or self.weights.all():
             return self
-        X, out = self.X, self.weights == 0.0
-        if hasattr(X, "indptr"):
-            X = type(X)((zeroed(X.data, np.repeat(out, np.diff(X.indptr))), X.indices, X.indptr), shape=X.shape)
-        else:
-            X = zeroed(X, out)
-        return replace(self, X=X, y=zeroed(self.y, out) if self.y.ndim == 2 else self.y)
+        is_sparse = hasattr(self.X, "indptr")
+        given = CSR(self.X.data, self.X.indices, self.X.indptr) if is_sparse else self.X
+        X, y = blank_weightless(given, self.y, self.weights)
+        return replace(self, X=type(self.X)(tuple(X), shape=self.X.shape) if is_sparse else X, y=y)
