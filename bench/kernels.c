@@ -75,7 +75,7 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
         TIME(t->weight_gradient(x, delta, g, n, rows, 0, k, 0, n, 0, 1, NULL, 0));
     } else if (!strcmp(kernel, "row_forward")) {
         void *x = vector_with_zeros(&a, k, zeros), *w = vector(&a, (k + 1) * n), *h = vector(&a, n);
-        TIME(t->row_forward(x, w, h, k, n, activation, 0));
+        TIME(t->row_forward(x, w, (char *)w + k * n * t->itemsize, h, k, n, activation, 0));
     } else if (!strcmp(kernel, "bias_gradient")) {
         mf_matrix delta = panels(&a, rows, n);
         void *g = vector(&a, n);

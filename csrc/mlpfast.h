@@ -121,8 +121,10 @@ typedef struct {
                             int64_t count);
     /* g[j0:j0+nj] = or += column sums of delta (rows, .). g points at element j0; j0 is a multiple of nr. */
     void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate);
-    /* One row: h (n,) = g(x W + b), w row-major (k + 1, n). h is writable to the next multiple of nr. */
-    void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha);
+    /* One row: h (n,) = g(x W + b), w row-major (k, n); bias (n,) may be NULL. Of these, nr elements are readable beyond
+     * the end; h is writable to the next multiple of nr. */
+    void (*row_forward)(const void *x, const void *w, const void *bias, void *h, int64_t k, int64_t n, int activation,
+                        double alpha);
 
     /* --- pack.inl, gather.inl: the panelled sides are padded, and the rest of a last panel is zeroed --- */
     void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out);
@@ -142,10 +144,10 @@ typedef struct {
      * not as it should be, or not finite, is the mf_status that is returned; nothing beyond the arrays is read or
      * written --- */
 
-    /* z = x W + b for the rows `index` (or the first ones, if NULL) of x, whose columns ascend in each row. w (k + 1,
-     * n) is row-major with the bias as its last row, and nr elements are readable beyond its end. z is padded. */
-    int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w, mf_matrix z,
-                           int64_t n);
+    /* z = x W + b for the rows `index` (or the first ones, if NULL) of x, whose columns ascend in each row. w (k, n) is
+     * row-major, bias (n,) may be NULL, and of these, nr elements are readable beyond the end. z is padded. */
+    int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w,
+                           const void *bias, mf_matrix z, int64_t n);
     /* Adds the number of entries of some rows in each band to ends[band]. */
     int (*count_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t columns, const mf_bands *bands);
     /* Places the entries of some rows, `first` and on, behind those that their bands have, as far as there is room. */
@@ -197,11 +199,13 @@ typedef struct {
  * of rows or a tile of parameters; they may come from outside. --- */
 
 enum {
-    MF_LAYER_KIND_VERSION = 1, /* of mf_layer_kind and all that its functions are given */
+    MF_LAYER_KIND_VERSION = 2, /* of mf_layer_kind and all that its functions are given */
     MF_MOST_TENSORS = 4,       /* of a layer */
+    MF_MOST_BUFFERS = 2,
+    MF_MOST_NUMBERS = 4,
 };
 
-/* Some columns of every row: h = g(z), made by one layer. Value 0 is the data. Matrices begin with the first block's
+/* Some columns of every row: h = g(z), made by one layer, or in parts by several. Value 0 is the data. Matrices begin with the first block's
  * rows; data is NULL where nobody reads them, and for h of value 0, which the block has. */
 typedef struct {
     int64_t columns;
@@ -209,8 +213,17 @@ typedef struct {
     int32_t saves_z; /* g' is computed from z, else from h */
     double alpha;
     mf_matrix z, h;
-    mf_matrix delta; /* dL/dz, finished by whoever reads the value */
+    mf_matrix delta; /* dL/dz, finished by the last reader on the way back; before that, the sum of dL/dh so far */
+    mf_matrix part;  /* where several layers read it: for what one of them will add */
 } mf_value;
+
+/* How a layer reads a value on the way back, among its other readers, as flags: delta already holds what others wrote;
+ * others follow, so that g' is not for this one to apply. */
+enum mf_edge { MF_ADDS = 1, MF_MORE = 2 };
+
+/* What passes along columns do: statistics before the way forward, sums before the way back, and what is kept of the
+ * statistics after a step. */
+enum mf_pass { MF_STATISTICS, MF_SUMS, MF_KEEP };
 
 /* What the threads of a phase may find, as flags. */
 enum mf_finding { MF_INFINITE_DELTA = 1 };
@@ -257,18 +270,30 @@ typedef struct {
                      int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count);
     /* Brings the forms in which the layer reads its parameters up to date with a tile of them, p (ld). */
     void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile, const void *p);
-    /* One row, from where it lies to h, which is writable to the next multiple of nr; parameters are read in place. */
-    void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h);
+    /* One row, from where it lies (`also`: the second value) to h, the whole value, which is writable to the next
+     * multiple of nr; parameters are read in place. */
+    void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also, void *h);
+    /* A pass along columns j0..j0+nj of what the layer reads, over all rows of a batch, for kinds with statistics of
+     * it; what it finds goes to the layer's notes, or with MF_KEEP to its buffers. */
+    void (*columns)(const mf_layer *layer, const mf_block *batch, int pass, int64_t j0, int64_t nj);
 } mf_layer_kind;
 
 struct mf_layer {
     const mf_layer_kind *kind;
-    const mf_value *reads, *makes;
+    const mf_value *reads, *also, *makes; /* `also`: a second value that it reads, or NULL */
+    int32_t edge, also_edge;              /* flags of mf_edge */
     const void *tensors[MF_MOST_TENSORS]; /* in the flat vector, row-major; they change between steps */
+    void *buffers[MF_MOST_BUFFERS];       /* in the state, of the table's dtype */
     mf_matrix w, wt; /* a weight matrix with the bias as its last row, and its transpose, as the products read them; `w`
                       * may be the flat vector's own */
-    double number;   /* the one that the kind takes, such as a rate */
-    uint32_t stream; /* of random numbers */
+    mf_matrix saved; /* what it keeps for the way back: a row for each row of the batch; or data NULL */
+    double *notes;   /* numbers that it keeps: of each row, or of each column; or NULL */
+    int64_t first, width;   /* the columns of what it makes that are its own */
+    const int32_t *columns; /* of what it reads, that it wants: n_columns; or NULL for all */
+    int64_t n_columns;
+    double numbers[MF_MOST_NUMBERS]; /* those that the kind takes, such as a rate */
+    uint32_t stream;                 /* of random numbers */
+    int32_t over_batch;              /* statistics are those of the batch */
 };
 
 /* --- dispatch.c --- */

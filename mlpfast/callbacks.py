@@ -203,8 +203,8 @@ class EarlyStopping(Callback):
             self._epochs_without_improvement = 0
             if self.restore_best_weights:
                 if self._best_parameters is None:
-                    self._best_parameters = np.empty_like(trainer.model.parameters)
-                np.copyto(self._best_parameters, trainer.model.parameters)
+                    self._best_parameters = np.empty_like(trainer.model.state)
+                np.copyto(self._best_parameters, trainer.model.state)
         else:
             self._epochs_without_improvement += 1
         if self._epochs_without_improvement < self.patience:

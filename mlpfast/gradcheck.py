@@ -36,6 +36,7 @@ from .layers import Dense, lower
 from .losses import Loss, as_loss
 from .model import Model
 from .rounding import gradient_rounding
+from .parts import Rule
 from .validation import CSR, as_features, as_sample_weight, as_targets, n_rows
 
 __all__ = ["GradientReport", "TensorReport", "gradcheck"]
@@ -111,6 +112,7 @@ def gradcheck(
     sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
+    training: bool = False,
     tolerance: float | None = None,
     max_parameters: int = 256,
     seed: int = 0,
@@ -121,8 +123,9 @@ def gradcheck(
     ----------
     model : Model
         It is not changed.
-    X, y, loss, sample_weight, l1, l2
-        As for `Model.loss_and_gradient`. A few dozen rows are enough.
+    X, y, loss, sample_weight, l1, l2, training
+        As for `Model.loss_and_gradient`. A few dozen rows are enough. Parameters that are not trainable have to have a
+        derivative of zero.
     tolerance : float, optional
         The relative error up to which a derivative counts as right, where rounding does not explain more; by default
         1e-6 for a float64 model, 1e-5 for float32.
@@ -164,9 +167,9 @@ def gradcheck(
     if tolerance is None:
         tolerance = 1e-6 if model.dtype == np.float64 else 1e-5
     tolerance = real("tolerance", tolerance, above=0.0)
-    _, gradient = model.loss_and_gradient(X, y, loss, sample_weight=sample_weight, l1=l1, l2=l2)
+    _, gradient = model.loss_and_gradient(X, y, loss, sample_weight=sample_weight, l1=l1, l2=l2, training=training)
     with np.errstate(all="ignore"):  # where the loss overflows, that is what the report says
-        reference = _Reference(model, X, y, loss, sample_weight, l1, l2)
+        reference = _Reference(model, X, y, loss, sample_weight, l1, l2, training)
         rounding = _DEVIATIONS * reference.backpropagation_error()
 
     tensors = []
@@ -174,12 +177,12 @@ def gradcheck(
         indices = np.arange(tensor.size)
         if tensor.size > max_parameters:
             indices = np.sort(permutation(seed, SPLIT, number, tensor.size)[:max_parameters])
-        errors = np.array(
-            [
-                _relative_error(reference, int(i), float(gradient[i]), float(rounding[i]), tolerance)
-                for i in tensor.offset + indices
-            ]
-        )
+        where = tensor.offset + indices
+        if tensor.rule.trainable:
+            checked = zip(where, gradient[where], rounding[where], strict=True)
+            errors = np.array([_relative_error(reference, int(i), float(a), float(r), tolerance) for i, a, r in checked])
+        else:
+            errors = np.where(gradient[where] == 0, 0.0, np.inf)
         worst = int(np.argmax(errors))
         tensors.append(
             TensorReport(
@@ -197,7 +200,9 @@ def gradcheck(
 class _Reference:
     """The loss as a function of one parameter, in float64, at the parameters of a model of any dtype."""
 
-    def __init__(self, model: Model, X: Any, y: Any, loss: Loss, sample_weight: Any, l1: float, l2: float) -> None:
+    def __init__(
+        self, model: Model, X: Any, y: Any, loss: Loss, sample_weight: Any, l1: float, l2: float, training: bool
+    ) -> None:
         # The model saw its input rounded to its dtype: so does the reference.
         features = as_features(X, model.inputs, model.dtype, cast=True)
         n = n_rows(features)
@@ -212,10 +217,11 @@ class _Reference:
         self.weight = np.ones(n) if self.sample_weight is None else self.sample_weight
         self.rows, self.model, self.loss = n, model, loss
         self.fused = bool(loss.output_activations)  # the loss is a function of z
-        self.l1, self.l2 = l1, l2
-        self.parameters = aligned_zeros(model.n_parameters, float64)
-        self.parameters[:] = model.parameters
-        self.engine = self._engine(Network(model.program, self.parameters))
+        self.l1, self.l2, self.training = l1, l2, training
+        state = aligned_zeros(model.state.size, float64)
+        state[:] = model.state
+        self.parameters = state[: model.n_parameters]
+        self.engine = self._engine(Network(model.program, state))
         self.value = self._evaluate()
         self.noise = self._noise()
 
@@ -229,8 +235,16 @@ class _Reference:
         )
 
     def _evaluate(self) -> float:
+        if self.training:
+            return self._gradient(self.sample_weight)[0]
         loss, _ = self.engine.evaluate(self.X, self.y, self.sample_weight, l1=self.l1, l2=self.l2)
         return float(loss)
+
+    def _gradient(self, weight: NDArray[Any] | None) -> tuple[float, NDArray[Any]]:
+        loss, gradient = self.engine.loss_and_gradient(
+            self.X, self.y, weight, l1=self.l1, l2=self.l2, training=self.training
+        )
+        return float(loss), gradient
 
     def _noise(self) -> float:
         """The standard error of the loss: third differences over so short a way that only rounding is left in them."""
@@ -267,7 +281,8 @@ class _Reference:
         roundoff = 0.5 * float(np.finfo(self.model.dtype).eps)
         float64 = np.dtype(np.float64)
         program = self.model.program
-        if any(layer.kind not in ("dense", "dropout") for layer in program.layers):
+        plain = all(tensor.rule == Rule() for tensor in program.tensors) and len(self.model.biases) == program.n_dense
+        if not plain or any(layer.kind not in ("dense", "dropout") for layer in program.layers):
             return self._spread(roundoff)
         activations = [program.values[layer.makes].activation for layer in program.layers if layer.tensors]
         layers = [
@@ -297,14 +312,10 @@ class _Reference:
             result: NDArray[Any] = array * (1 + off)
             return result
 
-        def gradient(weight: NDArray[Any]) -> NDArray[Any]:
-            result: NDArray[Any] = self.engine.loss_and_gradient(self.X, self.y, weight, l1=self.l1, l2=self.l2)[1]
-            return result
-
-        exact, total = gradient(self.weight), np.zeros(here.size)
+        exact, total = self._gradient(self.weight)[1], np.zeros(here.size)
         for _ in range(_LINES):
             self.parameters[:] = moved(here, terms)
-            total += (gradient(moved(self.weight, self.rows)) - exact) ** 2
+            total += (self._gradient(moved(self.weight, self.rows))[1] - exact) ** 2
         self.parameters[:] = here
         spread: NDArray[Any] = np.sqrt(total / _LINES)
         return spread

@@ -20,12 +20,12 @@ from .core.memory import aligned_zeros
 from .core.network import Network
 from .core.random import INITIALIZE, normal, uniform
 from .core.results import NotFiniteError
-from .errors import integer, real
+from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
 from .layers import Dense, Layer, lower, one_for_each
 from .losses import Loss, as_loss
-from .program import ROLES, Program
+from .program import Program
 from .tables import html_table
 
 __all__ = ["Model", "mlp"]
@@ -33,7 +33,12 @@ __all__ = ["Model", "mlp"]
 _Self = TypeVar("_Self", bound="Model")
 
 #: Assigned once: another value would change nothing, or only half of the model.
-_READ_ONLY = frozenset(("layers", "sizes", "dtype", "seed", "tensors", "weights", "biases", "program", "network"))
+_READ_ONLY = frozenset(
+    ("layers", "sizes", "dtype", "seed", "tensors", "buffers", "weights", "biases", "program", "network")
+)
+
+#: What is made anew from the rest.
+_DERIVED = ("sizes", "tensors", "buffers", "weights", "biases", "program", "network", "_state", "_parameters", "_engines")
 
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
 
@@ -49,7 +54,7 @@ class Model:
     ----------
     inputs : int
         Number of features.
-    layers : sequence of Dense
+    layers : sequence of Layer
         At least one; the last is the output. A model with one layer is a linear (or logistic, softmax) regression.
     dtype : {"float32", "float64"}, default "float32"
         Of the parameters, and of all computation.
@@ -64,11 +69,16 @@ class Model:
     tensors : mapping from str to ndarray
         Views into `parameters` by name, in their order: ``W0`` (fan_in, fan_out), ``b0`` (fan_out,), ``W1``, ... The
         arrays may be written, as in ``model.tensors["b0"][:] = 0``, the mapping not.
+    state : ndarray (n_parameters + size of all buffers,)
+        Parameters, then buffers, in one writable vector: all that a model has learnt. Assigning copies the values into
+        it.
+    buffers : mapping from str to ndarray
+        Views into `state` of what is learnt otherwise than by gradients, such as the running statistics of a norm.
     weights, biases : tuple of ndarray
-        The same views, one for each layer: (fan_in, fan_out) and (fan_out,).
-    layers : tuple of Dense
+        The views of the dense layers: (fan_in, fan_out) and (fan_out,).
+    layers : tuple of Layer
     sizes : tuple of int
-        ``(inputs, units of layer 0, units of layer 1, ...)``.
+        ``(inputs, units of dense layer 0, units of dense layer 1, ...)``.
     inputs, outputs, n_parameters : int
     dtype : numpy.dtype
     seed : int
@@ -96,11 +106,13 @@ class Model:
     dtype: np.dtype[Any]
     seed: int
     tensors: Mapping[str, NDArray[Any]]
+    buffers: Mapping[str, NDArray[Any]]
     weights: tuple[NDArray[Any], ...]
     biases: tuple[NDArray[Any], ...]
     program: Program
     network: Network
-    _parameters: NDArray[Any]
+    _state: NDArray[Any]
+    _parameters: NDArray[Any]  # its first part
     _engines: list[tuple[tuple[Any, ...], Engine]]  # that of the last `loss_and_gradient`, while nobody has it
 
     @explain_arguments(MODEL_ARGUMENTS)
@@ -113,29 +125,36 @@ class Model:
         """Everything but the values: the parameters, all zero, and the views into them."""
         self.layers, self.dtype = _checked_layers(layers), validation.as_dtype(dtype)
         self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        self.program = lower(integer("inputs", inputs), self.layers)
-        if self.program.layers[-1].trains_only:
-            raise ValueError(f"expected no dropout after the last layer, got {self.program.layers[-1].number:g}")
-        made = [self.program.values[layer.makes] for layer in self.program.layers if not layer.trains_only]
-        self.sizes = (self.program.values[0].columns, *(value.columns for value in made))
-        n_parameters = self.program.n_parameters
-        if n_parameters * self.dtype.itemsize > sys.maxsize // 2:
-            raise MemoryError(f"a model of {n_parameters:,} parameters does not fit into memory")
-        self._parameters = aligned_zeros(n_parameters, self.dtype)
-        views = {
-            tensor.name: self._parameters[tensor.offset : tensor.offset + tensor.size].reshape(tensor.shape)
-            for tensor in self.program.tensors
-        }
-        self.tensors = MappingProxyType(views)
+        program = self.program = lower(integer("inputs", inputs), self.layers)
+        if not program.layers:
+            raise ValueError(f"expected layers that make something of the data, got {list(self.layers)}")
+        if program.layers[-1].trains_only:
+            raise ValueError(f"expected no dropout after the last layer, got {program.layers[-1].numbers[0]:g}")
+        dense = [layer for layer in program.layers if layer.kind == "dense"]
+        self.sizes = (program.values[0].columns, *(program.values[layer.makes].columns for layer in dense))
+        size = program.n_parameters + program.n_buffered
+        if size * self.dtype.itemsize > sys.maxsize // 2:
+            raise MemoryError(f"a model of {size:,} parameters does not fit into memory")
+        self._state = aligned_zeros(size, self.dtype)
+        self._parameters, buffers = self._state[: program.n_parameters], self._state[program.n_parameters :]
+        self.tensors, self.buffers = _views(self._parameters, program.tensors), _views(buffers, program.buffers)
         self.weights, self.biases = (
-            tuple(views[tensor.name] for tensor in self.program.tensors if tensor.role == role) for role in ROLES
+            tuple(
+                self.tensors[tensor.name]
+                for layer in dense
+                for tensor in (program.tensors[t] for t in layer.tensors)
+                if tensor.role == role
+            )
+            for role in ("weight", "bias")
         )
-        self.network = Network(self.program, self._parameters)
+        self.network = Network(program, self._state)
         self._engines = []
 
     def _initialize(self) -> None:
         """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
-        for stream, tensor in enumerate(self.program.tensors):
+        for buffer in self.program.buffers:
+            self.buffers[buffer.name].fill(buffer.initial)
+        for tensor in self.program.tensors:
             kind, scale = tensor.initializer.distribution(*tensor.fans)
             flat = self._parameters[tensor.offset : tensor.offset + tensor.size]
             if kind == "constant":
@@ -144,7 +163,7 @@ class Model:
             draw = normal if kind == "normal" else uniform
             for start in range(0, flat.size, _DRAWN_AT_ONCE):
                 part = flat[start : start + _DRAWN_AT_ONCE]
-                values = draw(self.seed, INITIALIZE, stream, part.size, start)
+                values = draw(self.seed, INITIALIZE, tensor.stream, part.size, start)
                 part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -163,8 +182,17 @@ class Model:
         self._parameters[...] = validation.as_parameters(values, self.n_parameters, self.dtype)
 
     @property
+    def state(self) -> NDArray[Any]:
+        """Parameters, then buffers, in one writable vector: all that the model has learnt."""
+        return self._state
+
+    @state.setter
+    def state(self, values: ArrayLike) -> None:
+        self._state[...] = validation.as_parameters(values, self._state.size, self.dtype, name="state")
+
+    @property
     def n_parameters(self) -> int:
-        """Number of weights and biases."""
+        """Number of parameters: weights, biases and what else is trained."""
         return int(self._parameters.size)
 
     @property
@@ -180,7 +208,7 @@ class Model:
     @property
     def outputs(self) -> int:
         """Number of outputs."""
-        return self.sizes[-1]
+        return self.program.values[-1].columns
 
     def predict(self, X: Any, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
         """Outputs of the model.
@@ -237,6 +265,7 @@ class Model:
         sample_weight: Any = None,
         l1: float = 0.0,
         l2: float = 0.0,
+        training: bool = False,
         out: NDArray[Any] | None = None,
         n_threads: int | None = None,
     ) -> tuple[float, NDArray[Any]]:
@@ -253,6 +282,9 @@ class Model:
             The loss is then ``sum(w_i loss_i) / sum(w_i)``.
         l1, l2 : float >= 0, default 0.0
             Penalties ``l1 sum|W| + l2/2 sum W^2`` on the weights, not on the biases.
+        training : bool, default False
+            Whether batch normalisation takes the statistics of these rows, as in training; the running ones, which it
+            takes otherwise, stay as they are.
         out : ndarray (n_parameters,), optional
             Receives the gradient; of the model's dtype. May share memory with the other arrays, or `parameters`.
         n_threads : int, optional
@@ -263,7 +295,7 @@ class Model:
         loss : float
             Summed in float64.
         gradient : ndarray (n_parameters,)
-            In the order of `parameters`.
+            In the order of `parameters`; zero for those of layers that are not trainable.
 
         Raises
         ------
@@ -281,10 +313,11 @@ class Model:
         if out is not None:
             validation.check_out(out, (self.n_parameters,), self.dtype)
         l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)
+        training = boolean("training", training)
         quick = validation.as_they_are(X, y, loss, self.inputs, self.outputs, self.dtype)
         if quick is not None and sample_weight is None and out is None:
             try:
-                value, gradient = self._loss_and_gradient(*quick, None, loss, l1, l2, None, n_threads)
+                value, gradient = self._loss_and_gradient(*quick, None, loss, l1, l2, training, None, n_threads)
             except ValueError:
                 value = math.nan
             if math.isfinite(value):
@@ -295,9 +328,9 @@ class Model:
         sample_weight = validation.as_sample_weight(sample_weight, n)
         X, y = validation.blank_weightless(X, y, sample_weight)
         if out is not None and validation.shares_memory(out, X, y, sample_weight, self._parameters):
-            value, out[...] = self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, None, n_threads)
+            value, out[...] = self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, training, None, n_threads)
             return value, out
-        return self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, out, n_threads)
+        return self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, training, out, n_threads)
 
     def _loss_and_gradient(
         self,
@@ -307,6 +340,7 @@ class Model:
         loss: Loss,
         l1: float,
         l2: float,
+        training: bool,
         out: NDArray[Any] | None,
         n_threads: int | None,
     ) -> tuple[float, NDArray[Any]]:
@@ -327,7 +361,7 @@ class Model:
                 n_threads=n_threads,
             )
             kept = settings, engine
-        result = kept[1].loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out)
+        result = kept[1].loss_and_gradient(X, y, sample_weight, l1=l1, l2=l2, gradient=out, training=training)
         if kept[1].batch_rows <= _FEW_ROWS:
             self._engines[:] = [kept]
         return result
@@ -369,16 +403,15 @@ class Model:
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("sizes", "tensors", "weights", "biases", "program", "network", "_parameters", "_engines")
-        state = {name: value for name, value in self.__dict__.items() if name not in derived}
-        return {**state, "inputs": self.inputs, "parameters": np.array(self._parameters)}
+        kept = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
+        return {**kept, "inputs": self.inputs, "state": np.array(self._state)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        parameters = state.pop("parameters")
-        self._build(*(state.pop(name) for name in ("inputs", "layers", "dtype", "seed")))
-        self._parameters[...] = parameters
-        self.__dict__.update(state)
+        kept = dict(state)
+        values = kept.pop("state") if "state" in kept else kept.pop("parameters")  # of an older version
+        self._build(*(kept.pop(name) for name in ("inputs", "layers", "dtype", "seed")))
+        self._state[...] = values
+        self.__dict__.update(kept)
 
     def __repr__(self) -> str:
         layers = ", ".join(repr(layer) for layer in self.layers)
@@ -405,11 +438,12 @@ class Model:
         program = self.program
         for layer in program.layers:
             tensors = [program.tensors[t] for t in layer.tensors]
-            if layer.trains_only:  # dropout is a column of the layer before it
-                rows[-1] = (*rows[-1][:4], f"{layer.number:g}", rows[-1][5])
+            if layer.trains_only and len(rows) > 1:  # dropout is a column of the layer before it
+                rows[-1] = (*rows[-1][:4], f"{layer.numbers[0]:g}", rows[-1][5])
                 continue
-            shapes = [str(tensor.shape) for role in ROLES for tensor in tensors if tensor.role == role]
-            cells = str(len(rows) - 1), str(program.values[layer.makes].activation), *(*shapes, "-", "-")[:2]
+            shapes = [str(tensor.shape) for role in ("weight", "bias") for tensor in tensors if tensor.role == role]
+            name = str(len(rows) - 1) if layer.kind == "dense" else f"{len(rows) - 1} {layer.kind}"
+            cells = name, str(program.values[layer.makes].activation), *(*shapes, "-", "-")[:2]
             rows.append((*cells, "-", f"{sum(tensor.size for tensor in tensors):,}"))
         if not any(layer.trains_only for layer in program.layers):
             rows = [row[:4] + row[5:] for row in rows]
@@ -477,6 +511,13 @@ def mlp(
     return Model(sizes[0], layers, dtype=dtype, seed=seed)
 
 
+def _views(flat: NDArray[Any], spans: Sequence[Any]) -> Mapping[str, NDArray[Any]]:
+    """Views into a flat vector by name."""
+    return MappingProxyType(
+        {span.name: flat[span.offset : span.offset + span.size].reshape(span.shape) for span in spans}
+    )
+
+
 def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
     """The sizes as a list; `after` are the arguments after them, where one may have written more sizes."""
     try:
@@ -496,17 +537,17 @@ def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
 
 def _checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     if isinstance(layers, Layer):
-        raise TypeError(f"expected layers to be a sequence of Dense, got a single one; write [{layers!r}]")
+        raise TypeError(f"expected layers to be a sequence of layers, got a single one; write [{layers!r}]")
     try:
         layers = tuple(layers)
     except TypeError:
         raise TypeError(
-            f"expected layers to be a sequence of Dense, got {layers!r} ({type(layers).__name__}); "
+            f"expected layers to be a sequence of layers, got {layers!r} ({type(layers).__name__}); "
             "write Model(inputs, layers)"
         ) from None
     if not layers:
         raise ValueError("expected at least one layer, got none")
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            raise TypeError(f"expected layer {i} to be a Dense, got {layer!r} ({type(layer).__name__})")
+            raise TypeError(f"expected layer {i} to be a layer such as Dense, got {layer!r} ({type(layer).__name__})")
     return layers

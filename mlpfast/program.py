@@ -1,118 +1,33 @@
 """What a model lowers to: values, tensors and layers, and the phases in which a step goes through them.
 
 Plain data, made once, which the compiled side only gives addresses; `print(model.program)` and `print(trainer.program)`
-show it. Value 0 is the data; each layer reads one value and makes another. A schedule is a list of phases with a
-barrier after each: work goes along rows, or along tiles of the tensors; a new phase begins where the direction changes.
+show it. Value 0 is the data; each layer reads one value, or two, and makes another. A schedule is a list of phases with
+a barrier after each: work goes along rows, along columns, or along tiles of the tensors; a new phase begins where the
+direction changes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from .activations import Activation
 from .initializers import Initializer
+from .parts import Buffer, Edge, Layer, Phase, Role, Rule, Schedule, Tensor, Tile, Value
 
-__all__ = ["Layer", "Phase", "Program", "Schedule", "Tensor", "Tile", "Value"]
+__all__ = ["Program"]
 
-
-#: What tensors are for; penalties and decays reach weights alone.
-ROLES = ("weight", "bias")
-
-
-class Value(NamedTuple):
-    """Some columns of every row: h = g(z) with the activation g."""
-
-    columns: int
-    activation: Activation
-
-
-class Tensor(NamedTuple):
-    """A named span of the flat vectors: parameters, gradient, optimizer state."""
-
-    name: str
-    shape: tuple[int, ...]
-    offset: int  # of its first element
-    role: Literal["weight", "bias"]  # by which penalties and decays find it
-    initializer: Initializer
-    fans: tuple[int, int]  # fan-in and fan-out, for the initializer
-
-    @property
-    def matrix(self) -> tuple[int, int]:
-        """Its shape as a matrix: a vector is one row."""
-        rows, columns = (1, *self.shape)[-2:]
-        return rows, columns
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-
-class Layer(NamedTuple):
-    """A kind of layer at work: what it reads and makes, and with which tensors."""
-
-    kind: str
-    reads: int  # a value
-    makes: int
-    tensors: tuple[int, ...] = ()
-    number: float = 0.0  # the one that the kind takes
-    stream: int = 0  # of random numbers
-    trains_only: bool = False  # elsewhere, its value is the one that it reads
-    packs: bool = False  # it reads a weight matrix, its first tensor, and a bias, its second, in packed forms
-    in_place: bool = False  # the delta of what it makes has the place of the delta of what it reads
-
-
-class Tile(NamedTuple):
-    """A part of a tensor whose gradient one thread computes; a vector is one row."""
-
-    layer: int
-    tensor: int  # of the layer's
-    rows: tuple[int, int]  # the first, and how many
-    columns: tuple[int, int]
-
-
-class Phase(NamedTuple):
-    """Work in one direction, between two barriers. Layers are given by number, in the order in which they run."""
-
-    direction: Literal["rows", "tiles"]
-    forward: tuple[int, ...] = ()
-    back: tuple[int, ...] = ()
-    gathers: bool = False
-    compares: bool = False  # with the targets: loss, metrics, and the last value's delta
-    updates: bool = False
-
-    def __str__(self) -> str:
-        parts = [
-            "gather" * self.gathers,
-            f"forward {_numbers(self.forward)}" if self.forward else "",
-            "compare" * self.compares,
-            f"back {_numbers(self.back)}" if self.back and self.direction == "rows" else "",
-            f"gradient {_numbers(self.back)}" if self.direction == "tiles" else "",
-            "update" * self.updates,
-        ]
-        return f"{self.direction:<8} {', '.join(part for part in parts if part)}"
-
-
-class Schedule(NamedTuple):
-    """A named list of phases, and what each layer reads in it (a layer that only trains may be passed over)."""
-
-    name: str
-    reads: tuple[int, ...]
-    output: int  # the value that is compared, or predicted
-    phases: tuple[Phase, ...]
-
-    def __str__(self) -> str:
-        return "\n".join([f"{self.name}:", *(f"  {phase}" for phase in self.phases)])
+#: Streams of random numbers from here on belong to what is no dense layer, so that those draw the same beside it.
+_OTHER_STREAMS = 1 << 16
 
 
 @dataclass
 class Program:
     """A model's values, tensors and layers.
 
-    Layers add to it what they lower themselves to, by `value`, `tensor` and `layer`, in the order of the way forward.
+    Layers add to it what they lower themselves to, by `value`, `tensor`, `buffer` and `layer`, in the order of the way
+    forward.
 
     Examples
     --------
@@ -134,7 +49,10 @@ class Program:
 
     values: list[Value] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
+
+    # --- what layers add ---
 
     def value(self, columns: int, activation: Activation) -> int:
         """Add a value; returns its number."""
@@ -145,55 +63,145 @@ class Program:
         self,
         name: str,
         shape: tuple[int, ...],
-        role: Literal["weight", "bias"],
+        role: Role,
         initializer: Initializer,
         fans: tuple[int, int],
+        *,
+        stream: int | None = None,
+        rule: Rule = Rule(),  # noqa: B008 - it is constant
     ) -> int:
-        """Add a tensor behind the others in the flat vectors; returns its number."""
-        self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans))
+        """Add a tensor behind the others in the flat vectors; returns its number.
+
+        `stream` is that of its random initial values; by default one of its own.
+        """
+        if stream is None:
+            stream = _OTHER_STREAMS + len(self.tensors)
+        self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans, stream, rule))
         return len(self.tensors) - 1
+
+    def buffer(self, name: str, shape: tuple[int, ...], initial: float) -> int:
+        """Add a buffer behind the others in the state; returns its number."""
+        self.buffers.append(Buffer(name, shape, self.n_buffered, initial))
+        return len(self.buffers) - 1
 
     def layer(self, kind: str, reads: int, makes: int, **fields: Any) -> None:
         """Add a layer of a kind; `fields` are those of `Layer`."""
         self.layers.append(Layer(kind, reads, makes, **fields))
+
+    def dropout(self, reads: int, rate: float) -> int:
+        """Add dropout; returns the value that it makes. Right after a dense layer it has the stream of that layer."""
+        if self.layers and self.layers[-1].kind == "dense" and self.layers[-1].makes == reads:
+            stream = self.n_dense - 1
+        else:
+            stream = _OTHER_STREAMS + sum(layer.kind == "dropout" for layer in self.layers)
+        made = self.value(self.values[reads].columns, Activation("identity"))
+        self.layer("dropout", reads, made, numbers=(rate,), stream=stream, trains_only=True, in_place=True)
+        return made
+
+    # --- facts ---
 
     @property
     def n_parameters(self) -> int:
         """The size of the flat vectors."""
         return self.tensors[-1].offset + self.tensors[-1].size if self.tensors else 0
 
-    def schedule(self, name: Literal["step", "gradient", "evaluation", "prediction"]) -> Schedule:
-        """The phases of a training step, of a gradient without dropout, of an evaluation, or of a prediction."""
-        training = name == "step"
+    @property
+    def n_buffered(self) -> int:
+        """The size of all buffers together."""
+        return self.buffers[-1].offset + self.buffers[-1].size if self.buffers else 0
+
+    @property
+    def n_dense(self) -> int:
+        """The number of dense layers."""
+        return sum(layer.kind == "dense" for layer in self.layers)
+
+    def is_read(self, value: int) -> bool:
+        """Whether a layer reads the value so far."""
+        return any(value in (layer.reads, layer.also) for layer in self.layers)
+
+    def with_rules(self, rules: Sequence[Rule]) -> Program:
+        """The same with a rule for each tensor."""
+        tensors = [tensor._replace(rule=rule) for tensor, rule in zip(self.tensors, rules, strict=True)]
+        return replace(self, tensors=tensors)
+
+    # --- schedules ---
+
+    def schedule(
+        self, name: Literal["step", "gradient", "training_gradient", "evaluation", "prediction"]
+    ) -> Schedule:
+        """The phases of a training step, of a gradient, of an evaluation, or of a prediction.
+
+        A gradient is without dropout, and with running statistics; a training gradient is with those of the batch.
+        """
         stands_for = list(range(len(self.values)))
         run = []
         for number, layer in enumerate(self.layers):
-            if layer.trains_only and not training:
+            if layer.trains_only and name != "step":
                 stands_for[layer.makes] = stands_for[layer.reads]
             else:
                 run.append(number)
-        forward = Phase("rows", tuple(run), gathers=True, compares=name != "prediction")
-        phases = [forward]
-        if name in ("step", "gradient"):
-            phases = [
-                forward._replace(back=tuple(reversed(run))),
-                Phase("tiles", back=tuple(n for n in run if self.layers[n].tensors), updates=training),
-            ]
-        return Schedule(name, tuple(stands_for[layer.reads] for layer in self.layers), stands_for[-1], tuple(phases))
+        reads = tuple(stands_for[layer.reads] for layer in self.layers)
+        also = tuple(None if layer.also is None else stands_for[layer.also] for layer in self.layers)
+        batch = {n for n in run if self.layers[n].over_batch and self._trains(n)}
+        if name not in ("step", "training_gradient"):
+            batch = set()
+        wanted = self._wanted(run, reads, also)
+        back = [n for n in reversed(run) if wanted[self.layers[n].makes]]
+        if name in ("evaluation", "prediction"):
+            wanted, back = [False] * len(self.values), []
+        phases = _along_rows(run, back, batch, compares=name != "prediction")
+        if name in ("step", "gradient", "training_gradient"):
+            phases.append(Phase("tiles", back=tuple(n for n in run if self._trains(n)), updates=name == "step"))
+        if batch and name == "step":
+            phases.append(Phase("columns", forward=tuple(sorted(batch)), updates=True))
+        edges = self._edges(back, reads, also, wanted)
+        return Schedule(name, reads, also, stands_for[-1], tuple(phases), tuple(wanted), edges, frozenset(batch))
+
+    def _trains(self, number: int) -> bool:
+        """Whether a layer has tensors that are trained."""
+        return any(self.tensors[t].rule.trainable for t in self.layers[number].tensors)
+
+    def _wanted(self, run: Sequence[int], reads: Sequence[int], also: Sequence[int | None]) -> list[bool]:
+        """Whether each value's delta is: something at or below the layer that makes it is trained."""
+        wanted = [False] * len(self.values)
+        for number in run:
+            below = (value for value in (reads[number], also[number]) if value is not None)
+            wanted[self.layers[number].makes] |= self._trains(number) or any(wanted[value] for value in below)
+        return wanted
+
+    def _edges(
+        self, back: Sequence[int], reads: Sequence[int], also: Sequence[int | None], wanted: Sequence[bool]
+    ) -> tuple[tuple[Edge, Edge], ...]:
+        """How layers read what they read, going back: the first writes its delta, others add, the last one finishes."""
+        edges = [[Edge(False, False), Edge(False, False)] for _ in self.layers]
+        readers: dict[int, list[tuple[int, int]]] = {}
+        for number in back:
+            for which, value in enumerate((reads[number], also[number])):
+                if value is not None and wanted[value]:
+                    readers.setdefault(value, []).append((number, which))
+        for uses in readers.values():
+            for i, (number, which) in enumerate(uses):
+                edges[number][which] = Edge(adds=i > 0, more=i < len(uses) - 1)
+        return tuple((first, second) for first, second in edges)
 
     def slots(self, schedule: Schedule) -> list[int]:
         """A number for each value that a prediction makes, else -1: those needed at one time have different ones."""
         run = schedule.phases[0].forward
-        needed_until = {schedule.reads[number]: position for position, number in enumerate(run)}
+        needed_until = {}
+        for position, number in enumerate(run):
+            needed_until[schedule.reads[number]] = position
+            if (also := schedule.also[number]) is not None:
+                needed_until[also] = position
         needed_until[schedule.output] = len(run)
         slots = [-1] * len(self.values)
         for position, number in enumerate(run):
-            taken = {slot for value, slot in enumerate(slots) if needed_until.get(value, -1) >= position}
-            slots[self.layers[number].makes] = min(set(range(len(run) + 1)) - taken)
+            if slots[self.layers[number].makes] < 0:
+                taken = {slot for value, slot in enumerate(slots) if needed_until.get(value, -1) >= position}
+                slots[self.layers[number].makes] = min(set(range(len(run) + 1)) - taken)
         return slots
 
     def tiles(self, panel: int, most: int, together: int) -> Iterator[Tile]:
-        """The tensors in tiles, layer by layer: whole panels of the transpose, and whole rows where they fit.
+        """The tensors that are trained in tiles, layer by layer: whole panels of the transpose, and rows where they fit.
 
         panel : columns of a panel, of W and of its transpose; tiles begin at multiples of it
         most : columns of the widest tile, for one panel of the transpose
@@ -201,6 +209,8 @@ class Program:
         """
         for number, layer in enumerate(self.layers):
             for k, tensor in enumerate(self.tensors[t] for t in layer.tensors):
+                if not tensor.rule.trainable:
+                    continue
                 height, width = tensor.matrix
                 rows = min(panel * max(1, most // width), height)
                 for first in range(0, width, together if len(tensor.shape) == 2 else width):
@@ -214,22 +224,44 @@ class Program:
             f"  {i}  {'data' if i == 0 else value.activation!s:<12} {value.columns:,} columns"
             for i, value in enumerate(self.values)
         ]
-        tensors = [f"  {t.name}  {t.role} {t.shape} at {t.offset:,}" for t in self.tensors]
+        tensors = [
+            f"  {t.name}  {t.role} {t.shape} at {t.offset:,}" + (", frozen" if not t.rule.trainable else "")
+            for t in self.tensors
+        ]
+        buffers = [f"  {b.name}  {b.shape} at {self.n_parameters + b.offset:,}" for b in self.buffers]
         layers = []
         for i, layer in enumerate(self.layers):
-            names = ", ".join(self.tensors[t].name for t in layer.tensors)
-            number = f" {layer.number:g}" if layer.number else ""
+            names = [self.tensors[t].name for t in layer.tensors] + [self.buffers[b].name for b in layer.buffers]
+            numbers = "".join(f" {number:g}" for number in layer.numbers)
             layers.append(
-                f"  {i}  {layer.kind}{number}: value {layer.reads} -> {layer.makes}"
-                + (f" with {names}" if names else "")
+                f"  {i}  {layer.kind}{numbers}: value {layer.reads}"
+                + (f" and {layer.also}" if layer.also is not None else "")
+                + f" -> {layer.makes}"
+                + (f" from {layer.part[0]:,} on" if layer.part is not None else "")
+                + (f" with {', '.join(names)}" if names else "")
                 + (", in training only" if layer.trains_only else "")
             )
-        return "\n".join(["values", *values, "tensors", *tensors, "layers", *layers])
+        return "\n".join(
+            ["values", *values, "tensors", *tensors, *(["buffers", *buffers] if buffers else []), "layers", *layers]
+        )
 
 
-def _numbers(layers: Sequence[int]) -> str:
-    """``0-3``, ``3-0`` or ``0, 2``."""
-    step = 1 if layers[0] <= layers[-1] else -1
-    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + step, step)):
-        return f"{layers[0]}-{layers[-1]}"
-    return ", ".join(map(str, layers))
+def _along_rows(run: Sequence[int], back: Sequence[int], batch: set[int], compares: bool) -> list[Phase]:
+    """The phases along rows, and those along columns between them: before the layers of `batch`, forward and back."""
+    phases, part = [], []
+    for number in run:
+        if number in batch:
+            phases += [Phase("rows", tuple(part)), Phase("columns", (number,))]
+            part = []
+        part.append(number)
+    phases.append(Phase("rows", tuple(part), compares=compares))
+    phases[0] = phases[0]._replace(gathers=True)
+    part = []
+    for number in back:
+        if number in batch:
+            phases[-1] = phases[-1]._replace(back=tuple(part))
+            phases += [Phase("columns", back=(number,)), Phase("rows")]
+            part = []
+        part.append(number)
+    phases[-1] = phases[-1]._replace(back=tuple(part))
+    return phases

@@ -26,7 +26,7 @@ from .losses import Loss, as_loss
 from .metrics import Metric, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
-from .program import Schedule
+from .parts import Schedule
 from .progress import Progress
 from .settings import Setting
 from .validation import (
@@ -177,7 +177,7 @@ class Trainer:
         self.penalty_over_weights = penalty_over_weights
         self.history = History()
         self._run_id = secrets.token_hex(8)
-        self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last parameters, the shown
+        self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
 
     # --- what may be assigned: checked, and in force from the next epoch, or the next call ---
 
@@ -273,21 +273,21 @@ class Trainer:
         """A random name of this training, which its copies and pickles keep."""
         return self._run_id
 
-    def show(self, parameters: NDArray[Any]) -> None:
-        """Put other parameters into the model, such as the best ones, until training goes on.
+    def show(self, state: NDArray[Any]) -> None:
+        """Put another state into the model, such as the best one, until training goes on.
 
-        The next `fit` starts from those that the model has now, unless somebody writes others by then: n calls of
+        The next `fit` starts from the one that the model has now, unless somebody writes another by then: n calls of
         ``fit(epochs=1)`` are one of ``fit(epochs=n)``. This is for callbacks, in ``on_train_end``.
 
         Parameters
         ----------
-        parameters : ndarray of shape (n_parameters,)
-            They are copied.
+        state : ndarray, as `Model.state`
+            It is copied.
 
         Raises
         ------
         TypeError, ValueError
-            If they do not fit the model.
+            If it does not fit the model.
 
         Examples
         --------
@@ -299,24 +299,24 @@ class Trainer:
         True
         """
         with self._owner:
-            last = self._last_parameters().copy()
-            self.model.parameters = parameters
-            self._set_aside = last, self.model.parameters.copy()
+            last = self._last_state().copy()
+            self.model.state = state
+            self._set_aside = last, self.model.state.copy()
 
     def take_up(self) -> None:
-        """Put back the parameters that `show` has set aside, unless others were written since; `fit` begins with it."""
+        """Put back the state that `show` has set aside, unless another was written since; `fit` begins with it."""
         with self._owner:
             if self._set_aside is not None:
-                self.model.parameters[:] = self._last_parameters()
+                self.model.state[:] = self._last_state()
                 self._set_aside = None
 
-    def _last_parameters(self) -> NDArray[Any]:
-        """Those that training goes on from."""
+    def _last_state(self) -> NDArray[Any]:
+        """The one that training goes on from."""
         if self._set_aside is not None:
             last, shown = self._set_aside
-            if np.array_equal(shown, self.model.parameters):
+            if np.array_equal(shown, self.model.state):
                 return last
-        return self.model.parameters
+        return self.model.state
 
     @explain_arguments(FIT_ARGUMENTS)
     def fit(
@@ -686,11 +686,13 @@ class Trainer:
 
 def _parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
-    if all_finite(model.parameters):
+    if all_finite(model.state):
         return None
-    for name, tensor in model.tensors.items():
-        attribute = {"W": "weights", "b": "biases"}[name[0]]
-        error = finite_error(tensor, model.dtype, f"model.{attribute}[{name[1:]}]")
-        if error is not None:
-            return ValueError(f"{error}: the model's parameters were not finite before training started")
+    places = {id(tensor): f"model.weights[{i}]" for i, tensor in enumerate(model.weights)}
+    places |= {id(tensor): f"model.biases[{i}]" for i, tensor in enumerate(model.biases)}
+    for mapping, kind in ((model.tensors, "tensors"), (model.buffers, "buffers")):
+        for name, array in mapping.items():
+            error = finite_error(array, model.dtype, places.get(id(array), f"model.{kind}[{name!r}]"))
+            if error is not None:
+                return ValueError(f"{error}: the model's parameters were not finite before training started")
     return None

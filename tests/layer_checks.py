@@ -32,9 +32,9 @@ class Shift(Layer):
     activation: str = "identity"
     name: ClassVar[str] = "shift"
 
-    def lower(self, program: Program, reads: int, number: int) -> int:
+    def lower(self, program: Program, reads: int, place: str) -> int:
         columns = program.values[reads].columns
-        b = program.tensor(f"b{number}", (columns,), "bias", mf.initializers.Normal(0.5), (columns, columns))
+        b = program.tensor(f"b{place}", (columns,), "bias", mf.initializers.Normal(0.5), (columns, columns))
         made = program.value(columns, mf.Activation(self.activation))
         program.layer(self.name, reads, made, tensors=(b,))
         return made

@@ -152,7 +152,7 @@ def test_a_model_may_be_called():
         (lambda: mf.mlp(np.array(5)), "sequence"),
         (lambda: mf.mlp("583"), r"got '583' \(str\)"),
         (lambda: mf.mlp([5, "8", 3]), "units.*'8'"),
-        (lambda: mf.Model([mf.Dense(3)], 4), r"layers to be a sequence of Dense, got 4 .*Model\(inputs, layers\)"),
+        (lambda: mf.Model([mf.Dense(3)], 4), r"layers to be a sequence of layers, got 4 .*Model\(inputs, layers\)"),
         (lambda: mf.mlp([5, 8, 3], dropout="half"), "dropout to be a number, got 'half'"),
         (lambda: mf.mlp([5, 8, 3], 8), "expected activation to be one of"),
     ],

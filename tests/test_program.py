@@ -5,7 +5,8 @@ import pytest
 
 import mlpfast as mf
 from mlpfast.activations import Activation
-from mlpfast.program import Phase, Program
+from mlpfast.parts import Phase
+from mlpfast.program import Program
 
 
 def program(dropout=0.0):

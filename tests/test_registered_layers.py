@@ -90,7 +90,7 @@ def test_what_is_no_layer_kind_is_refused():
         pytest.skip("needs a C compiler")
     table = (ctypes.c_int32 * 64)(99)  # another version
     make = ctypes.pythonapi.PyCapsule_New
-    with pytest.raises(ValueError, match="expected a layer kind of version 1, got 99"):
+    with pytest.raises(ValueError, match="expected a layer kind of version 2, got 99"):
         kinds.register(make(ctypes.addressof(table), b"mlpfast.layer_kind", None))
 
 
@@ -98,7 +98,7 @@ def test_an_unknown_kind_is_named():
     from mlpfast.program import Program
 
     class Nowhere(Shift):
-        def lower(self, program: Program, reads: int, number: int) -> int:
+        def lower(self, program: Program, reads: int, place: str) -> int:
             made = program.value(program.values[reads].columns, mf.Activation("tanh"))
             program.layer("nowhere", reads, made)
             return made

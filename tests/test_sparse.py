@@ -294,7 +294,7 @@ def test_arrays_that_change_meanwhile_lead_nowhere():
 def test_other_kinds_of_first_layers_get_the_rows_made_dense():
     program = Program()
     data, fed = program.value(30, Activation("identity")), program.value(30, Activation("identity"))
-    program.layer("dropout", data, fed, number=0.5, trains_only=True)
+    program.layer("dropout", data, fed, numbers=(0.5,), trains_only=True)
     tensors = (
         program.tensor("W0", (30, 3), "weight", Zeros(), (30, 3)),
         program.tensor("b0", (3,), "bias", Zeros(), (30, 3)),

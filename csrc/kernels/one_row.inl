@@ -59,12 +59,13 @@ INLINE int64_t list_terms(const real *x, int32_t n, int32_t *list) {
     return count;
 }
 
-static void row_forward(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation, double alpha) {
+static void row_forward(const void *x, const void *w, const void *bias, void *h, int64_t k, int64_t n, int activation,
+                        double alpha) {
     enum { LIST = 1024 };
-    const real *left = x, *right = w;
+    const real *left = x, *right = w, *b = bias;
     real *out = h;
     int32_t list[LIST];
-    for (int64_t j = 0; j < n; j += LANES) vstore(out + j, vload(right + k * n + j)); /* the bias */
+    for (int64_t j = 0; j < n; j += LANES) vstore(out + j, b ? vload(b + j) : vset(0));
     for (int64_t i = 0; i < k; i += LIST) {
         const int64_t count = list_terms(left + i, (int32_t)(k - i < LIST ? k - i : LIST), list);
         row_block(left + i, right + i * n, n, list, count, out, n);

@@ -74,14 +74,14 @@ static void add_row(const entries *list, int64_t count, const real *w, int64_t l
     }
 }
 
-static int matmul_bias_csr(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w, mf_matrix z,
-                           int64_t n) {
-    const real *bias = (const real *)w + k * n;
+static int matmul_bias_csr(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w,
+                           const void *bias, mf_matrix z, int64_t n) {
+    const real *b = bias;
     int status = MF_OK;
     for (int64_t r = 0; r < rows; r++) {
         int64_t begin, end, last = -1;
         status |= find_entries(x, index ? index[r] : r, &begin, &end);
-        for (int64_t j = 0; j < n; j += LANES) vstore(at(z, r, j), vload(bias + j));
+        for (int64_t j = 0; j < n; j += LANES) vstore(at(z, r, j), b ? vload(b + j) : vset(0));
         do { /* once at least: a sum ends with + 0 */
             entries list;
             const int64_t count = end - begin < LISTED ? end - begin : LISTED;

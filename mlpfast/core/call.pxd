@@ -3,7 +3,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from .optimizers cimport Rule
-from .plan cimport MAX_METRICS, RULES, Phase, Plan, Schedule
+from .plan cimport MAX_METRICS, MOST_RULES, Phase, Plan, Schedule
 from .table cimport mf_bands, mf_csr, mf_targets, mf_update
 
 cdef enum Status:
@@ -55,7 +55,7 @@ ctypedef struct Step:
     # the batch
     double weight            # sum of its sample weights
     double scale             # 1 / weight
-    mf_update rules[RULES]
+    mf_update rules[MOST_RULES]
     # the chunk of it at hand
     int64_t first            # row of the order that it begins with
     int64_t first_row        # row of the batch that it begins with

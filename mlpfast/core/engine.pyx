@@ -45,25 +45,33 @@ cdef class Engine:
     n_threads : at most so many; None: as many as the process may use
     seed : of dropout
     penalty_over_weights : divide the penalties by the batch's sum of sample weights, as scikit-learn does
+    program : the network's program, by default, or the same with other rules for its tensors
     """
 
     cdef readonly Network network
     cdef readonly int64_t batch_rows
     cdef Planned dense, csr     # plans for such rows, each made when it is needed
     cdef tuple settings         # of both
+    cdef object program
     cdef bint takes_csr
+    cdef bint all_trainable     # else the gradient of what is frozen is zero
+    cdef readonly bint over_batch   # steps take statistics over their batch
     cdef object entries         # memory for those of a chunk of CSR rows
     cdef bint penalty_over_weights
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
 
     def __init__(self, Network network, str loss, *, double loss_parameter=0.0, double label_smoothing=0.0,
-                 int64_t batch_rows=32, n_threads=None, uint64_t seed=0, bint penalty_over_weights=False):
+                 int64_t batch_rows=32, n_threads=None, uint64_t seed=0, bint penalty_over_weights=False,
+                 program=None):
         if batch_rows < 1:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
         self.settings = LOSSES[loss], loss_parameter, label_smoothing, batch_rows, thread_limit(n_threads), seed
-        program = network.program
-        self.takes_csr = all([takes_csr(program, program.schedule(name)) for name in ("step", "evaluation")])
+        self.program = network.program if program is None else program
+        step = self.program.schedule("step")
+        self.over_batch = bool(step.over_batch)
+        self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
+        self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
 
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double learning_rate, *, order=None,
                   int epochs=1, double l1=0.0, double l2=0.0, metrics=(), int64_t max_steps=-1, double deadline=0.0):
@@ -111,10 +119,13 @@ cdef class Engine:
         if sums is None and self.batch_rows > step.plan.capacity:
             gradient = np.empty_like(self.network.parameters)
             step.gradient = <char *> cnp.PyArray_DATA(gradient)
-        if self.kept is None or self.kept.shape[0] != slots + 1:
-            self.kept = np.empty((slots + 1, self.network.n_parameters), self.network.parameters.dtype)
+        cdef int64_t size = self.network.n_state + slots * self.network.n_parameters
+        if self.kept is None or self.kept.shape[0] != size:
+            self.kept = np.empty(size, self.network.parameters.dtype)
         step.rule, step.learning_rate, step.deadline = rule_of(optimizer), learning_rate, deadline
         step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
+        if step.schedule.over_batch:
+            self.check_batch(rows, min(rows, self.batch_rows))
         if step.plan.reads_csr:
             self.entries = room_for_entries(&step, rows, self.batch_rows, self.entries)
         cdef char *kept = <char *> cnp.PyArray_DATA(self.kept)
@@ -127,11 +138,12 @@ cdef class Engine:
         return self.result(status, &step, &totals, metrics, X, y, order)
 
     def loss_and_gradient(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, gradient=None,
-                          int64_t dropout_step=-1):
+                          int64_t dropout_step=-1, bint training=False):
         """Loss, with penalties, over all rows, and its gradient.
 
-        Arguments as in `run_epoch`. `gradient` is a vector like the parameters to write into. `dropout_step` applies
-        the dropout masks of that step; -1 applies none.
+        Arguments as in `run_epoch`. `gradient` is a vector like the parameters to write into. `training` takes
+        statistics of the batch in place of the running ones, which stay as they are. `dropout_step` does so too, and
+        applies the dropout masks of that step; -1 applies none.
 
         Returns
         -------
@@ -144,11 +156,15 @@ cdef class Engine:
         cdef int status
         if gradient is None:
             gradient = np.empty_like(self.network.parameters)
+        if not self.all_trainable:
+            gradient.fill(0)
         step.gradient = <char *> cnp.PyArray_DATA(gradient)
         _sums = self.sums_of(&step, rows)     # lives until the step is done
-        step.schedule = &step.plan.gradient
+        step.schedule = &step.plan.training_gradient if training else &step.plan.gradient
         if dropout_step >= 0:
             step.schedule, step.number = &step.plan.step, dropout_step
+        if step.schedule.over_batch:
+            self.check_batch(rows, rows)
         if step.plan.reads_csr:
             self.entries = room_for_entries(&step, rows, rows, self.entries)
         with nogil:
@@ -172,6 +188,13 @@ cdef class Engine:
             raise result.error
         return result.loss, result.metrics
 
+    def check_batch(self, int64_t rows, int64_t batch_rows):
+        """Whether statistics over so many rows, in batches of so many, can be had."""
+        if batch_rows < 2:
+            raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {batch_rows}")
+        if batch_rows > self.batch_rows:
+            raise ValueError(f"BatchNorm in training: expected at most {self.batch_rows} rows at once, got {batch_rows}")
+
     # --- from arrays to a step ---
 
     cdef Planned planned(self, bint csr):
@@ -179,7 +202,7 @@ cdef class Engine:
         cdef Planned planned = self.csr if csr else self.dense
         if planned is None:
             loss, parameter, smoothing, batch_rows, threads, seed = self.settings
-            planned = plan_training(self.network.program, self.network.kernels, self.network.flat, csr, loss, parameter,
+            planned = plan_training(self.program, self.network.kernels, self.network.flat, csr, loss, parameter,
                                     smoothing, batch_rows, threads, seed)
             if csr:
                 self.csr = planned
@@ -283,7 +306,7 @@ cdef class Engine:
             return status
         # Where the loss is not finite, the parameters are as they were before that step. They may have gone bad
         # earlier, though, behind a saturated activation; from then on they stay bad.
-        if step.plan.kernels.all_finite(step.parameters, self.network.n_parameters):
+        if step.plan.kernels.all_finite(step.parameters, self.network.n_state):
             return status
         self.put_back(step, kept, slots)
         step.number = number
@@ -291,28 +314,30 @@ cdef class Engine:
         while status == DONE:       # again, deterministic as it is, with a look after each step
             self.keep(step, kept, slots)
             status = run_epoch(step, steps * batch_rows, rows, 1, totals)
-            if totals.steps == 1 and not step.plan.kernels.all_finite(step.parameters, self.network.n_parameters):
+            if totals.steps == 1 and not step.plan.kernels.all_finite(step.parameters, self.network.n_state):
                 self.put_back(step, kept, slots)
                 status = DIVERGED if step.error == NULL else INTERRUPTED
             elif totals.steps == 1:
                 steps += 1
                 status = look_up(step) if status == DONE else status
         totals.steps = steps
-        if steps == 0 and not step.plan.kernels.all_finite(step.parameters, self.network.n_parameters):
+        if steps == 0 and not step.plan.kernels.all_finite(step.parameters, self.network.n_state):
             return BAD_DATA         # from the beginning
         return status if status == INTERRUPTED else DIVERGED
 
     cdef void keep(self, const Step *step, char *kept, int64_t slots) noexcept nogil:
-        cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize, slot
-        memcpy(kept, step.parameters, size)
+        cdef int64_t item = self.network.kernels.itemsize, slot
+        cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
+        memcpy(kept, step.parameters, state)
         for slot in range(slots):
-            memcpy(kept + (slot + 1) * size, step.slots[slot], size)
+            memcpy(kept + state + slot * size, step.slots[slot], size)
 
     cdef void put_back(self, const Step *step, const char *kept, int64_t slots) noexcept nogil:
-        cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize, slot
-        memcpy(step.parameters, kept, size)
+        cdef int64_t item = self.network.kernels.itemsize, slot
+        cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
+        memcpy(step.parameters, kept, state)
         for slot in range(slots):
-            memcpy(step.slots[slot], kept + (slot + 1) * size, size)
+            memcpy(step.slots[slot], kept + state + slot * size, size)
 
 
 def described(array):

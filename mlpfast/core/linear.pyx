@@ -46,13 +46,13 @@ cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix d
     kernels.weight_gradient(h_in, delta, dw, ld, rows, i0, ni, j0, nj, accumulate, skip_zeros, soon, count)
 
 
-cdef int matmul_bias_csr(const mf_kernels *kernels, const mf_csr *x, const int64_t *index, const void *w, mf_matrix z,
-                         mf_matrix h, int64_t rows, int64_t fan_in, int64_t units, int activation,
+cdef int matmul_bias_csr(const mf_kernels *kernels, const mf_csr *x, const int64_t *index, const void *w, const void *b,
+                         mf_matrix z, mf_matrix h, int64_t rows, int64_t fan_in, int64_t units, int activation,
                          double alpha) noexcept nogil:
-    """z = x W + b for rows `index` of x, h = g(z); w is row-major with b as its last row. Returns an mf_status."""
+    """z = x W + b for rows `index` of x, h = g(z); w is row-major, b may be NULL. Returns an mf_status."""
     if z.data == NULL:
         z = h
-    cdef int status = kernels.matmul_bias_csr(x, index, rows, fan_in, w, z, units)
+    cdef int status = kernels.matmul_bias_csr(x, index, rows, fan_in, w, b, z, units)
     if activation != MF_IDENTITY or z.data != h.data:
         activate(kernels, activation, alpha, z, h, rows, units)
     return status

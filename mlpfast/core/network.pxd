@@ -31,7 +31,7 @@ ctypedef struct Rows:
 
 
 cdef class Network:
-    cdef readonly object parameters, program
+    cdef readonly object state, parameters, program   # the parameters are the state's first part
     cdef const mf_kernels *kernels
     cdef char *flat
     cdef int typenum
@@ -42,9 +42,13 @@ cdef class Network:
     cdef int n_layers, n_tensors
     cdef mf_layer *layers     # of a prediction, in their order
     cdef bint row_by_row      # all of them can take a single row
+    cdef bint reads_rows      # those that read the data can read rows where they lie
+    cdef bint lacks_bias      # one of them: it can't be read behind the weights
     cdef mf_tile *tensors     # each as one tile
-    cdef char **rows          # what each layer makes of a single row
-    cdef int64_t n_parameters, inputs, outputs, block_rows, scratch_size
+    cdef char **rows          # what each layer makes of a single row,
+    cdef char **sources       # and of which it makes it, or NULL: the row itself,
+    cdef char **others        # and also reads
+    cdef int64_t n_parameters, n_state, inputs, outputs, block_rows, scratch_size
 
     cdef void *room(self, size_t size)
     cdef int place_values(self, program, schedule) except -1

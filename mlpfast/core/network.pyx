@@ -93,22 +93,22 @@ cdef cnp.ndarray quiet_cast(cnp.ndarray row, dtype):
 
 
 cdef class Network:
-    """A program over a flat parameter vector, which it does not own.
+    """A program over a flat vector of state, which it does not own.
 
     Parameters
     ----------
     program : mlpfast.program.Program
-    parameters : a vector of `aligned_zeros`, float32 or float64
+    state : parameters, then buffers: a vector of `aligned_zeros`, float32 or float64
     """
 
-    def __init__(self, program, parameters):
-        self.program, self.parameters, self.n_parameters = program, parameters, program.n_parameters
-        self.kernels = kernels_of(dtype_of(parameters))
-        self.flat, self.typenum = <char *> cnp.PyArray_DATA(parameters), cnp.PyArray_TYPE(parameters)
-        if parameters.shape != (self.n_parameters,) or not has_slack(parameters):
-            raise ValueError(
-                f"parameters: expected aligned_zeros({self.n_parameters}), got an array of shape {parameters.shape}"
-            )
+    def __init__(self, program, state):
+        self.program, self.n_parameters = program, program.n_parameters
+        self.n_state = self.n_parameters + program.n_buffered
+        self.kernels = kernels_of(dtype_of(state))
+        self.flat, self.typenum = <char *> cnp.PyArray_DATA(state), cnp.PyArray_TYPE(state)
+        if state.shape != (self.n_state,) or not has_slack(state):
+            raise ValueError(f"state: expected aligned_zeros({self.n_state}), got an array of shape {state.shape}")
+        self.state, self.parameters = state, state[:self.n_parameters]
         schedule = program.schedule("prediction")
         self.takes_csr = takes_csr(program, schedule)
         self.inputs, self.outputs = program.values[0].columns, program.values[schedule.output].columns
@@ -147,24 +147,33 @@ cdef class Network:
         cdef mf_layer *all_layers = <mf_layer *> self.room(len(program.layers) * sizeof(mf_layer))
         cdef mf_tile *tensor
         cdef int k = 0
-        set_layers(all_layers, self.values, self.flat, kernels.itemsize, program, schedule)
+        set_layers(all_layers, self.values, self.flat, kernels.itemsize, program, schedule, self.held)
         run = schedule.phases[0].forward
         self.n_layers, self.n_tensors = len(run), len(program.tensors)
         self.layers = <mf_layer *> self.room(self.n_layers * sizeof(mf_layer))
-        self.rows = <char **> self.room((self.n_layers + 1) * sizeof(void *))
+        self.rows = <char **> self.room(self.n_layers * sizeof(void *))
+        self.sources = <char **> self.room(self.n_layers * sizeof(void *))
+        self.others = <char **> self.room(self.n_layers * sizeof(void *))
         self.tensors = <mf_tile *> self.room(self.n_tensors * sizeof(mf_tile))
         buffers = {}
         slots = program.slots(schedule)
-        self.row_by_row = True
+        self.row_by_row = self.reads_rows = True
+        self.lacks_bias = any([layer.packs and len(layer.tensors) < 2 for layer in program.layers])
         for i, number in enumerate(run):
             self.layers[i] = all_layers[<int> number]
             self.row_by_row &= self.layers[i].kind.one_row != NULL
+            if 0 in (schedule.reads[number], schedule.also[number]):
+                # A layer of less than a panel gains nothing by it.
+                self.reads_rows &= program.layers[number].packs and self.layers[i].makes.columns >= kernels.nr
             layer = program.layers[number]
             slot = slots[layer.makes]
             widest = max(value.columns for value, s in zip(program.values, slots) if s == slot)
             if slot not in buffers:
                 buffers[slot] = <size_t> self.room(panels_size(kernels, 1, widest) * kernels.itemsize)
             self.rows[i] = <char *> <size_t> buffers[slot]
+            self.sources[i] = <char *> <size_t> buffers.get(slots[<int> schedule.reads[number]], 0)
+            if schedule.also[number] is not None:
+                self.others[i] = <char *> <size_t> buffers.get(slots[<int> schedule.also[number]], 0)
             for j, index in enumerate(layer.tensors):
                 given = program.tensors[index]
                 height, width = given.matrix
@@ -178,15 +187,17 @@ cdef class Network:
     cdef int predict_row(self, const void *x, void *out) noexcept nogil:
         cdef const mf_kernels *kernels = self.kernels
         cdef const mf_layer *layer
-        cdef const void *h = x
+        cdef const void *source
+        cdef const void *other
         cdef int l
         if not kernels.all_finite(x, self.inputs):
             return MF_NOT_FINITE
         for l in range(self.n_layers):
             layer = &self.layers[l]
-            layer.kind.one_row(layer, kernels, h, self.rows[l])
-            h = self.rows[l]
-        memcpy(out, h, self.outputs * kernels.itemsize)
+            source = x if self.sources[l] == NULL else self.sources[l]
+            other = x if self.others[l] == NULL else self.others[l]
+            layer.kind.one_row(layer, kernels, source, other, self.rows[l])
+        memcpy(out, self.rows[self.n_layers - 1], self.outputs * kernels.itemsize)
         return MF_OK
 
     def predict(self, X, out=None, n_threads=None):
@@ -269,13 +280,11 @@ cdef class Network:
         blocks = (piece + self.block_rows - 1) // self.block_rows
         job.kernels, job.layers, job.n_layers, job.output = kernels, self.layers, self.n_layers, self.output_value
         result = out
-        if any([overlap(out, array) for array in (*read, self.parameters)]):
+        if any([overlap(out, array) for array in (*read, self.state)]):
             result = np.empty_like(out)
         job.out, job.rows, job.inputs = <char *> cnp.PyArray_DATA(result), rows, self.inputs
         job.block_rows, job.scratch_size, job.bad = self.block_rows, self.scratch_size, MF_OK
-        # A layer of less than a panel gains nothing by it.
-        job.in_place = (job.x != NULL and job.x_dtype == kernels.dtype and self.layers[0].w.data != NULL
-                        and self.layers[0].makes.columns >= kernels.nr)
+        job.in_place = job.x != NULL and job.x_dtype == kernels.dtype and self.reads_rows
         job.x_rows = min(self.block_rows, (rows + kernels.mr - 1) // kernels.mr * kernels.mr)
         job.x_size = 0 if job.reads_csr else panels_size(kernels, job.x_rows, self.inputs) * kernels.itemsize
         size = self.scratch_size + (0 if job.in_place else job.x_size)
@@ -284,7 +293,7 @@ cdef class Network:
         scratch = aligned_zeros(shares * self.scratch_size + x_areas * job.x_size, np.uint8)
         job.scratch = <char *> cnp.PyArray_DATA(scratch)
         job.x_scratch = job.scratch + shares * self.scratch_size
-        packed = self.packed_layers(job.reads_csr) if rows > FEW_ROWS else None
+        packed = self.packed_layers(job.reads_csr) if rows > FEW_ROWS or self.lacks_bias else None
         if packed is not None:
             job.layers = <const mf_layer *> cnp.PyArray_DATA(packed[0])
         job.end = 0

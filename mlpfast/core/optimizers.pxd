@@ -9,4 +9,4 @@ ctypedef struct Rule:
 
 
 cdef Rule rule_of(object optimizer) except *
-cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate, double l1, double l2) noexcept nogil
+cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate) noexcept nogil

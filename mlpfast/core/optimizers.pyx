@@ -40,12 +40,11 @@ cdef Rule rule_of(object optimizer) except *:
     return rule
 
 
-cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate, double l1, double l2) noexcept nogil:
-    """The constants of step number `step`, from 1; l1 and l2 belong to the weights."""
+cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate) noexcept nogil:
+    """The constants of step number `step`, from 1, but for penalties and decay."""
     cdef mf_update u = rule.base
     cdef double correction
-    u.rate, u.l1, u.l2 = learning_rate, l1, l2
-    u.shrink = 1 - learning_rate * rule.weight_decay
+    u.rate, u.l1, u.l2, u.shrink = learning_rate, 0, 0, 1
     if u.optimizer == MF_ADAM:
         # lr m_hat / (sqrt(v_hat) + eps) = lr c / (1 - beta_1^t) m / (sqrt(v) + c eps), with c = sqrt(1 - beta_2^t)
         correction = sqrt(1 - pow(u.decay, step))

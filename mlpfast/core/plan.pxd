@@ -9,15 +9,26 @@ cdef enum:
     WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay
     TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
 
-# Which penalties, decay and rate a tensor's update takes.
-cdef enum:
-    WEIGHT_RULE
-    OTHER_RULE
-    RULES
+    MOST_RULES = 32
+
+# Which rate, decay and penalties the update of a tensor takes, beside those of the step.
+ctypedef struct TensorRule:
+    bint trainable
+    double learning_rate_scale, epsilon_scale
+    double weight_decay_scale   # 0 where it does not reach
+    bint takes_l1, takes_l2     # the step's; else its own:
+    double l1, l2
+
+cdef enum Direction:
+    ROWS
+    COLUMNS
+    TILES
 
 # Work in one direction, with a barrier after it. Layers are given by number, in the order in which they run.
 ctypedef struct Phase:
-    bint along_tiles         # else along rows
+    Direction direction
+    int64_t n_panels         # along columns: of the widest layer
+    double work              # of a row, in multiply-adds
     int n_forward
     const int32_t *forward
     int n_back
@@ -33,6 +44,7 @@ ctypedef struct Schedule:
     int n_phases
     Phase *phases
     bint goes_back
+    bint over_batch          # has phases along columns: a batch is one chunk, and has at least two rows
 
 ctypedef struct Plan:
     const mf_kernels *kernels
@@ -40,12 +52,15 @@ ctypedef struct Plan:
     mf_value *values
     int n_tensors
     mf_tile *tensors         # each as one tile, by the number of its layer and its place there
-    int32_t *rules           # (layers, MF_MOST_TENSORS)
+    int32_t *rules_of        # (layers, MF_MOST_TENSORS): numbers of their rules
+    int n_rules
+    TensorRule rules[MOST_RULES]
     int64_t n_tiles
     mf_tile *tiles
-    Schedule step, gradient, evaluation
+    Schedule step, gradient, training_gradient, evaluation
     int64_t inputs
     int64_t batch_rows
+    int64_t longest          # rows of a batch: one more where a last one of a single row is not allowed
     int64_t capacity         # rows of a chunk: a batch is one chunk, unless it is large
     int64_t block_rows       # that go through all layers together
     double flops             # multiply-adds of a row in one product of each layer
@@ -77,7 +92,7 @@ cdef class Planned:
     cdef list held
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, char *parameters, bint reads_csr, int loss,
+cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, int loss,
                            double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
                            uint64_t seed)
 
@@ -85,12 +100,17 @@ cdef bint takes_csr(object program, schedule) except -1
 
 cdef void set_values(mf_value *values, object program) except *
 cdef void set_tile(mf_tile *to, tile, tensor) except *
-cdef void set_layers(mf_layer *layers, const mf_value *values, const char *parameters, int64_t itemsize, object program,
-                     object schedule) except *
+cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state, int64_t itemsize, object program,
+                     object schedule, list held) except *
 
 
 cdef inline int threads_for(const Plan *plan, int64_t rows) noexcept nogil:
     return plan.threads if rows * plan.flops > WORTH_A_THREAD else 1
+
+
+cdef inline int64_t next_batch(const Plan *plan, int64_t left) noexcept nogil:
+    """Rows of the next batch, of those that are left."""
+    return left if left <= plan.longest else plan.batch_rows
 
 
 cdef inline char *reserve(char *base, size_t *used, size_t size) noexcept:

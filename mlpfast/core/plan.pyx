@@ -7,7 +7,9 @@ from math import gcd
 from .memory cimport panels, panels_size, row_major
 from .memory import aligned_zeros
 from .kinds cimport kind_of
-from .table cimport MF_IDENTITY, MF_MOST_TENSORS, reads_logits, saves_z
+from .table cimport (
+    MF_ADDS, MF_IDENTITY, MF_MORE, MF_MOST_BUFFERS, MF_MOST_NUMBERS, MF_MOST_TENSORS, reads_logits, saves_z,
+)
 from .table import ACTIVATIONS
 
 cnp.import_array()
@@ -18,7 +20,7 @@ cdef enum:
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, char *parameters, bint reads_csr, int loss,
+cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, int loss,
                            double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
                            uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
@@ -29,7 +31,10 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *para
     plan.loss, plan.loss_parameter, plan.label_smoothing = loss, loss_parameter, label_smoothing
     plan.fused = reads_logits(loss)
     plan.block_rows = 64 if batch_rows >= 128 else 32
-    plan.capacity = (min(batch_rows, <int64_t> CHUNK_ROWS) + plan.block_rows - 1) // plan.block_rows
+    step = program.schedule("step")
+    plan.longest = batch_rows + 1 if step.over_batch else batch_rows
+    plan.capacity = plan.longest if step.over_batch else min(batch_rows, <int64_t> CHUNK_ROWS)
+    plan.capacity = (plan.capacity + plan.block_rows - 1) // plan.block_rows
     plan.capacity = (plan.capacity | 1) * plan.block_rows  # odd: panels of a row then spread over a cache's sets
     plan.n_values = len(program.values)
     plan.values = <mf_value *> room(planned, plan.n_values * sizeof(mf_value))
@@ -41,16 +46,22 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *para
     plan.looks_ahead = (program.n_parameters * kernels.itemsize > KEPT_PARAMETERS
                         or threads_for(plan, batch_rows) > 1)
     plan_tiles(planned, program)
-    plan_schedule(planned, &plan.step, parameters, program, program.schedule("step"))
-    plan_schedule(planned, &plan.gradient, parameters, program, program.schedule("gradient"))
-    plan_schedule(planned, &plan.evaluation, parameters, program, program.schedule("evaluation"))
+    others = [program.schedule(name) for name in ("gradient", "training_gradient", "evaluation")]
+    plan_schedule(planned, &plan.step, state, program, step)
+    plan_schedule(planned, &plan.gradient, state, program, others[0])
+    plan_schedule(planned, &plan.training_gradient, state, program, others[1])
+    plan_schedule(planned, &plan.evaluation, state, program, others[2])
     if reads_csr:
-        plan_bands(plan, parameters)
+        plan_bands(plan, state)
     # One vector for everything a step touches besides parameters and state.
-    packs, in_place = [layer.packs for layer in program.layers], [layer.in_place for layer in program.layers]
-    arena = aligned_zeros(lay_out(plan, packs, in_place, NULL), np.uint8)
+    shared = step.shared.union(*[schedule.shared for schedule in others])
+    cdef size_t size = lay_out(plan, program.layers, step, shared, NULL)
+    try:
+        arena = aligned_zeros(size, np.uint8)
+    except MemoryError:
+        raise MemoryError(f"the memory of a batch of {batch_rows:,} rows, {size:,} bytes, is not there") from None
     planned.held.append(arena)
-    lay_out(plan, packs, in_place, <char *> cnp.PyArray_DATA(arena))
+    lay_out(plan, program.layers, step, shared, <char *> cnp.PyArray_DATA(arena))
     return planned
 
 
@@ -67,19 +78,46 @@ cdef void set_values(mf_value *values, object program) except *:
         values[i].saves_z = saves_z(values[i].activation)
 
 
-cdef void set_layers(mf_layer *layers, const mf_value *values, const char *parameters, int64_t itemsize, object program,
-                     object schedule) except *:
-    cdef int reads, makes
+cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state, int64_t itemsize, object program,
+                     object schedule, list held) except *:
+    cdef mf_layer *to
+    cdef int value
     cdef int64_t offset
     for i, layer in enumerate(program.layers):
-        reads, makes = schedule.reads[i], layer.makes
-        layers[i].kind, layers[i].number, layers[i].stream = kind_of(layer.kind), layer.number, layer.stream
-        layers[i].reads, layers[i].makes = &values[reads], &values[makes]
+        to = &layers[i]
+        to.kind, to.stream, to.over_batch = kind_of(layer.kind), layer.stream, i in schedule.over_batch
+        value = layer.makes
+        to.makes = &values[value]
+        value = schedule.reads[i]
+        to.reads = &values[value]
+        if schedule.also[i] is not None:
+            value = schedule.also[i]
+            to.also = &values[value]
+        to.edge, to.also_edge = [edge.adds * MF_ADDS | edge.more * MF_MORE for edge in schedule.edges[i]]
+        check_room(layer)
+        for k, number in enumerate(layer.numbers):
+            to.numbers[k] = number
         for k, tensor in enumerate(layer.tensors):
             offset = program.tensors[tensor].offset
-            layers[i].tensors[k] = parameters + offset * itemsize
-        if layer.tensors and layers[i].kind.gradient == NULL:
+            to.tensors[k] = state + offset * itemsize
+        for k, buffer in enumerate(layer.buffers):
+            offset = program.n_parameters + program.buffers[buffer].offset
+            to.buffers[k] = <char *> state + offset * itemsize
+        to.first, to.width = (0, to.makes.columns) if layer.part is None else layer.part
+        to.n_columns = to.reads.columns
+        if layer.columns:
+            to.n_columns, to.columns = len(layer.columns), numbers(held, layer.columns)
+        if layer.tensors and to.kind.gradient == NULL:
             raise ValueError(f"expected a kind of layer with a gradient for its tensors, got {layer.kind!r}")
+        if layer.over_batch and to.kind.columns == NULL:
+            raise ValueError(f"expected a kind of layer with passes along columns, got {layer.kind!r}")
+
+
+def check_room(layer):
+    for what, given, most in (("tensors", layer.tensors, MF_MOST_TENSORS), ("buffers", layer.buffers, MF_MOST_BUFFERS),
+                              ("numbers", layer.numbers, MF_MOST_NUMBERS)):
+        if len(given) > most:
+            raise ValueError(f"expected at most {most} {what} of a layer of kind {layer.kind!r}, got {len(given)}")
 
 
 cdef void plan_output(Plan *plan, mf_value *output) noexcept:
@@ -96,13 +134,14 @@ cdef void plan_tiles(Planned planned, object program) except *:
     cdef int64_t rows = min(plan.batch_rows, plan.capacity)
     cdef int64_t together = max(most, DELTA_BYTES // (rows * plan.kernels.itemsize) // most * most)
     cdef int64_t t = 0
-    plan.rules = <int32_t *> room(planned, len(program.layers) * MF_MOST_TENSORS * sizeof(int32_t))
+    plan.rules_of = <int32_t *> room(planned, len(program.layers) * MF_MOST_TENSORS * sizeof(int32_t))
+    rules = set_rules(plan, program)
     plan.tensors = <mf_tile *> room(planned, len(program.tensors) * sizeof(mf_tile))
     for number, layer in enumerate(program.layers):
         for k, index in enumerate(layer.tensors):
             tensor = program.tensors[index]
             height, width = tensor.matrix
-            plan.rules[number * MF_MOST_TENSORS + <int> k] = WEIGHT_RULE if tensor.role == "weight" else OTHER_RULE
+            plan.rules_of[number * MF_MOST_TENSORS + <int> k] = rules[index]
             set_tile(&plan.tensors[plan.n_tensors], (number, k, (0, height), (0, width)), tensor)
             plan.n_tensors += 1
     tiles = list(program.tiles(panel, most, together))
@@ -110,6 +149,25 @@ cdef void plan_tiles(Planned planned, object program) except *:
     plan.tiles = <mf_tile *> room(planned, plan.n_tiles * sizeof(mf_tile))
     for t in range(plan.n_tiles):
         set_tile(&plan.tiles[t], tiles[t], program.tensors[program.layers[tiles[t].layer].tensors[tiles[t].tensor]])
+
+
+cdef list set_rules(Plan *plan, object program):
+    """The different rules of the tensors; returns the number of each tensor's."""
+    numbers = {}
+    for tensor in program.tensors:
+        numbers.setdefault((tensor.rule, tensor.decays), len(numbers))
+    if len(numbers) > MOST_RULES:
+        raise ValueError(f"expected at most {MOST_RULES} different rules for groups of parameters, got {len(numbers)}")
+    cdef TensorRule *to
+    for (rule, decays), number in numbers.items():
+        to = &plan.rules[<int> number]
+        to.trainable = rule.trainable
+        to.learning_rate_scale, to.epsilon_scale = rule.learning_rate_scale, rule.epsilon_scale
+        to.weight_decay_scale = float(decays) if rule.weight_decay_scale is None else rule.weight_decay_scale
+        to.takes_l1, to.takes_l2 = rule.l1 is None and decays, rule.l2 is None and decays
+        to.l1, to.l2 = rule.l1 or 0.0, rule.l2 or 0.0
+    plan.n_rules = len(numbers)
+    return [numbers[tensor.rule, tensor.decays] for tensor in program.tensors]
 
 
 cdef void set_tile(mf_tile *to, tile, tensor) except *:
@@ -123,7 +181,7 @@ cdef bint takes_csr(object program, schedule) except -1:
     return all(kind_of(program.layers[n].kind).reads_csr for n in schedule.phases[0].forward if schedule.reads[n] == 0)
 
 
-cdef void plan_bands(Plan *plan, char *parameters) except *:
+cdef void plan_bands(Plan *plan, char *state) except *:
     """Bands of the data's columns, of which each tile has whole ones; and its readers' weights, read where they lie."""
     cdef const mf_tile *tensor
     cdef mf_layer *layer
@@ -136,7 +194,7 @@ cdef void plan_bands(Plan *plan, char *parameters) except *:
         tensor = &plan.tensors[t]
         if reads_data(plan, tensor):
             layer = &plan.step.layers[tensor.layer]
-            layer.w = row_major(plan.kernels, parameters + tensor.offset * plan.kernels.itemsize, tensor.ld)
+            layer.w = row_major(plan.kernels, state + tensor.offset * plan.kernels.itemsize, tensor.ld)
 
 
 cdef bint reads_data(const Plan *plan, const mf_tile *tile) noexcept:
@@ -144,35 +202,48 @@ cdef bint reads_data(const Plan *plan, const mf_tile *tile) noexcept:
     return tile.tensor == 0 and plan.step.layers[tile.layer].reads == plan.values
 
 
-cdef void plan_schedule(Planned planned, Schedule *to, const char *parameters, object program,
-                        object schedule) except *:
+cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object program, object schedule) except *:
+    cdef Plan *plan = &planned.plan
     cdef Phase *phase
     to.n_layers = len(program.layers)
     to.layers = <mf_layer *> room(planned, to.n_layers * sizeof(mf_layer))
-    set_layers(to.layers, planned.plan.values, parameters, planned.plan.kernels.itemsize, program, schedule)
+    set_layers(to.layers, plan.values, state, plan.kernels.itemsize, program, schedule, planned.held)
     cdef int output = schedule.output
-    to.output = &planned.plan.values[output]
+    to.output = &plan.values[output]
     to.n_phases = len(schedule.phases)
     to.phases = <Phase *> room(planned, to.n_phases * sizeof(Phase))
+    along_rows = [given for given in schedule.phases if given.direction == "rows"]
+    cdef double visits = sum([len(given.forward) + len(given.back) for given in along_rows])
     for i, given in enumerate(schedule.phases):
         phase = &to.phases[i]
-        phase.along_tiles = given.direction == "tiles"
-        phase.n_forward, phase.forward = len(given.forward), numbers(planned, given.forward)
-        phase.n_back, phase.back = len(given.back), numbers(planned, given.back)
+        phase.direction = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES}[given.direction]
+        phase.n_forward, phase.forward = len(given.forward), numbers(planned.held, given.forward)
+        phase.n_back, phase.back = len(given.back), numbers(planned.held, given.back)
         phase.gathers, phase.compares, phase.updates = given.gathers, given.compares, given.updates
         to.goes_back |= phase.n_back > 0
+    for i, given in enumerate(schedule.phases):
+        phase = &to.phases[i]
+        # Rows and tiles each have half of the three products of a layer.
+        phase.work = plan.flops * (1.5 if to.goes_back else 1)
+        if phase.direction == ROWS and len(along_rows) > 1:
+            phase.work *= (phase.n_forward + phase.n_back) / visits
+        elif phase.direction == COLUMNS:
+            to.over_batch = True
+            columns = max(program.values[schedule.reads[n]].columns for n in given.forward + given.back)
+            phase.work = 2 * columns
+            phase.n_panels = (columns + plan.kernels.nr - 1) // plan.kernels.nr
 
 
-cdef const int32_t *numbers(Planned planned, layers):
+cdef const int32_t *numbers(list held, layers):
     array = np.array(layers, np.int32)
-    planned.held.append(array)
+    held.append(array)
     return <const int32_t *> cnp.PyArray_DATA(array)
 
 
-cdef size_t lay_out(Plan *plan, list packs, list in_place, char *base) except? 0:
+cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *base) except? 0:
     """Give every matrix its place from `base` on; returns the bytes used."""
     cdef const mf_kernels *kernels = plan.kernels
-    cdef int64_t capacity = plan.capacity
+    cdef int64_t capacity = plan.capacity, columns
     cdef size_t used = 0
     cdef mf_layer *layer
     cdef mf_value *value
@@ -183,24 +254,38 @@ cdef size_t lay_out(Plan *plan, list packs, list in_place, char *base) except? 0
         plan.bands.ends = <int64_t *> reserve(base, &used, plan.n_bands * sizeof(int64_t))
     else:
         plan.x = place(kernels, base, &used, capacity, plan.inputs)
-    for i in range(plan.step.n_layers):
+    placed = set()
+    for i, given in enumerate(layers):
         layer = &plan.step.layers[i]
         value = &plan.values[layer.makes - plan.values]
-        if packs[i] and not (plan.reads_csr and layer.reads == plan.values):
+        if given.packs and not (plan.reads_csr and layer.reads == plan.values):
             layer.w = place(kernels, base, &used, layer.reads.columns + 1, value.columns)
-        value.h = place(kernels, base, &used, capacity, value.columns)
-        if in_place[i]:
-            value.delta = layer.reads.delta
-        elif value == output and plan.fused:
-            value.delta = value.h           # p - t replaces the logits
-        else:
-            value.delta = place(kernels, base, &used, capacity, value.columns)
-        if value.saves_z:
-            value.z = place(kernels, base, &used, capacity, value.columns)
-        if packs[i] and layer.reads != plan.values:
+        if given.makes not in placed:
+            placed.add(given.makes)
+            value.h = place(kernels, base, &used, capacity, value.columns)
+            if not (schedule.wanted[given.makes] or value == output):
+                pass                            # no delta flows there
+            elif given.in_place and layer.reads.delta.data != NULL and schedule.reads[i] not in shared:
+                value.delta = layer.reads.delta
+            elif value == output and plan.fused:
+                value.delta = value.h           # p - t replaces the logits
+            else:
+                value.delta = place(kernels, base, &used, capacity, value.columns)
+            if given.makes in shared:
+                value.part = place(kernels, base, &used, capacity, value.columns)
+            if value.saves_z:
+                value.z = place(kernels, base, &used, capacity, value.columns)
+        if given.packs and layer.reads.delta.data != NULL:
             layer.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
-        plan.gradient.layers[i].w = plan.evaluation.layers[i].w = layer.w
-        plan.gradient.layers[i].wt = plan.evaluation.layers[i].wt = layer.wt
+        if given.saves:
+            columns = given.saves
+            layer.saved = place(kernels, base, &used, capacity, columns)
+        if given.row_notes or given.column_notes:
+            columns = given.row_notes * capacity + given.column_notes * layer.reads.columns
+            layer.notes = <double *> reserve(base, &used, columns * sizeof(double))
+        share_places(&plan.gradient.layers[i], layer, True)
+        share_places(&plan.training_gradient.layers[i], layer, True)
+        share_places(&plan.evaluation.layers[i], layer, False)
     if plan.fused and plan.output_activation != MF_IDENTITY:
         plan.predictions = place(kernels, base, &used, capacity, output.columns)
     plan.row_loss = <double *> reserve(base, &used, capacity * sizeof(double))
@@ -209,6 +294,13 @@ cdef size_t lay_out(Plan *plan, list packs, list in_place, char *base) except? 0
     cdef int64_t listed = capacity // plan.block_rows * (plan.block_rows + AHEAD)
     plan.rows = <int64_t *> reserve(base, &used, listed * sizeof(int64_t))
     return used
+
+
+cdef void share_places(mf_layer *to, const mf_layer *layer, bint goes_back) noexcept:
+    """The same layer in another schedule: what it keeps for the way back is not needed without one."""
+    to.w, to.wt = layer.w, layer.wt
+    if goes_back:
+        to.saved, to.notes = layer.saved, layer.notes
 
 
 cdef mf_matrix place(const mf_kernels *kernels, char *base, size_t *used, int64_t rows, int64_t cols) noexcept:

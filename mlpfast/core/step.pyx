@@ -1,8 +1,8 @@
 """A training step, from top to bottom: an epoch's batches, a batch's chunks, a chunk's phases.
 
-A phase goes along rows, `take_block`, or along tiles of the parameters, `tile.take_tile`. Blocks and tiles are
-independent of each other, so any thread may take any of them; a barrier stands after each phase, and nothing is reduced
-across threads. A batch of more rows than the arena holds goes through its phases chunk by chunk; its gradient is then
+A phase goes along rows, `take_block`, along columns, `columns.take_panel`, or along tiles of the parameters,
+`tile.take_tile`. Blocks, panels and tiles are independent of each other, so any thread may take any of them; a barrier
+stands after each phase, and nothing is reduced across threads. A batch of more rows than the arena holds goes through its phases chunk by chunk; its gradient is then
 summed in a flat vector, element by element in the order of the rows, which gives the bits of one large arena.
 """
 
@@ -10,36 +10,33 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
+from .columns cimport take_panel
 from .hadamard cimport activate, propagate
 from .interrupts cimport listen, look_up
 from .layers.block cimport of_block, saved
-from .optimizers cimport at_step
-from .plan cimport AHEAD, MAX_METRICS, OTHER_RULE, WEIGHT_RULE, Phase, Plan, threads_for
+from .plan cimport AHEAD, COLUMNS, MAX_METRICS, TILES, Phase, Plan, next_batch, threads_for
+from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .sparse cimport sort_entries
 from .table cimport (
     MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
     parallel_for, set_float_mode,
 )
-from .tile cimport add_penalties, refresh_all, take_tile
+from .tile cimport refresh_all, take_tile
 
 
 cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
     """An optimizer step for each batch of the rows [first, rows), at most `max_steps` if that is not negative."""
     cdef const Plan *plan = step.plan
     cdef int64_t n
-    cdef double penalty, strength
+    cdef double penalty
     cdef int status = DONE
     begin(step, totals)
     while first < rows and totals.steps != max_steps and status == DONE:
-        n = min(plan.batch_rows, rows - first)
+        n = next_batch(plan, rows - first)
         weigh(step, first, n)
-        strength = step.scale if step.penalty_over_weights else 1.0
-        penalty = add_penalties(step, step.l1 * strength, step.l2 * strength, False)
-        step.rules[WEIGHT_RULE] = at_step(&step.rule, step.number - step.state_from + 1, step.learning_rate,
-                                          step.l1 * strength, step.l2 * strength)
-        step.rules[OTHER_RULE] = step.rules[WEIGHT_RULE]
-        step.rules[OTHER_RULE].l1, step.rules[OTHER_RULE].l2, step.rules[OTHER_RULE].shrink = 0, 0, 1
+        set_rules(step)
+        penalty = add_penalties(step, False)
         step.refreshes = first + n < rows and totals.steps + 1 != max_steps
         status = run_batch(step, first, n, rows - first, step.scale > 0, totals)
         if status == DONE:
@@ -55,13 +52,12 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
 
 cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil:
     """Loss and penalties of all rows as one batch and, on the way back, their gradient; no update."""
-    cdef double strength
     cdef int status
     begin(step, totals)
     weigh(step, 0, rows)
+    penalise(step)
     status = run_batch(step, 0, rows, rows, False, totals)
-    strength = step.scale if step.penalty_over_weights else 1.0
-    totals.penalty = rows * add_penalties(step, step.l1 * strength, step.l2 * strength, step.schedule.goes_back)
+    totals.penalty = rows * add_penalties(step, step.schedule.goes_back)
     set_float_mode(step.float_mode)
     return status
 
@@ -86,7 +82,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     cdef const Plan *plan = step.plan
     cdef int threads = threads_for(plan, rows)
     cdef int64_t chunk = 0, n
-    cdef double loss = 0, work
+    cdef double loss = 0
     cdef double metrics[MAX_METRICS]
     cdef int m, p
     for m in range(MAX_METRICS):
@@ -97,18 +93,19 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
         step.accumulate, step.completes = chunk > 0, chunk + n == rows
         step.updates = updates and step.completes
         step.findings = 0
-        # Of each phase; together, three products a layer.
-        work = n * plan.flops * (1.5 if step.schedule.goes_back else 1)
         for p in range(step.schedule.n_phases):
             step.phase = &step.schedule.phases[p]
-            if step.phase.along_tiles:
+            if step.phase.direction == TILES:
                 if plan.reads_csr:
                     mf_raise(&step.bad, sort_entries(step))
                     if mf_raised(&step.bad) != MF_OK:
                         return BAD_DATA
-                parallel_for(plan.n_tiles, threads, take_tile, step, work)
+                parallel_for(plan.n_tiles, threads, take_tile, step, n * step.phase.work)
+            elif step.phase.direction == COLUMNS:
+                parallel_for(step.phase.n_panels, threads, take_panel, step, n * step.phase.work)
             else:
-                parallel_for((n + plan.block_rows - 1) // plan.block_rows, threads, take_block, step, work)
+                parallel_for((n + plan.block_rows - 1) // plan.block_rows, threads, take_block, step,
+                             n * step.phase.work)
             if step.phase.compares:
                 loss = sum_up(step, loss, metrics)
                 if mf_raised(&step.bad) != MF_OK:

@@ -92,7 +92,7 @@ cdef extern from "mlpfast.h" nogil:
                                 const mf_soon *soon, int64_t count) noexcept nogil
         void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj,
                               int accumulate) noexcept nogil
-        void (*row_forward)(const void *x, const void *w, void *h, int64_t k, int64_t n, int activation,
+        void (*row_forward)(const void *x, const void *w, const void *bias, void *h, int64_t k, int64_t n, int activation,
                             double alpha) noexcept nogil
         void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
         void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
@@ -102,7 +102,7 @@ cdef extern from "mlpfast.h" nogil:
         int (*gather_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t cols,
                           mf_matrix out) noexcept nogil
         int (*matmul_bias_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t k, const void *w,
-                               mf_matrix z, int64_t n) noexcept nogil
+                               const void *bias, mf_matrix z, int64_t n) noexcept nogil
         int (*count_csr)(const mf_csr *x, const int64_t *index, int64_t rows, int64_t columns,
                          const mf_bands *bands) noexcept nogil
         int (*place_csr)(const mf_csr *x, const int64_t *index, int64_t first, int64_t rows, int64_t columns,
@@ -133,6 +133,17 @@ cdef extern from "mlpfast.h" nogil:
     cdef enum:
         MF_LAYER_KIND_VERSION
         MF_MOST_TENSORS
+        MF_MOST_BUFFERS
+        MF_MOST_NUMBERS
+
+    cdef enum:
+        MF_ADDS
+        MF_MORE
+
+    cdef enum:
+        MF_STATISTICS
+        MF_SUMS
+        MF_KEEP
 
     cdef enum:
         MF_INFINITE_DELTA
@@ -145,6 +156,7 @@ cdef extern from "mlpfast.h" nogil:
         mf_matrix z
         mf_matrix h
         mf_matrix delta
+        mf_matrix part
 
     ctypedef struct mf_block:
         const mf_kernels *kernels
@@ -173,12 +185,23 @@ cdef extern from "mlpfast.h" nogil:
     ctypedef struct mf_layer:
         const mf_layer_kind *kind
         const mf_value *reads
+        const mf_value *also
         const mf_value *makes
+        int32_t edge
+        int32_t also_edge
         const void *tensors[4]
+        void *buffers[2]
         mf_matrix w
         mf_matrix wt
-        double number
+        mf_matrix saved
+        double *notes
+        int64_t first
+        int64_t width
+        const int32_t *columns
+        int64_t n_columns
+        double numbers[4]
         uint32_t stream
+        int32_t over_batch
 
     ctypedef struct mf_layer_kind:
         int32_t version
@@ -190,7 +213,10 @@ cdef extern from "mlpfast.h" nogil:
                          void *g, int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count) noexcept nogil
         void (*refresh)(const mf_layer *layer, const mf_kernels *kernels, const mf_tile *tile,
                         const void *p) noexcept nogil
-        void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h) noexcept nogil
+        void (*one_row)(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
+                        void *h) noexcept nogil
+        void (*columns)(const mf_layer *layer, const mf_block *batch, int kind_pass, int64_t j0,
+                        int64_t nj) noexcept nogil
 
     ctypedef struct mf_owner:
         uint64_t word

@@ -1,6 +1,6 @@
 """Work along tiles of the parameters: a tile's gradient, penalty, update, and what the next step reads of it."""
 
-from .plan cimport TILE_BYTES, WEIGHT_RULE, Plan
+from .plan cimport TILE_BYTES, Plan
 from .table cimport MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_soon, mf_tile
 
 cdef enum:
@@ -70,30 +70,11 @@ cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const c
     """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef int64_t at = tile.offset * kernels.itemsize
-    cdef int rule = step.plan.rules[tile.layer * MF_MOST_TENSORS + tile.tensor]
+    cdef int rule = step.plan.rules_of[tile.layer * MF_MOST_TENSORS + tile.tensor]
     kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
     if step.refreshes and layer.kind.refresh != NULL:
         layer.kind.refresh(layer, kernels, tile, step.parameters + at)
-
-
-cdef double add_penalties(Step *step, double l1, double l2, bint into_gradient) noexcept nogil:
-    """l1 |W| + l2/2 |W|^2 over all weights; their gradient is added to the step's, if asked."""
-    cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const mf_tile *tensor
-    cdef double total = 0
-    cdef int64_t at
-    cdef int t
-    if l1 == 0 and l2 == 0:
-        return 0
-    for t in range(step.plan.n_tensors):
-        tensor = &step.plan.tensors[t]
-        if step.plan.rules[tensor.layer * MF_MOST_TENSORS + tensor.tensor] == WEIGHT_RULE:
-            at = tensor.offset * kernels.itemsize
-            total += kernels.penalty(l1, l2, step.parameters + at, tensor.ni * tensor.nj)
-            if into_gradient:
-                kernels.add_penalty(l1, l2, step.parameters + at, step.gradient + at, tensor.ni * tensor.nj)
-    return total
 
 
 cdef void refresh_all(Step *step) noexcept nogil:

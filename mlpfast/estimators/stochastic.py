@@ -68,7 +68,7 @@ def fit_stochastic(
                     loss = state.loss = settings.reported_loss(result.data_loss, result.penalty)
                     state.loss_curve.append(loss)
                     score = None if validation is None else _score(settings, model, validation)
-                    count_improvement(state, settings, loss, score, model.parameters)
+                    count_improvement(state, settings, loss, score, model.state)
                     if settings.schedule == "invscaling":
                         trainer.learning_rate = settings.learning_rate_init / (state.t + 1) ** settings.power_t
                     if reporter.end_epoch(loss, score, seconds, result.rows):
@@ -92,7 +92,7 @@ def fit_stochastic(
         # Before on_train_end, so that callbacks find the weights that stay.
         ends = state.stopped_early or not settings.incremental
         if settings.early_stopping and state.best_parameters is not None and ends:
-            model.parameters[:] = state.best_parameters
+            model.state[:] = state.best_parameters
 
 
 def _trainer(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..activations import Activation
 from ..program import Program
-from .base import Layer
+from .base import Layer, lower_all
 from .dense import Dense
 
 __all__ = ["LAYERS", "Dense", "Layer", "lower"]
@@ -19,9 +19,9 @@ LAYERS: dict[str, type[Layer]] = {cls.name: cls for cls in (Dense,)}
 def lower(inputs: int, layers: Iterable[Layer]) -> Program:
     """What layers lower themselves to, one after the other, for rows of so many inputs."""
     program = Program()
-    value = program.value(inputs, Activation("identity"))
-    for number, layer in enumerate(layers):
-        value = layer.lower(program, value, number)
+    data = program.value(inputs, Activation("identity"))
+    for _ in lower_all(program, data, layers):
+        pass
     return program
 
 

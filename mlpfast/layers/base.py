@@ -1,17 +1,35 @@
-"""What all layers are: pure data that lowers itself to a program."""
+"""What every layer has, and how layers become a program."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
 
+from ..errors import boolean, real
+from ..parts import Rule
 from ..program import Program
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "lower_all"]
 
 
+@dataclass(frozen=True)
 class Layer:
     """Base of the layers. A subclass is a frozen dataclass, so that equal layers are equal and hashable.
+
+    Its fields are its constructor's parameters: a file keeps them, and `repr` shows those that are not the default.
+
+    Parameters
+    ----------
+    trainable : bool, default True
+        Whether its parameters are trained. No gradient is computed where none is needed: none flows below the lowest
+        layer that is trained.
+    learning_rate_scale : float >= 0, default 1.0
+        Of its parameters, in relation to the trainer's learning rate.
+    weight_decay_scale : float >= 0, optional
+        Of its parameters, in relation to the optimizer's weight decay. By default decay reaches weights and tables, as
+        1, and nothing else; a number is for all of them.
 
     Attributes
     ----------
@@ -19,9 +37,23 @@ class Layer:
         By which it is known, in `LAYERS` for example.
     """
 
+    _: KW_ONLY
+    trainable: bool = True
+    learning_rate_scale: float = 1.0
+    weight_decay_scale: float | None = None
     name: ClassVar[str]
 
-    def lower(self, program: Program, reads: int, number: int) -> int:
+    def __post_init__(self) -> None:
+        self._set_training(self.trainable, self.learning_rate_scale, self.weight_decay_scale)
+
+    def _set_training(self, trainable: Any, learning_rate_scale: Any, weight_decay_scale: Any) -> None:
+        decay = None if weight_decay_scale is None else real("weight_decay_scale", weight_decay_scale, at_least=0.0)
+        rate = real("learning_rate_scale", learning_rate_scale, at_least=0.0)
+        object.__setattr__(self, "trainable", boolean("trainable", trainable))
+        object.__setattr__(self, "learning_rate_scale", rate)
+        object.__setattr__(self, "weight_decay_scale", decay)
+
+    def lower(self, program: Program, reads: int, place: str) -> int:
         """Add to a program what the layer is made of.
 
         Parameters
@@ -29,8 +61,9 @@ class Layer:
         program : Program
         reads : int
             The value that the layer reads.
-        number : int
-            Of the layer in its model, from 0: for the names of its tensors.
+        place : str
+            Of the layer in its model, from "0"; of one within another layer "1.0", for example. The names of its
+            tensors end with it.
 
         Returns
         -------
@@ -48,3 +81,44 @@ class Layer:
     def examples(cls) -> Iterator[tuple[int, Layer]]:
         """Layers by which the kind is checked, each with the columns of what it reads."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        parts = []
+        for position, field in enumerate(f for f in dataclasses.fields(self) if not f.kw_only):
+            value = getattr(self, field.name)
+            if position == 0 and field.default is dataclasses.MISSING:
+                parts.append(repr(value))
+            elif value != field.default:
+                parts.append(f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join([*parts, *self._shown_training()])})"
+
+    def _shown_training(self) -> list[str]:
+        """What differs from the default among the fields that every layer has, as arguments."""
+        return [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if field.kw_only and getattr(self, field.name) != field.default
+        ]
+
+
+def lower_all(program: Program, reads: int, layers: Iterable[Layer], within: str = "") -> Iterator[int]:
+    """Lower layers one after the other; yields the value that each makes. `within` begins their places."""
+    for number, layer in enumerate(layers):
+        before = len(program.tensors)
+        reads = layer.lower(program, reads, f"{within}{number}")
+        for t in range(before, len(program.tensors)):
+            tensor = program.tensors[t]
+            program.tensors[t] = tensor._replace(rule=_ruled(tensor.rule, layer))
+        yield reads
+
+
+def _ruled(rule: Rule, layer: Layer) -> Rule:
+    """The rule of a tensor, and on top of it that of the layer around it."""
+    decay = rule.weight_decay_scale
+    if layer.weight_decay_scale is not None:
+        decay = layer.weight_decay_scale * (1.0 if decay is None else decay)
+    return rule._replace(
+        trainable=rule.trainable and layer.trainable,
+        learning_rate_scale=rule.learning_rate_scale * layer.learning_rate_scale,
+        weight_decay_scale=decay,
+    )

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..activations import ACTIVATIONS, Activation, as_activation
-from ..errors import integer, real
+from ..errors import boolean, integer, real
 from ..hints import DENSE_ARGUMENTS, explain_arguments
 from ..initializers import Initializer, Normal, as_initializer, default_initializer
+from ..parts import Rule
 from ..program import Program
 from .base import Layer
 
 __all__ = ["Dense"]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Dense(Layer):
     """A fully connected layer: ``h = activation(x W + b)``, x (n, fan_in), W (fan_in, units), b (units,).
 
@@ -32,7 +33,13 @@ class Dense(Layer):
         Initial biases.
     dropout : float in [0, 1), default 0.0
         In training, each output is zeroed with this probability and the others are divided by ``1 - dropout`` (inverted
-        dropout, Srivastava et al., 2014). Not for the last layer of a model.
+        dropout, Srivastava et al., 2014): the same as a `Dropout` layer after it. Not for the last layer of a model.
+    use_bias : bool, default True
+        Whether there is a b; beside a normalisation that follows, it would have no effect.
+    l1, l2 : float >= 0, optional
+        Penalties on its weights, ``l1 sum|W| + l2/2 sum W^2``, in place of the trainer's.
+    trainable, learning_rate_scale, weight_decay_scale
+        See `Layer`.
 
     Raises
     ------
@@ -52,6 +59,9 @@ class Dense(Layer):
     kernel_initializer: Initializer
     bias_initializer: Initializer
     dropout: float
+    use_bias: bool
+    l1: float | None
+    l2: float | None
 
     @explain_arguments(DENSE_ARGUMENTS)
     def __init__(
@@ -61,6 +71,13 @@ class Dense(Layer):
         kernel_initializer: str | Initializer | None = None,
         bias_initializer: str | Initializer = "zeros",
         dropout: float = 0.0,
+        *,
+        use_bias: bool = True,
+        l1: float | None = None,
+        l2: float | None = None,
+        trainable: bool = True,
+        learning_rate_scale: float = 1.0,
+        weight_decay_scale: float | None = None,
     ) -> None:
         activation = as_activation(activation)
         kernel = default_initializer(activation) if kernel_initializer is None else as_initializer(kernel_initializer)
@@ -69,26 +86,30 @@ class Dense(Layer):
         object.__setattr__(self, "kernel_initializer", kernel)
         object.__setattr__(self, "bias_initializer", as_initializer(bias_initializer))
         object.__setattr__(self, "dropout", real("dropout", dropout, at_least=0.0, below=1.0))
+        object.__setattr__(self, "use_bias", boolean("use_bias", use_bias))
+        object.__setattr__(self, "l1", None if l1 is None else real("l1", l1, at_least=0.0))
+        object.__setattr__(self, "l2", None if l2 is None else real("l2", l2, at_least=0.0))
+        self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 
-    def lower(self, program: Program, reads: int, number: int) -> int:
+    def lower(self, program: Program, reads: int, place: str) -> int:
         fan_in = program.values[reads].columns
-        tensors = (
-            program.tensor(f"W{number}", (fan_in, self.units), "weight", self.kernel_initializer, (fan_in, self.units)),
-            program.tensor(f"b{number}", (self.units,), "bias", self.bias_initializer, (fan_in, self.units)),
-        )
+        fans, stream = (fan_in, self.units), 2 * program.n_dense
+        rule = Rule(l1=self.l1, l2=self.l2)
+        tensors = [program.tensor(f"W{place}", fans, "weight", self.kernel_initializer, fans, stream=stream, rule=rule)]
+        if self.use_bias:
+            shape, initializer = (self.units,), self.bias_initializer
+            tensors.append(program.tensor(f"b{place}", shape, "bias", initializer, fans, stream=stream + 1))
         made = program.value(self.units, self.activation)
-        program.layer("dense", reads, made, tensors=tensors, packs=True)
-        if not self.dropout:
-            return made
-        fed = program.value(self.units, Activation("identity"))
-        program.layer("dropout", made, fed, number=self.dropout, stream=number, trains_only=True, in_place=True)
-        return fed
+        program.layer("dense", reads, made, tensors=tuple(tensors), packs=True)
+        return program.dropout(made, self.dropout) if self.dropout else made
 
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:
         for i, activation in enumerate(ACTIVATIONS):
             inputs, units = ((1, 3), (7, 33), (65, 2), (130, 131))[i % 4]
             yield inputs, cls(units, activation, bias_initializer=Normal(0.3), dropout=0.25 * (i % 2))
+        yield 9, cls(37, "tanh", use_bias=False, l2=0.5, learning_rate_scale=2.0, weight_decay_scale=0.5)
+        yield 9, cls(5, "relu", trainable=False)
 
     def __repr__(self) -> str:
         plain = Activation(self.activation.name) == self.activation
@@ -99,4 +120,8 @@ class Dense(Layer):
             parts.append(f"bias_initializer={self.bias_initializer!r}")
         if self.dropout:
             parts.append(f"dropout={self.dropout:g}")
+        if not self.use_bias:
+            parts.append("use_bias=False")
+        parts += [f"{name}={value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value is not None]
+        parts += self._shown_training()
         return f"Dense({', '.join(parts)})"

@@ -86,7 +86,7 @@ static void matmul_bias(int activation, int64_t rows, int64_t k, int64_t n) {
                        0);
     hash_matrix(z, rows, n);
     hash_matrix(h, rows, n);
-    table->row_forward(x, w, row, k, n, activation, alpha_of(activation));
+    table->row_forward(x, w, (char *)w + k * n * table->itemsize, row, k, n, activation, alpha_of(activation));
     hash_reals(row, n);
 }
 
@@ -233,7 +233,7 @@ static void products_csr(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     for (int csr = 0; csr < 2; csr++) {
         mf_matrix z = panelled(rows, n);
         hash = before;
-        if (csr) status |= table->matmul_bias_csr(&x, index, rows, k, w, z, n);
+        if (csr) status |= table->matmul_bias_csr(&x, index, rows, k, w, (char *)w + k * n * table->itemsize, z, n);
         else table->matmul_bias(dense, panels, (mf_matrix){0}, z, rows, k, n, MF_IDENTITY, 0, 0);
         hash_matrix(z, rows, n);
         for (int accumulate = 0; accumulate < 2; accumulate++) {

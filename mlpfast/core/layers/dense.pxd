@@ -13,15 +13,15 @@ from .block cimport is_csr, of_block, output, saved
 
 
 cdef inline mf_layer_kind dense() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", True, forward, backward, gradient, refresh, one_row)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", True, forward, backward, gradient, refresh, one_row, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
     cdef const mf_value *out = layer.makes
     if is_csr(layer.reads, block):
-        mf_raise(block.bad, matmul_bias_csr(block.kernels, block.csr, block.index, layer.w.data, of_block(out.z, block),
-                                            of_block(out.h, block), block.rows, layer.reads.columns, out.columns,
-                                            out.activation, out.alpha))
+        mf_raise(block.bad, matmul_bias_csr(block.kernels, block.csr, block.index, layer.w.data, layer.tensors[1],
+                                            of_block(out.z, block), of_block(out.h, block), block.rows,
+                                            layer.reads.columns, out.columns, out.activation, out.alpha))
         return
     matmul_bias(block.kernels, output(layer.reads, block), layer.w, of_block(out.z, block), of_block(out.h, block),
                 block.rows, layer.reads.columns, out.columns, out.activation, out.alpha, True)
@@ -108,6 +108,7 @@ cdef inline mf_matrix packed_transposed(const mf_kernels *kernels, const mf_laye
     return from_column(kernels, from_row(kernels, layer.wt, tile.j0), tile.i0)
 
 
-cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, void *h) noexcept nogil:
-    row_forward(kernels, x, layer.w.data, h, layer.reads.columns, layer.makes.columns, layer.makes.activation,
+cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
+                         void *h) noexcept nogil:
+    row_forward(kernels, x, layer.w.data, layer.tensors[1], h, layer.reads.columns, layer.makes.columns, layer.makes.activation,
                 layer.makes.alpha)

@@ -1,4 +1,4 @@
-# h with elements zeroed at random, the others divided by 1 - rate (`number`). No tensors.
+# h with elements zeroed at random, the others divided by 1 - rate (the number). No tensors.
 
 from ..hadamard cimport propagate
 from ..table cimport MF_IDENTITY, MF_LAYER_KIND_VERSION, mf_block, mf_layer, mf_layer_kind, mf_matrix, mf_value
@@ -6,7 +6,7 @@ from .block cimport of_block, output, saved
 
 
 cdef inline mf_layer_kind dropout() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dropout", False, forward, backward, NULL, NULL, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dropout", False, forward, backward, NULL, NULL, NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
@@ -25,5 +25,5 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
 
 
 cdef inline void mask(const mf_layer *layer, const mf_block *block, mf_matrix m) noexcept nogil:
-    block.kernels.dropout(m, block.first, block.rows, layer.makes.columns, layer.number, block.seed, layer.stream,
+    block.kernels.dropout(m, block.first, block.rows, layer.makes.columns, layer.numbers[0], block.seed, layer.stream,
                           block.step)

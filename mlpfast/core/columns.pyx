@@ -1,0 +1,29 @@
+"""Work along columns of a batch: what a layer needs to know of all its rows before any of them goes on."""
+
+from .call cimport Step
+from .plan cimport Phase, Plan
+from .table cimport MF_KEEP, MF_STATISTICS, MF_SUMS, mf_block, mf_layer
+
+
+cdef void take_panel(void *context, int64_t index) noexcept nogil:
+    """A panel of columns of what the phase's layers read."""
+    cdef Step *step = <Step *> context
+    cdef const Plan *plan = step.plan
+    cdef const Phase *phase = step.phase
+    cdef const mf_layer *layer
+    cdef mf_block batch
+    cdef int64_t j0 = index * plan.kernels.nr
+    cdef int k, kind_pass = MF_KEEP if phase.updates else MF_STATISTICS
+    if phase.updates and not step.updates:
+        return
+    batch.kernels, batch.rows, batch.first, batch.shift, batch.x = plan.kernels, step.rows, 0, 0, plan.x
+    batch.csr, batch.index, batch.bands = NULL, NULL, NULL
+    batch.seed, batch.step, batch.findings, batch.bad = plan.seed, step.number, &step.findings, &step.bad
+    for k in range(phase.n_forward):
+        layer = &step.schedule.layers[phase.forward[k]]
+        if j0 < layer.reads.columns:
+            layer.kind.columns(layer, &batch, kind_pass, j0, min(<int64_t> plan.kernels.nr, layer.reads.columns - j0))
+    for k in range(phase.n_back):
+        layer = &step.schedule.layers[phase.back[k]]
+        if j0 < layer.reads.columns:
+            layer.kind.columns(layer, &batch, MF_SUMS, j0, min(<int64_t> plan.kernels.nr, layer.reads.columns - j0))

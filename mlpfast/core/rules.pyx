@@ -1,0 +1,58 @@
+"""Rules: which rate, decay and penalties each group of parameters has in a step."""
+
+from libc.stdint cimport int64_t
+from .optimizers cimport at_step
+from .plan cimport Plan, TensorRule
+from .table cimport MF_MOST_TENSORS, mf_kernels, mf_tile, mf_update
+
+
+cdef void penalise(Step *step) noexcept nogil:
+    """The penalties of each rule for the batch at hand."""
+    cdef const TensorRule *rule
+    cdef double strength = step.scale if step.penalty_over_weights else 1.0
+    cdef int r
+    for r in range(step.plan.n_rules):
+        rule = &step.plan.rules[r]
+        step.rules[r].l1 = (step.l1 if rule.takes_l1 else rule.l1) * strength
+        step.rules[r].l2 = (step.l2 if rule.takes_l2 else rule.l2) * strength
+
+
+cdef void set_rules(Step *step) noexcept nogil:
+    """The constants of the step at hand for each rule."""
+    cdef mf_update base = at_step(&step.rule, step.number - step.state_from + 1, step.learning_rate)
+    cdef mf_update u
+    cdef const TensorRule *rule
+    cdef double rate
+    cdef int r
+    penalise(step)
+    for r in range(step.plan.n_rules):
+        rule = &step.plan.rules[r]
+        u = base
+        rate = step.learning_rate * rule.learning_rate_scale
+        u.rate *= rule.learning_rate_scale
+        u.epsilon *= rule.epsilon_scale
+        u.shrink = 1 - rate * step.rule.weight_decay * rule.weight_decay_scale
+        u.l1, u.l2 = step.rules[r].l1, step.rules[r].l2
+        step.rules[r] = u
+
+
+cdef double add_penalties(Step *step, bint into_gradient) noexcept nogil:
+    """l1 |W| + l2/2 |W|^2 over all tensors that have them; their gradient is added to the step's, if asked."""
+    cdef const Plan *plan = step.plan
+    cdef const mf_kernels *kernels = plan.kernels
+    cdef const mf_tile *tensor
+    cdef const mf_update *rule
+    cdef double total = 0
+    cdef int64_t at
+    cdef int t, r
+    for t in range(plan.n_tensors):
+        tensor = &plan.tensors[t]
+        r = plan.rules_of[tensor.layer * MF_MOST_TENSORS + tensor.tensor]
+        rule = &step.rules[r]
+        if rule.l1 == 0 and rule.l2 == 0:
+            continue
+        at = tensor.offset * kernels.itemsize
+        total += kernels.penalty(rule.l1, rule.l2, step.parameters + at, tensor.ni * tensor.nj)
+        if into_gradient and plan.rules[r].trainable:
+            kernels.add_penalty(rule.l1, rule.l2, step.parameters + at, step.gradient + at, tensor.ni * tensor.nj)
+    return total
