@@ -36,6 +36,10 @@ INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
 #include "kernels/sparse.inl"
 #include "kernels/narrow.inl"
 #include "kernels/softmax.inl"
+#include "kernels/wide.inl"
+#include "kernels/affine.inl"
+#include "kernels/norm.inl"
+#include "kernels/norm_columns.inl"
 #include "kernels/losses.inl"
 #include "kernels/metrics.inl"
 #include "kernels/update.inl"
@@ -77,6 +81,18 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .softmax = softmax,
     .log_softmax = log_softmax,
     .softmax_jvp = softmax_jvp,
+    .add = add,
+    .scale_shift = scale_shift,
+    .scale_gradient = scale_gradient,
+    .blend = blend,
+    .blend_back = blend_back,
+    .blend_gradient = blend_gradient,
+    .normalise_rows = normalise_rows,
+    .normalise_rows_back = normalise_rows_back,
+    .column_moments = column_moments,
+    .column_sums = column_sums,
+    .normalise_columns = normalise_columns,
+    .normalise_columns_back = normalise_columns_back,
     .loss = loss,
     .metric = metric,
     .update = update,

@@ -176,6 +176,55 @@ typedef struct {
     void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
     void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be v */
 
+    /* --- affine.inl: vectors such as scale have an element for each column, and are readable to the next multiple of
+     * nr --- */
+
+    void (*add)(mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t cols); /* a + b; out may be either */
+    /* out = x * scale + shift, by FMA. Without a shift (NULL) the product alone; a scale of NULL is ones. out may be
+     * x. */
+    void (*scale_shift)(mf_matrix x, const void *scale, const void *shift, mf_matrix out, int64_t rows, int64_t cols);
+    /* g[j0:j0+nj] = or += column sums of x * delta (rows, .), by FMA in the order of the rows, ending with + 0. g
+     * points at element j0; j0 is a multiple of nr. */
+    void (*scale_gradient)(mf_matrix x, mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj,
+                           int accumulate);
+    /* out = base + alpha * (other - base); out may be either. */
+    void (*blend)(mf_matrix base, mf_matrix other, const void *alpha, mf_matrix out, int64_t rows, int64_t cols);
+    /* The way back: out = dz * (1 - alpha) + df * alpha. dz is delta as it comes to the base, df as it comes to the
+     * other; out may be either. */
+    void (*blend_back)(mf_matrix dz, mf_matrix df, const void *alpha, mf_matrix out, int64_t rows, int64_t cols);
+    /* As scale_gradient, of (other - base) * delta. */
+    void (*blend_gradient)(mf_matrix base, mf_matrix other, mf_matrix delta, void *g, int64_t rows, int64_t j0,
+                           int64_t nj, int accumulate);
+
+    /* --- norm.inl: rows; float64 sums over 16 virtual lanes and one tree on every ISA. Statistics are rounded to the
+     * table's dtype before they are used --- */
+
+    /* out = (x - mean) * rsd, rsd = 1 / sqrt(mean of (x - mean)^2 + epsilon), or without `centres` x * rsd, rsd = 1 /
+     * sqrt(mean of x^2 + epsilon). rsd (rows,) may be NULL; out may be x. */
+    void (*normalise_rows)(mf_matrix x, double epsilon, int centres, mf_matrix out, double *rsd, int64_t rows,
+                           int64_t cols);
+    /* The way back: dn is dL/dn, n the normalised rows. out = rsd * (dn - mean of dn - n * mean of dn n), without
+     * `centres` the middle term is left out. out may be dn. */
+    void (*normalise_rows_back)(mf_matrix dn, mf_matrix n, const double *rsd, int centres, mf_matrix out, int64_t rows,
+                                int64_t cols);
+
+    /* --- norm_columns.inl: columns; float64 sums over the rows in their order. Arrays of double have an element for
+     * each column, and no more --- */
+
+    /* mean[0:nj] and variance[0:nj], by two passes, of columns [j0, j0 + nj); j0 is a multiple of nr. */
+    void (*column_moments)(mf_matrix x, int64_t rows, int64_t j0, int64_t nj, double *mean, double *variance);
+    /* sum[0:nj] of delta, product_sum[0:nj] of delta * n, the same columns. */
+    void (*column_sums)(mf_matrix delta, mf_matrix n, int64_t rows, int64_t j0, int64_t nj, double *sum,
+                        double *product_sum);
+    /* out = (x - mean) * rsd, rsd = 1 / sqrt(variance + epsilon); out may be x. */
+    void (*normalise_columns)(mf_matrix x, const double *mean, const double *variance, double epsilon, mf_matrix out,
+                              int64_t rows, int64_t cols);
+    /* The way back, from delta behind the scale: out = scale * rsd * (delta - sum / count - n * product_sum / count),
+     * or scale * rsd * delta if sum is NULL. A scale of NULL is ones. out may be delta. */
+    void (*normalise_columns_back)(mf_matrix delta, mf_matrix n, const void *scale, const double *variance,
+                                   double epsilon, const double *sum, const double *product_sum, double count,
+                                   mf_matrix out, int64_t rows, int64_t cols);
+
     /* --- losses.inl, metrics.inl --- */
     /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *
      * dloss_r/d out. delta may be out. */

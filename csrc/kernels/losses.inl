@@ -35,10 +35,6 @@ INLINE vec target_columns(const mf_targets *targets, smoothing s, int64_t r, int
 
 /* --- float64 sums of a row --- */
 
-typedef double dvec __attribute__((vector_size(MF_VECTOR_BYTES)));
-typedef double dvec_unaligned __attribute__((vector_size(MF_VECTOR_BYTES), aligned(sizeof(double)), may_alias));
-enum { DLANES = MF_VECTOR_BYTES / sizeof(double) };
-
 typedef struct {
     dvec lanes[VIRTUAL]; /* eight doubles: column c is in lane c % 8 */
 } row_sum;

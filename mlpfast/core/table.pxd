@@ -120,6 +120,30 @@ cdef extern from "mlpfast.h" nogil:
         void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
+        void (*add)(mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
+        void (*scale_shift)(mf_matrix x, const void *scale, const void *shift, mf_matrix out, int64_t rows,
+                            int64_t cols) noexcept nogil
+        void (*scale_gradient)(mf_matrix x, mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj,
+                               int accumulate) noexcept nogil
+        void (*blend)(mf_matrix base, mf_matrix other, const void *alpha, mf_matrix out, int64_t rows,
+                      int64_t cols) noexcept nogil
+        void (*blend_back)(mf_matrix dz, mf_matrix df, const void *alpha, mf_matrix out, int64_t rows,
+                           int64_t cols) noexcept nogil
+        void (*blend_gradient)(mf_matrix base, mf_matrix other, mf_matrix delta, void *g, int64_t rows, int64_t j0,
+                               int64_t nj, int accumulate) noexcept nogil
+        void (*normalise_rows)(mf_matrix x, double epsilon, int centres, mf_matrix out, double *rsd, int64_t rows,
+                               int64_t cols) noexcept nogil
+        void (*normalise_rows_back)(mf_matrix dn, mf_matrix n, const double *rsd, int centres, mf_matrix out,
+                                    int64_t rows, int64_t cols) noexcept nogil
+        void (*column_moments)(mf_matrix x, int64_t rows, int64_t j0, int64_t nj, double *mean,
+                               double *variance) noexcept nogil
+        void (*column_sums)(mf_matrix delta, mf_matrix n, int64_t rows, int64_t j0, int64_t nj, double *sum,
+                            double *product_sum) noexcept nogil
+        void (*normalise_columns)(mf_matrix x, const double *mean, const double *variance, double epsilon,
+                                  mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
+        void (*normalise_columns_back)(mf_matrix delta, mf_matrix n, const void *scale, const double *variance,
+                                       double epsilon, const double *sum, const double *product_sum, double count,
+                                       mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
         void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
                      double scale, mf_matrix delta, double *row_loss) noexcept nogil
         void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows,

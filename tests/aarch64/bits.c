@@ -170,6 +170,94 @@ static void softmax(int id, int64_t rows, int64_t k, int64_t n) {
     hash_matrix(out, rows, n);
 }
 
+/* --- kernels that take panels and row-major matrices alike --- */
+
+static int row_major; /* how laid_out lays a matrix out */
+
+static mf_matrix laid_out(const void *source, int64_t rows, int64_t cols) {
+    if (!row_major) return packed(source, rows, cols);
+    void *copy = allocate(rows * cols * table->itemsize);
+    return (mf_matrix){cols, table->nr, memcpy(copy, source, (size_t)(rows * cols * table->itemsize))};
+}
+
+static mf_matrix room(int64_t rows, int64_t cols) { return laid_out(allocate(rows * cols * 8), rows, cols); }
+
+static void both_layouts(void (*run)(int id, int64_t rows, int64_t n), int id, int64_t rows, int64_t n) {
+    uint64_t before = hash, found[2];
+    for (row_major = 0; row_major < 2; row_major++) {
+        hash = before;
+        run(id, rows, n);
+        found[row_major] = hash;
+    }
+    if (found[0] != found[1]) {
+        printf("%s: row-major matrices differ (%lld, %lld)\n", table->isa, (long long)rows, (long long)n);
+        different = 1;
+    }
+}
+
+static void affine_of(int id, int64_t rows, int64_t n) {
+    void *x = reals(41, rows * n, -2, 2), *y = reals(42, rows * n, -1, 1), *delta = reals(43, rows * n, -1, 1);
+    void *scale = reals(44, n, -1, 2), *shift = reals(45, n, -1, 1), *g = reals(46, n, -1, 1);
+    mf_matrix a = laid_out(x, rows, n), b = laid_out(y, rows, n), d = laid_out(delta, rows, n), out = room(rows, n);
+    table->add(a, b, out, rows, n);
+    hash_matrix(out, rows, n);
+    table->scale_shift(a, id == 1 ? NULL : scale, id == 2 ? NULL : shift, out, rows, n);
+    hash_matrix(out, rows, n);
+    table->blend(a, b, scale, out, rows, n);
+    hash_matrix(out, rows, n);
+    table->blend_back(d, b, scale, d, rows, n);
+    hash_matrix(d, rows, n);
+    table->scale_gradient(a, d, g, rows, 0, n, id > 0);
+    hash_reals(g, n);
+    const int64_t j0 = n > table->nr ? table->nr : 0; /* some of the columns: the sums of the others stay */
+    table->blend_gradient(a, b, d, (char *)g + j0 * table->itemsize, rows, j0, n - j0, id > 0);
+    table->blend_gradient(a, b, d, g, rows, 0, j0, id > 0);
+    hash_reals(g, n);
+}
+
+static void affine(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    both_layouts(affine_of, id, rows, n);
+}
+
+static void norm_of(int centres, int64_t rows, int64_t n) {
+    mf_matrix x = laid_out(reals(47, rows * n, -2, 5), rows, n), out = room(rows, n);
+    mf_matrix dn = laid_out(reals(48, rows * n, -1, 1), rows, n);
+    double *rsd = allocate(rows * 8);
+    table->normalise_rows(x, 1e-5, centres, out, rsd, rows, n);
+    hash_matrix(out, rows, n);
+    hash_bytes(rsd, (size_t)rows * 8);
+    table->normalise_rows_back(dn, out, rsd, centres, dn, rows, n);
+    hash_matrix(dn, rows, n);
+    table->normalise_rows(x, 1e-5, centres, x, NULL, rows, n);
+    hash_matrix(x, rows, n);
+}
+
+static void norm(int centres, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    both_layouts(norm_of, centres, rows, n);
+}
+
+static void norm_columns_of(int batch, int64_t rows, int64_t n) {
+    mf_matrix x = laid_out(reals(49, rows * n, -2, 5), rows, n), out = room(rows, n);
+    mf_matrix delta = laid_out(reals(50, rows * n, -1, 1), rows, n);
+    double *statistics[4];
+    for (int i = 0; i < 4; i++) statistics[i] = allocate(n * 8);
+    table->column_moments(x, rows, 0, n, statistics[0], statistics[1]);
+    table->normalise_columns(x, statistics[0], statistics[1], 1e-5, out, rows, n);
+    hash_matrix(out, rows, n);
+    table->column_sums(delta, out, rows, 0, n, statistics[2], statistics[3]);
+    for (int i = 0; i < 4; i++) hash_bytes(statistics[i], (size_t)n * 8);
+    table->normalise_columns_back(delta, out, batch ? reals(51, n, -1, 2) : NULL, statistics[1], 1e-5,
+                                  batch ? statistics[2] : NULL, statistics[3], (double)rows, delta, rows, n);
+    hash_matrix(delta, rows, n);
+}
+
+static void norm_columns(int batch, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    both_layouts(norm_columns_of, batch, rows, n);
+}
+
 static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     (void)k;
     int64_t *index = allocate(rows * 8);
@@ -346,6 +434,9 @@ static const struct {
     {"activation, hadamard", elementwise, MF_SOFTMAX},
     {"elementary", elementary, MF_FUNCTIONS},
     {"softmax, softmax_jvp, log_softmax", softmax, 1},
+    {"add, scale_shift, blend, their gradients", affine, 3},
+    {"normalise_rows, normalise_rows_back", norm, 2},
+    {"column_moments, column_sums, normalise_columns", norm_columns, 2},
     {"gather", gather, MF_UINT8 + 1},
     {"gather_csr", gather_csr, 1},
     {"products of CSR rows", products_csr, MF_UINT8 + 1},

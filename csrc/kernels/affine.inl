@@ -1,0 +1,128 @@
+/*
+ * What has a constant for each column: scaling and shifting, blending two values, and the gradients of such constants.
+ * A constant stays in a register while all rows of its strip of columns pass.
+ */
+
+/* --- out = f(a, b), elementwise, with up to three constants k for each column --- */
+
+enum column_function {
+    PRODUCT,       /* k0 a */
+    PRODUCT_SUM,   /* k0 a + k1 */
+    BLEND,         /* a + k0 (b - a) */
+    BLEND_BACK,    /* k1 a + k0 b, k1 being 1 - k0 */
+    CENTRE,        /* (a - k0) k1 */
+    CENTRE_BACK,   /* (a - k1 - k2 b) k0 */
+};
+
+INLINE vec of_columns(const int function, vec a, vec b, const vec k[3]) {
+    switch (function) {
+    case PRODUCT: return k[0] * a;
+    case PRODUCT_SUM: return vfma(k[0], a, k[1]);
+    case BLEND: return vfma(k[0], b - a, a);
+    case BLEND_BACK: return vfma(k[0], b, k[1] * a);
+    case CENTRE: return (a - k[0]) * k[1];
+    default: return vfma(-k[2], b, a - k[1]) * k[0];
+    }
+}
+
+/* Columns [c, c + LANES), c a multiple of LANES, as far as there are such. */
+INLINE void column_strip(const int function, mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t c,
+                         int64_t cols, const vec k[3]) {
+    const real *x = at(a, 0, c), *y = at(b, 0, c);
+    real *z = at(out, 0, c);
+    if (cols - c >= LANES || (is_padded(a) && is_padded(b) && is_padded(out))) {
+        for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
+            vstore(z, of_columns(function, vload(x), vload(y), k));
+    } else {
+        const int n = (int)(cols - c);
+        for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
+            vstore_n(z, of_columns(function, vload_n(x, n), vload_n(y, n), k), n);
+    }
+}
+
+static void scale_shift(mf_matrix x, const void *scale, const void *shift, mf_matrix out, int64_t rows, int64_t cols) {
+    for (int64_t c = 0; c < cols; c += LANES) {
+        vec k[3] = {scale ? vload((const real *)scale + c) : vset(1)};
+        if (shift) k[1] = vload((const real *)shift + c);
+        if (shift) column_strip(PRODUCT_SUM, x, x, out, rows, c, cols, k);
+        else column_strip(PRODUCT, x, x, out, rows, c, cols, k);
+    }
+}
+
+static void blend(mf_matrix base, mf_matrix other, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {
+    for (int64_t c = 0; c < cols; c += LANES) {
+        const vec k[3] = {vload((const real *)alpha + c)};
+        column_strip(BLEND, base, other, out, rows, c, cols, k);
+    }
+}
+
+static void blend_back(mf_matrix dz, mf_matrix df, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {
+    for (int64_t c = 0; c < cols; c += LANES) {
+        const vec part = vload((const real *)alpha + c), k[3] = {part, vset(1) - part};
+        column_strip(BLEND_BACK, dz, df, out, rows, c, cols, k);
+    }
+}
+
+/* --- sums over rows, of a product with delta --- */
+
+enum { PANELS_TOGETHER = 2, SUMS_TOGETHER = PANELS_TOGETHER * VECTORS }; /* chains that hide the latency of one */
+
+/* g[0:n] = or += the sums over the rows of a delta or, where b has data, (b - a) delta, in the columns from c on.
+ * `whole`: vectors may be read beyond the last of them; n is at most that of SUMS_TOGETHER vectors. */
+INLINE void sum_products(const int whole, const int differs, mf_matrix a, mf_matrix b, mf_matrix delta, real *g,
+                         int64_t rows, int64_t c, int64_t n, int accumulates) {
+    const real *x[PANELS_TOGETHER], *y[PANELS_TOGETHER], *d[PANELS_TOGETHER];
+    vec sum[SUMS_TOGETHER];
+    int count[SUMS_TOGETHER];
+    UNROLL for (int p = 0; p < PANELS_TOGETHER; p++) {
+        const int64_t first = p * NR < n ? c + p * NR : c;
+        x[p] = at(a, 0, first), y[p] = at(b, 0, first), d[p] = at(delta, 0, first);
+    }
+    UNROLL for (int v = 0; v < SUMS_TOGETHER; v++) {
+        const int64_t left = n - v * LANES;
+        count[v] = left >= LANES ? LANES : left > 0 ? (int)left : 0;
+        sum[v] = accumulates ? vload_n(g + v * LANES, count[v]) : vset(0);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < SUMS_TOGETHER; v++) {
+            const int p = v / VECTORS, i = v % VECTORS * LANES, m = count[v];
+            vec left = whole ? vload(x[p] + r * a.row_stride + i) : vload_n(x[p] + r * a.row_stride + i, m);
+            if (differs)
+                left = (whole ? vload(y[p] + r * b.row_stride + i) : vload_n(y[p] + r * b.row_stride + i, m)) - left;
+            const real *right = d[p] + r * delta.row_stride + i;
+            sum[v] = vfma(left, whole ? vload(right) : vload_n(right, m), sum[v]);
+        }
+    UNROLL for (int v = 0; v < SUMS_TOGETHER; v++) vstore_n(g + v * LANES, sum[v] + vset(0), count[v]);
+}
+
+INLINE void sum_all_products(const int differs, mf_matrix a, mf_matrix b, mf_matrix delta, real *g, int64_t rows,
+                             int64_t j0, int64_t nj, int accumulates) {
+    const int padded = is_padded(a) && is_padded(b) && is_padded(delta);
+    for (int64_t j = 0; j < nj; j += PANELS_TOGETHER * NR) {
+        const int64_t n = nj - j < PANELS_TOGETHER * NR ? nj - j : PANELS_TOGETHER * NR;
+        if (padded || n == PANELS_TOGETHER * NR)
+            sum_products(1, differs, a, b, delta, g + j, rows, j0 + j, n, accumulates);
+        else sum_products(0, differs, a, b, delta, g + j, rows, j0 + j, n, accumulates);
+    }
+}
+
+static void scale_gradient(mf_matrix x, mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj,
+                           int accumulates) {
+    sum_all_products(0, x, x, delta, g, rows, j0, nj, accumulates);
+}
+
+static void blend_gradient(mf_matrix base, mf_matrix other, mf_matrix delta, void *g, int64_t rows, int64_t j0,
+                           int64_t nj, int accumulates) {
+    sum_all_products(1, base, other, delta, g, rows, j0, nj, accumulates);
+}
+
+/* --- out = a + b --- */
+
+static void add_span(real unused, const real *a, const real *b, real *out, int64_t n) {
+    (void)unused;
+    for (int64_t i = 0; i < n; i += LANES) vstore(out + i, vload(a + i) + vload(b + i));
+}
+
+static void add(mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t cols) {
+    each_element(add_span, 0, a, b, out, rows, cols);
+}
