@@ -348,9 +348,10 @@ class Model:
             If the file can't be written, its owner can't be kept, or there is something else than a regular file: a
             folder, a device, a FIFO, a socket.
         TypeError
-            If `path` is not a path, or the model has initializers that mlpfast does not know.
+            If `path` is not a path, or the model has layers or initializers that mlpfast does not know.
         ValueError
-            If the model has so many layers, thousands, that `mlpfast.load` would refuse the file.
+            If the model has so many layers, thousands, or blocks so deep in each other, more than 16, that
+            `mlpfast.load` would refuse the file.
 
         Notes
         -----

@@ -5,6 +5,8 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
+from test_io import load_bytes, rewritten
 
 import mlpfast as mf
 from mlpfast.initializers import Constant, Normal, Uniform
@@ -37,3 +39,26 @@ def test_it_trains_on_and_is_saved_again(tmp_path):
     model.save(tmp_path / "again.npz")
     again = mf.load(tmp_path / "again.npz")
     assert pickle.dumps(again) == pickle.dumps(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h["layers"][0]["activation"].update(name="rleu"), "layer 0: unknown activation 'rleu'.*'relu'"),
+        (lambda h: h["layers"][0]["activation"].update(name=["relu"]), "layer 0: expected activation"),
+        (lambda h: h["layers"][0]["activation"].pop("name"), "layer 0: expected an object with"),
+        (lambda h: h["layers"][0]["activation"].update(beta=1), "beta"),
+        (lambda h: h["layers"][0]["kernel_initializer"].update(name="os.system"), "unknown initializer"),
+        (lambda h: h["layers"][0]["kernel_initializer"].update(stddev=float("nan")), "stddev"),
+        (lambda h: h["layers"][1].pop("units"), "layer 1.*'units'"),
+        (lambda h: h["layers"][1].update(dropout=2), "layer 1.*dropout"),
+        (lambda h: h["layers"][1].update(bias_initializer=[["name", "zeros"]]), "layer 1: expected initializer"),
+        (lambda h: h["layers"].__setitem__(0, 5), "layer 0"),
+        (lambda h: h["layers"].__setitem__(0, {}), "layer 0"),
+        (lambda h: h["layers"].pop(), "members do not fit"),
+        (lambda h: h.update(dtype="float64"), "W0"),
+    ],
+)
+def test_its_header_is_not_trusted_either(tmp_path, change, message):
+    with pytest.raises(mf.ModelFileError, match=message):
+        load_bytes(tmp_path, rewritten(FILE.read_bytes(), change))
