@@ -52,5 +52,5 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     with modelfile.reading(path) as file:
         model = Model.__new__(Model)
         model._build(*file.header)
-        file.read_into(model.tensors, allow_non_finite=allow_non_finite)
+        file.read_into(model._arrays(), allow_non_finite=allow_non_finite)
     return model

@@ -382,9 +382,10 @@ class Model:
             If the file can't be written, its owner can't be kept, or there is something else than a regular file: a
             folder, a device, a FIFO, a socket.
         TypeError
-            If `path` is not a path, or the model has initializers that mlpfast does not know.
+            If `path` is not a path, or the model has layers or initializers that mlpfast does not know.
         ValueError
-            If the model has so many layers, thousands, that `mlpfast.load` would refuse the file.
+            If the model has so many layers, thousands, or blocks so deep in each other, more than 16, that
+            `mlpfast.load` would refuse the file.
 
         Notes
         -----
@@ -394,7 +395,50 @@ class Model:
         from ._files import as_path
         from .modelfile import Header, write
 
-        write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self.tensors)
+        write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self._arrays())
+
+    def load_tensors(self, other: Model | Mapping[str, ArrayLike], *, strict: bool = True) -> dict[str, str]:
+        """Copy tensors from another model by name, as far as wanted: for a part of a network that is trained already.
+
+        Parameters
+        ----------
+        other : Model or mapping from str to array-like
+            Values of another dtype are rounded to this model's. May be this model, or have views of its tensors.
+        strict : bool, default True
+            Whether both have to have the same names and shapes. If not, those that agree in both are copied.
+
+        Returns
+        -------
+        dict from str to str
+            Which names were left out, and why: those that only one of them has, and those of different shapes. Empty if
+            everything was copied.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes differ and `strict` is true, which says how; or a value to copy is not finite in this
+            model's dtype. Nothing is changed then.
+        TypeError
+            If `other` is something else, or has an array to copy that is not numeric.
+
+        Examples
+        --------
+        >>> model, other = mlp([4, 8, 3]), mlp([4, 8, 2], seed=1)
+        >>> model.load_tensors(other, strict=False)
+        {'W1': 'has shape (8, 2), expected (8, 3)', 'b1': 'has shape (2,), expected (3,)'}
+        >>> bool((model.tensors["W0"] == other.tensors["W0"]).all())
+        True
+        """
+        ours = self._arrays()
+        theirs = other._arrays() if isinstance(other, Model) else other
+        values, left_out = validation.as_tensors(theirs, ours, self.dtype, strict=boolean("strict", strict))
+        for name, array in values.items():
+            ours[name][...] = array
+        return left_out
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """All that the model has learnt, by name."""
+        return dict(self.tensors)
 
     def copy(self: _Self) -> _Self:
         """An independent model with the same layers and parameters."""

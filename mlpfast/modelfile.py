@@ -1,7 +1,9 @@
 """Model files: an uncompressed ``.npz`` (a zip of ``.npy`` arrays) with a JSON header; no pickle, nothing executable.
 
-Members: ``header.json``, then ``W0.npy`` (fan_in, fan_out), ``b0.npy`` (fan_out,), ``W1.npy``, ... The arrays can be
-read without mlpfast, by `numpy.load`. The header tells the format's version and everything of the model but the values.
+Members: ``header.json``, then an array for each tensor of the model: ``W0.npy`` (fan_in, fan_out), ``b0.npy``
+(fan_out,), ``W1.npy``, ... They can be read without mlpfast, by `numpy.load`. The header tells the format's version,
+the kind of file, and everything of the model but the values. Its layers are as `_json` writes them; format 1 knew
+Dense alone.
 
 What is written and read here is a header and arrays by name: models are made elsewhere.
 
@@ -19,7 +21,6 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -27,16 +28,17 @@ from numpy.typing import NDArray
 
 from . import validation
 from ._files import kind_of, replacing
+from ._json import layers_from_json, layers_to_json
 from ._version import __version__
-from .activations import Activation
 from .errors import ModelFileError, excerpt, integer, unknown_name
-from .initializers import INITIALIZERS, Initializer
 from .layers import Dense, Layer, lower
+from .program import Program
 
 __all__ = ["Header", "ModelFile", "reading", "write"]
 
 FORMAT = "mlpfast model"
-VERSION = 1
+KIND = "model"  # what else is kept in such files has another
+VERSION = 2
 
 _HEADER = "header.json"
 _HEADER_BYTES = 1 << 20  # thousands of layers
@@ -55,10 +57,10 @@ class Header(NamedTuple):
     seed: int
 
 
-def write(path: str, header: Header, tensors: Mapping[str, NDArray[Any]]) -> None:
+def write(path: str, header: Header, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a model file, replacing the one that is there; see `Model.save`."""
     with replacing(path) as file:
-        _write(file, header, tensors)
+        _write(file, header, arrays)
 
 
 @contextlib.contextmanager
@@ -102,12 +104,12 @@ class ModelFile:
         self.header = _read_header(archive, self._members)
         _check_sizes(self._members, self.header)
 
-    def read_into(self, tensors: Mapping[str, NDArray[Any]], *, allow_non_finite: bool) -> None:
-        """Fill the tensors, which have the names, shapes and dtype that the header tells."""
-        for name, tensor in tensors.items():
-            _read_array(self._archive, self._members[_member(name)], tensor)
+    def read_into(self, arrays: Mapping[str, NDArray[Any]], *, allow_non_finite: bool) -> None:
+        """Fill the arrays, which have the names, shapes and dtype that the header tells."""
+        for name, array in arrays.items():
+            _read_array(self._archive, self._members[_member(name)], array)
             if not allow_non_finite:
-                _check_finite(_member(name), tensor)
+                _check_finite(_member(name), array)
 
 
 class _Reader(io.BufferedReader):
@@ -121,20 +123,21 @@ class _Reader(io.BufferedReader):
         return super().read(size)
 
 
-def _member(tensor: str) -> str:
-    """The name of the file in the zip that holds a tensor."""
-    return f"{tensor}.npy"
+def _member(array: str) -> str:
+    """The name of the file in the zip that holds an array."""
+    return f"{array}.npy"
 
 
-def _write(file: IO[bytes], header: Header, tensors: Mapping[str, NDArray[Any]]) -> None:
+def _write(file: IO[bytes], header: Header, arrays: Mapping[str, NDArray[Any]]) -> None:
     fields = {
         "format": FORMAT,
+        "kind": KIND,
         "version": VERSION,
         "written_by": f"mlpfast {__version__}",
         "dtype": header.dtype,
         "seed": header.seed,
         "inputs": header.inputs,
-        "layers": [_layer_to_json(layer) for layer in header.layers],
+        "layers": layers_to_json(header.layers),
     }
     text = json.dumps(fields, indent=1) + "\n"
     if len(text) > _HEADER_BYTES:
@@ -142,7 +145,7 @@ def _write(file: IO[bytes], header: Header, tensors: Mapping[str, NDArray[Any]])
         raise ValueError(f"expected layers that fit into a header of {_HEADER_BYTES:,} bytes, got {layers}")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(_HEADER, _EPOCH), text)
-        for name, array in tensors.items():
+        for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(_member(name), _EPOCH), "w", force_zip64=True) as member:
                 little = array.astype(array.dtype.newbyteorder("<"), copy=False)
                 np.lib.format.write_array(member, little, allow_pickle=False)
@@ -152,6 +155,8 @@ def _read_header(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo
     if _HEADER not in members or members[_HEADER].file_size > _HEADER_BYTES:
         raise ValueError(f"not a model file: no {_HEADER}" if _HEADER not in members else f"{_HEADER} is too large")
     fields = json.loads(archive.read(_HEADER))
+    if isinstance(fields, dict) and fields.get("kind", KIND) != KIND:
+        raise ValueError(f"expected a model file, got a file of kind {fields['kind']!r}")
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ValueError(f"not a model file: {_HEADER} does not name the format {FORMAT!r}")
     version = integer("version", _field(fields, "version"))
@@ -161,7 +166,8 @@ def _read_header(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo
             f"reads versions up to {VERSION}; upgrade mlpfast to read it"
         )
     inputs = integer("inputs", _field(fields, "inputs"))
-    layers = tuple(_layer_from_json(i, item) for i, item in enumerate(_field(fields, "layers", list)))
+    items = _field(fields, "layers", list)
+    layers = layers_from_json(items if version > 1 else [_from_format_1(item) for item in items])
     dtype, seed = _field(fields, "dtype"), _field(fields, "seed")
     if dtype not in ("float32", "float64"):
         raise unknown_name("dtype", dtype, ("float32", "float64"))
@@ -178,9 +184,14 @@ def _field(item: object, name: str, kind: type = object) -> Any:
     return value
 
 
+def arrays_of(program: Program) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of the arrays in the file of a model."""
+    return {tensor.name: tensor.shape for tensor in program.tensors}
+
+
 def _check_sizes(members: Mapping[str, zipfile.ZipInfo], header: Header) -> None:
     """Compare the members with the layers, by the zip's directory alone."""
-    expected = {_member(tensor.name): tensor.shape for tensor in lower(header.inputs, header.layers).tensors}
+    expected = {_member(name): shape for name, shape in arrays_of(lower(header.inputs, header.layers)).items()}
     differing = sorted(set(members) ^ {_HEADER, *expected})
     if differing:
         raise ValueError(f"its members do not fit its {len(header.layers)} layers: {', '.join(differing[:5])}")
@@ -217,39 +228,13 @@ def _check_finite(name: str, array: NDArray[Any]) -> None:
         raise ValueError(f"{error}; mlpfast.load(..., allow_non_finite=True) reads it") from None
 
 
-def _layer_to_json(layer: Layer) -> dict[str, Any]:
-    if type(layer) is not Dense:
-        raise TypeError(f"expected layers of mlpfast in a model to save, got {layer!r}")
-    return {
-        "units": layer.units,
-        "activation": asdict(layer.activation),
-        "kernel_initializer": _initializer_to_json(layer.kernel_initializer),
-        "bias_initializer": _initializer_to_json(layer.bias_initializer),
-        "dropout": layer.dropout,
-    }
-
-
-def _layer_from_json(i: int, item: object) -> Dense:
-    try:
-        return Dense(
-            _field(item, "units"),
-            Activation(**_field(item, "activation", dict)),
-            _initializer_from_json(_field(item, "kernel_initializer", dict)),
-            _initializer_from_json(_field(item, "bias_initializer", dict)),
-            _field(item, "dropout"),
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"layer {i}: {error}") from None
-
-
-def _initializer_to_json(initializer: Initializer) -> dict[str, Any]:
-    if INITIALIZERS.get(initializer.name) is not type(initializer):
-        raise TypeError(f"expected initializers of mlpfast in a model to save, got {initializer!r}")
-    return {"name": initializer.name, **vars(initializer)}
-
-
-def _initializer_from_json(item: dict[str, Any]) -> Initializer:
-    name = _field(item, "name")
-    if not isinstance(name, str) or name not in INITIALIZERS:
-        raise unknown_name("initializer", name, INITIALIZERS)
-    return INITIALIZERS[name](**{key: value for key, value in item.items() if key != "name"})
+def _from_format_1(item: object) -> object:
+    """A layer of format 1, which knew Dense alone and had no tags, as format 2 has it."""
+    if not isinstance(item, dict):
+        return item
+    layer: dict[str, Any] = {"layer": Dense.name, **item}
+    tags = {"activation": "activation", "kernel_initializer": "initializer", "bias_initializer": "initializer"}
+    for field, tag in tags.items():
+        if isinstance(layer.get(field), dict):
+            layer[field] = {tag if key == "name" else key: value for key, value in layer[field].items()}
+    return layer

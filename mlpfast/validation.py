@@ -6,7 +6,9 @@ targets become (n,) int32 class indices or an (n, outputs) array of the model's 
 
 from __future__ import annotations
 
+import os
 import reprlib
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -296,6 +298,36 @@ def as_parameters(values: ArrayLike, n: int, dtype: np.dtype[Any], *, name: str 
         raise ValueError(f"expected {name} of shape ({n},), got {array.shape}")
     check_finite(array, dtype, name)
     return _native(array, dtype, cast=True)
+
+
+def as_tensors(
+    other: object, ours: Mapping[str, NDArray[Any]], dtype: np.dtype[Any], *, strict: bool
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Copies of those arrays in `other` that fit ours by name and shape, finite and of `dtype`; and why others do not.
+
+    An error if there are others and `strict`. They are copies since `other` may have views of what is written next.
+    """
+    if not isinstance(other, Mapping):
+        hint = "; write load_tensors(mlpfast.load(path))" if isinstance(other, (str, os.PathLike)) else ""
+        got = f"{reprlib.repr(other)} ({type(other).__name__})"
+        raise TypeError(f"expected other to be a Model or a mapping from names to arrays, got {got}{hint}")
+    given = {name: _numeric(other[name], name) for name in ours if name in other}
+    left_out = {}
+    for name, array in ours.items():
+        if name not in given:
+            left_out[name] = "is missing"
+        elif given[name].shape != array.shape:
+            left_out[name] = f"has shape {given.pop(name).shape}, expected {array.shape}"
+    left_out |= {name: "is not in this model" for name in other if name not in ours}
+    if left_out and strict:
+        reasons = [f"{name} {reason}" for name, reason in left_out.items()]
+        some = ", ".join(reasons[:5]) + (f", and {len(reasons) - 5:,} more" if len(reasons) > 5 else "")
+        raise ValueError(
+            f"expected tensors of this model's names and shapes: {some}; strict=False copies those that fit"
+        )
+    for name, array in given.items():
+        check_finite(array, dtype, name)
+    return {name: np.array(_native(array, dtype, cast=True)) for name, array in given.items()}, left_out
 
 
 def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *, name: str = "out") -> None:

@@ -9,12 +9,14 @@ import json
 import random
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mlpfast as mf
 
+FORMAT_1 = Path(__file__).parent / "data" / "format_1.npz"
 MUTANTS = 20_000  # of each kind of file
 
 EXTREMES = [
@@ -27,6 +29,7 @@ TOKENS += ["0x", "(" * 300, "\x1b[31m", "\u202e", "A" * 2000]
 TEXTS = [*(token.encode() for token in TOKENS), b"\xff", b"\xc3("]
 VALUES = [None, True, 0, -1, 1, 2**31, 2**63, 10**300, 0.5, float("nan"), float("inf"), "", "relu", "float64"]
 VALUES += ["x" * 3000, "\n\x07\u202e", [], {}, [[]], [1] * 500, {"\0": 1}, {"name": "zeros"}, {"stddev": -1}]
+VALUES += [{"layer": "dense", "units": 3}, [{"layer": "dense"}], {"initializer": "zeros"}, {"activation": "elu"}]
 
 
 def mutated(rng, content, inserted):
@@ -72,7 +75,7 @@ def zipped(members):
 
 
 class ModelFiles:
-    """Damaged bytes; and archives that are whole, but for one member."""
+    """Damaged bytes; and archives that are whole, but for one member. Of both formats."""
 
     error = mf.ModelFileError
     longest = 300
@@ -80,20 +83,18 @@ class ModelFiles:
     def __init__(self, folder):
         layers = [mf.Dense(3, mf.Activation("elu", 0.3), dropout=0.25), mf.Dense(1, bias_initializer="normal")]
         mf.Model(2, layers, seed=7).save(folder / "base")
-        self.content = (folder / "base").read_bytes()
-        with zipfile.ZipFile(folder / "base") as archive:
-            self.members = {name: archive.read(name) for name in archive.namelist()}
-        self.header = self.members["header.json"]
+        self.contents = [(folder / "base").read_bytes(), FORMAT_1.read_bytes()]
 
     def mutant(self, rng):
-        kind = rng.randrange(5)
+        kind, content = rng.randrange(5), rng.choice(self.contents)
         if kind < 2:
-            return mutated(rng, self.content, EXTREMES)
-        members = dict(self.members)
+            return mutated(rng, content, EXTREMES)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
         if kind == 2:
-            members["header.json"] = mutated(rng, self.header, TEXTS)
+            members["header.json"] = mutated(rng, members["header.json"], TEXTS)
         elif kind == 3:
-            tree = json.loads(self.header)
+            tree = json.loads(members["header.json"])
             node, key = random_place(rng, tree)
             if rng.randrange(4):
                 node[key] = rng.choice(VALUES)

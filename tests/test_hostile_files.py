@@ -168,10 +168,10 @@ LONG = 'x\n\x1b[31m\u202e"' * 20_000
 @pytest.mark.parametrize(
     "keys",
     [
-        *([key] for key in ("format", "version", "written_by", "inputs", "dtype", "seed", "layers")),
-        *(["layers", 0, key] for key in ("units", "activation", "kernel_initializer", "bias_initializer", "dropout")),
-        ["layers", 0, "activation", "name"],
-        ["layers", 0, "kernel_initializer", "name"],
+        *([key] for key in ("format", "kind", "version", "written_by", "inputs", "dtype", "seed", "layers")),
+        *(["layers", 0, key] for key in ("layer", "units", "activation", "kernel_initializer", "dropout", LONG)),
+        ["layers", 0, "activation", "activation"],
+        ["layers", 0, "kernel_initializer", "initializer"],
         ["layers", 0, "kernel_initializer", LONG],
         ["layers", 0, "activation", LONG],
     ],
@@ -179,7 +179,7 @@ LONG = 'x\n\x1b[31m\u202e"' * 20_000
 )
 def test_errors_repeat_little_of_the_header(tmp_path, members, keys):
     header = node = json.loads(members["header.json"])
-    header["version"] = 2 if keys == ["written_by"] else 1  # whose error names who wrote it
+    header["version"] = 3 if keys == ["written_by"] else 2  # whose error names who wrote it
     *path, last = keys
     for key in path:
         node = node[key]

@@ -109,7 +109,7 @@ def test_numpy_reads_the_arrays(tmp_path, model, content):
     with np.load(tmp_path / "model.npz") as arrays:
         np.testing.assert_array_equal(arrays["W1"], model.weights[1])
         np.testing.assert_array_equal(arrays["b2"], model.biases[2])
-        assert json.loads(arrays["header.json"])["version"] == 1
+        assert json.loads(arrays["header.json"])["version"] == 2
 
 
 def test_paths_as_str_and_as_given(tmp_path, model):
@@ -161,8 +161,8 @@ def test_an_npz_of_someone_else(tmp_path):
 
 
 def test_newer_version(tmp_path, content):
-    changed = rewritten(content, lambda header: header.update(version=2, written_by="mlpfast 9.1"))
-    with pytest.raises(mf.ModelFileError, match=r"format version 2 \(written by mlpfast 9.1\).*upgrade mlpfast"):
+    changed = rewritten(content, lambda header: header.update(version=3, written_by="mlpfast 9.1"))
+    with pytest.raises(mf.ModelFileError, match=r"format version 3 \(written by mlpfast 9.1\).*upgrade mlpfast"):
         load_bytes(tmp_path, changed)
 
 
@@ -211,19 +211,33 @@ def test_any_damage_is_an_error_or_harmless(tmp_path_factory, model, content, da
         (lambda h: h.update(layers=None), "layers in header.json to be of type list, got None"),
         (lambda h: h["layers"].pop(), "members do not fit"),
         (lambda h: h["layers"].append(h["layers"][0]), "members do not fit"),
-        (lambda h: h["layers"][0]["activation"].update(name="rleu"), "relu"),
-        (lambda h: h["layers"][0]["activation"].update(name=["relu"]), "activation"),
+        (lambda h: h.update(kind="trainer"), "expected a model file, got a file of kind 'trainer'"),
+        (lambda h: h.update(kind="trainer", format="mlpfast trainer", version=7), "got a file of kind 'trainer'"),
+        (lambda h: h.update(kind=None), "got a file of kind None"),
+        (lambda h: h["layers"][0]["activation"].update(activation="rleu"), "layer 0: unknown activation.*'relu'"),
+        (lambda h: h["layers"][0]["activation"].update(activation=["relu"]), "activation"),
         (lambda h: h["layers"][0]["activation"].update(beta=1), "beta"),
-        (lambda h: h["layers"][0]["kernel_initializer"].update(name="os.system"), "initializer"),
-        (lambda h: h["layers"][0]["kernel_initializer"].update(limit=float("nan")), "limit"),
+        (lambda h: h["layers"][0]["kernel_initializer"].update(initializer="os.system"), "unknown initializer"),
+        (lambda h: h["layers"][0]["kernel_initializer"].update(initializer=None), "expected initializer"),
+        (lambda h: h["layers"][0]["kernel_initializer"].update(limit=float("nan")), "layer 0.*limit"),
         (lambda h: h["layers"][0].update(dropout=1.0), "dropout"),
         (lambda h: h["layers"][2].update(dropout=0.5), "dropout"),
         (lambda h: h.pop("inputs"), "'inputs'"),
+        (lambda h: h["layers"][1].update(layer="dence"), "layer 1: unknown layer 'dence'; did you mean 'dense'"),
+        (lambda h: h["layers"][1].update(layer=["dense"]), "layer 1: expected layer to be one of dense"),
+        (lambda h: h["layers"][1].update(units_=3), "layer 1.*'units_'.*did you mean 'units'"),
+        (lambda h: h["layers"][1].update(self=3), "layer 1.*'self'"),
         (lambda h: h["layers"][1].pop("units"), "layer 1.*'units'"),
+        (lambda h: h["layers"][1].update(units=[4]), r"layer 1: expected units to be an integer, got \(4,\)"),
+        (lambda h: h["layers"][1].update(units=h["layers"][0]), "layer 1: expected units to be an integer, got Dense"),
         (lambda h: h["layers"][1].update(dropout=2), "layer 1.*dropout"),
-        (lambda h: h["layers"][1].update(bias_initializer=[["name", "zeros"]]), "bias_initializer"),
-        (lambda h: h["layers"][0]["kernel_initializer"].pop("name"), "name"),
-        (lambda h: h["layers"].__setitem__(0, 5), "layer 0"),
+        (lambda h: h["layers"][1].update(bias_initializer=[["name", "zeros"]]), "layer 1: expected initializer"),
+        (lambda h: h["layers"][1].update(bias_initializer=h["layers"][1]["activation"]), "layer 1: expected initiali"),
+        (lambda h: h["layers"][0]["kernel_initializer"].pop("initializer"), "layer 0: expected an object with one of"),
+        (lambda h: h["layers"][1].pop("layer"), "layer 1: expected an object with 'layer'"),
+        (lambda h: h["layers"].__setitem__(0, 5), "layer 0: expected an object with 'layer', got 5"),
+        (lambda h: h["layers"].__setitem__(1, h["layers"][1]["activation"]), "layer 1: .*'layer', got {'activation"),
+        (lambda h: h["layers"].__setitem__(1, [h["layers"][1]]), "layer 1: .*'layer', got"),
         (lambda h: h.update(inputs=10**3000, layers=[{**h["layers"][0], "units": 10**3000}]), "members do not fit"),
         (lambda h: [layer.update(units=10**3000) for layer in h["layers"]], "W0"),
     ],

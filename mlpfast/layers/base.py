@@ -18,7 +18,11 @@ __all__ = ["Layer", "lower_all"]
 class Layer:
     """Base of the layers. A subclass is a frozen dataclass, so that equal layers are equal and hashable.
 
-    Its fields are its constructor's parameters: a file keeps them, and `repr` shows those that are not the default.
+    Its fields are all that there is to it, and its constructor, one that is written by hand too
+    (``dataclass(init=False)``), takes them by their names and checks them: so model files keep it and bring it back.
+    They hold numbers, strings, booleans, None, activations, initializers, layers, and tuples of these; none is called
+    ``layer``. One that is added later has a default, which the layers in older files then have. `repr` shows those that
+    differ from it.
 
     Parameters
     ----------
