@@ -21,6 +21,7 @@
     row(GELU_TANH, gelu_tanh, 0, z)                                                                                    \
     row(SILU, silu, 0, z)                                                                                              \
     row(MISH, mish, 0, z)                                                                                              \
+    row(SMOOTH_CLIP, smooth_clip, 3, z)                                                                                \
     row(EXPONENTIAL, exponential, 0, h)
 
 /* Softmax takes whole rows: it has kernels of its own, and no elementwise kernel may be asked for it. */

@@ -341,6 +341,8 @@ struct mf_layer {
     const int32_t *columns; /* of what it reads, that it wants: n_columns; or NULL for all */
     int64_t n_columns;
     double numbers[MF_MOST_NUMBERS]; /* those that the kind takes, such as a rate */
+    double alpha;                    /* of the activation that the kind itself takes: */
+    int32_t activation;
     uint32_t stream;                 /* of random numbers */
     int32_t over_batch;              /* statistics are those of the batch */
 };

@@ -35,7 +35,18 @@ from .activations import Activation
 from .errors import DivergenceError, ModelFileError
 from .gradcheck import gradcheck
 from .hints import PACKAGE_ATTRIBUTES, missing_attribute
-from .layers import Dense
+from .layers import (
+    Activate,
+    BatchNorm,
+    Dense,
+    Dropout,
+    LayerNorm,
+    Parametric,
+    PReLU,
+    Residual,
+    RMSNorm,
+    Standardize,
+)
 from .model import Model, mlp
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .trainer import Trainer
@@ -49,14 +60,23 @@ if TYPE_CHECKING:
 # The estimators are public too, but not listed: `from mlpfast import *` must not need scikit-learn.
 __all__ = [
     "SGD",
+    "Activate",
     "Activation",
     "Adam",
     "AdamW",
+    "BatchNorm",
     "Dense",
     "DivergenceError",
+    "Dropout",
+    "LayerNorm",
     "Model",
     "ModelFileError",
+    "PReLU",
+    "Parametric",
+    "RMSNorm",
     "RMSprop",
+    "Residual",
+    "Standardize",
     "Trainer",
     "__version__",
     "activations",

@@ -13,6 +13,7 @@ gelu        z Phi(z), with the normal distribution function Phi (Hendrycks and G
 gelu_tanh   the approximation of gelu by tanh, from the same paper
 silu        z sigmoid(z), also called swish (Elfwing et al., 2018)
 mish        z tanh(softplus(z)) (Misra, 2019)
+smooth_clip z / sqrt(1 + (z / alpha)^2), between -alpha and alpha (alpha 3; Holzmüller et al., 2024)
 exponential exp(z), for log-rates (poisson loss)
 softmax     exp(z_j) / sum_k exp(z_k), over a row
 =========== ============================================================================================
@@ -43,6 +44,7 @@ ACTIVATIONS: dict[str, float] = {
     "gelu_tanh": 0.0,
     "silu": 0.0,
     "mish": 0.0,
+    "smooth_clip": 3.0,
     "exponential": 0.0,
     "softmax": 0.0,
 }
@@ -59,7 +61,7 @@ class Activation:
         ``"logistic"`` ...); the attribute is our name.
     alpha : float, optional
         Slope of the negative side of ``leaky_relu`` (default 0.01), or minus the limit of the negative side of ``elu``
-        (default 1.0). The other activations take none.
+        (default 1.0), or the limit of ``smooth_clip`` (default 3.0), which is not 0. The other activations take none.
 
     Raises
     ------
@@ -79,6 +81,8 @@ class Activation:
     def __init__(self, name: str, alpha: float | None = None) -> None:
         name = known_name("activation", name, ACTIVATIONS)
         value = ACTIVATIONS[name] if alpha is None else real("alpha", alpha, at_least=0.0)
+        if name == "smooth_clip":
+            value = real("alpha", value, above=0.0)
         if not ACTIVATIONS[name] and value != 0.0:
             parametric = " and ".join(each for each, default in ACTIVATIONS.items() if default)
             raise ValueError(f"expected no alpha for activation {name!r}, got {alpha!r}; it is for {parametric}")

@@ -35,8 +35,8 @@ from .errors import integer, real
 from .layers import Dense, lower
 from .losses import Loss, as_loss
 from .model import Model
-from .rounding import gradient_rounding
 from .parts import Rule
+from .rounding import gradient_rounding
 from .validation import CSR, as_features, as_sample_weight, as_targets, n_rows
 
 __all__ = ["GradientReport", "TensorReport", "gradcheck"]
@@ -180,7 +180,9 @@ def gradcheck(
         where = tensor.offset + indices
         if tensor.rule.trainable:
             checked = zip(where, gradient[where], rounding[where], strict=True)
-            errors = np.array([_relative_error(reference, int(i), float(a), float(r), tolerance) for i, a, r in checked])
+            errors = np.array(
+                [_relative_error(reference, int(i), float(a), float(r), tolerance) for i, a, r in checked]
+            )
         else:
             errors = np.where(gradient[where] == 0, 0.0, np.inf)
         worst = int(np.argmax(errors))

@@ -109,11 +109,11 @@ MODEL_ARGUMENTS: dict[str, str] = {
 DENSE_ARGUMENTS: dict[str, str] = {
     **_for(_INPUTS, "input_shape", "input_dim", "in_features", "inputs", "fan_in"),
     **_for("it is called units", "out_features", "output_dim", "size", "n_units", "fan_out"),
-    **_for("every layer has biases", "use_bias", "bias"),
+    **_for("it is called use_bias", "bias"),
     **_for("it is called dropout", "dropout_rate", "rate", "p"),
     **_for(_KERNEL, "init", "initializer", "weight_initializer", "kernel_init"),
     **_for("it is called bias_initializer", "bias_init"),
-    **_for("the trainer has it, for all weights: Trainer(model, l2=...)", "kernel_regularizer", "l1", "l2"),
+    **_for("it is called l2, or l1; for all weights the trainer has it", "kernel_regularizer"),
     **_for("the model has it: Model(inputs, layers, dtype=..., seed=...)", "dtype", "seed", "random_state"),
     **_for("layers have numbers, not names: model.layers[0]", "name"),
 }
@@ -184,7 +184,6 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
 PACKAGE_ATTRIBUTES: dict[str, str] = {
     **_for("write Model(inputs, layers), or mlp(sizes)", "Sequential", "MLP", "Network", "NeuralNetwork"),
     **_for("write Dense(units)", "Linear"),
-    **_for("write Dense(units, dropout=...)", "Dropout"),
     **_for("the model has it: Model(inputs, layers)", "Input", "InputLayer"),
     **_for("write load(path)", "load_model"),
     **_for("write model.save(path)", "save", "save_model"),

@@ -38,7 +38,10 @@ _READ_ONLY = frozenset(
 )
 
 #: What is made anew from the rest.
-_DERIVED = ("sizes", "tensors", "buffers", "weights", "biases", "program", "network", "_state", "_parameters", "_engines")
+_DERIVED = (
+    *("sizes", "tensors", "buffers", "weights", "biases"),
+    *("program", "network", "_state", "_parameters", "_engines"),
+)
 
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
 
@@ -397,6 +400,48 @@ class Model:
 
         write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self._arrays())
 
+    def adapt(self, X: Any) -> None:
+        """Let the layers that learn from their input once, such as `Standardize`, learn from X.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs)
+            Of the training data: what is learnt is kept as it is from then on. Layer after layer, each learns from what
+            those before it make of X.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not numeric, does not fit the model, is sparse or empty, or holds NaN or infinity.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> model = mf.Model(1, [mf.Standardize(), mf.Dense(1)])
+        >>> model.adapt([[0.0], [10.0]])
+        >>> model.buffers["factor0"]
+        array([0.2], dtype=float32)
+        """
+        features = validation.as_features(X, self.inputs, self.dtype)
+        if isinstance(features, validation.CSR):
+            raise TypeError("adapt: expected dense X, got sparse rows; a part of them, made dense, is enough")
+        for number, layer in enumerate(self.layers):
+            learnt = layer.adapt(self._input_of(number, features).astype(np.float64)) if layer.adapts else {}
+            for name, values in learnt.items():
+                self.buffers[f"{name}{number}"][...] = values
+
+    def _input_of(self, number: int, X: NDArray[Any]) -> NDArray[Any]:
+        """What the layers before that one make of X."""
+        if number == 0:
+            return X
+        program = lower(self.inputs, self.layers[:number])
+        state = aligned_zeros(program.n_parameters + program.n_buffered, self.dtype)
+        state[: program.n_parameters] = self._parameters[: program.n_parameters]
+        state[program.n_parameters :] = self._state[self.n_parameters :][: program.n_buffered]
+        outputs = Network(program, state).predict(np.ascontiguousarray(X))
+        assert outputs is not None, "as_features leaves nothing to refuse"
+        return outputs
+
     def load_tensors(self, other: Model | Mapping[str, ArrayLike], *, strict: bool = True) -> dict[str, str]:
         """Copy tensors from another model by name, as far as wanted: for a part of a network that is trained already.
 
@@ -438,7 +483,7 @@ class Model:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """All that the model has learnt, by name."""
-        return dict(self.tensors)
+        return {**self.tensors, **self.buffers}
 
     def copy(self: _Self) -> _Self:
         """An independent model with the same layers and parameters."""

@@ -186,7 +186,8 @@ def _field(item: object, name: str, kind: type = object) -> Any:
 
 def arrays_of(program: Program) -> dict[str, tuple[int, ...]]:
     """The names and shapes of the arrays in the file of a model."""
-    return {tensor.name: tensor.shape for tensor in program.tensors}
+    tensors = {tensor.name: tensor.shape for tensor in program.tensors}
+    return tensors | {buffer.name: buffer.shape for buffer in program.buffers}
 
 
 def _check_sizes(members: Mapping[str, zipfile.ZipInfo], header: Header) -> None:

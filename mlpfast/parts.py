@@ -91,6 +91,7 @@ class Layer(NamedTuple):
     tensors: tuple[int, ...] = ()
     buffers: tuple[int, ...] = ()
     numbers: tuple[float, ...] = ()  # those that the kind takes
+    activation: Activation | None = None  # the one that the kind itself takes
     stream: int = 0  # of random numbers
     trains_only: bool = False  # elsewhere, its value is the one that it reads
     packs: bool = False  # it reads a weight matrix, its first tensor, and a bias, its second, in packed forms

@@ -51,6 +51,7 @@ class Program:
     tensors: list[Tensor] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
+    kept: set[int] = field(default_factory=set)  # values that will be read again: no activation may be put into them
 
     # --- what layers add ---
 
@@ -115,9 +116,12 @@ class Program:
         """The number of dense layers."""
         return sum(layer.kind == "dense" for layer in self.layers)
 
-    def is_read(self, value: int) -> bool:
-        """Whether a layer reads the value so far."""
-        return any(value in (layer.reads, layer.also) for layer in self.layers)
+    def may_activate(self, value: int) -> bool:
+        """Whether an activation can be put into a value: nobody else sees it, and its maker has none yet."""
+        maker = self.layers[-1] if self.layers else None
+        if maker is None or maker.makes != value or maker.trains_only or maker.part is not None or value in self.kept:
+            return False
+        return self.values[value].activation == Activation("identity")
 
     def with_rules(self, rules: Sequence[Rule]) -> Program:
         """The same with a rule for each tensor."""
@@ -126,9 +130,7 @@ class Program:
 
     # --- schedules ---
 
-    def schedule(
-        self, name: Literal["step", "gradient", "training_gradient", "evaluation", "prediction"]
-    ) -> Schedule:
+    def schedule(self, name: Literal["step", "gradient", "training_gradient", "evaluation", "prediction"]) -> Schedule:
         """The phases of a training step, of a gradient, of an evaluation, or of a prediction.
 
         A gradient is without dropout, and with running statistics; a training gradient is with those of the batch.
@@ -201,7 +203,7 @@ class Program:
         return slots
 
     def tiles(self, panel: int, most: int, together: int) -> Iterator[Tile]:
-        """The tensors that are trained in tiles, layer by layer: whole panels of the transpose, and rows where they fit.
+        """The trained tensors in tiles, layer by layer: whole panels of the transpose, and whole rows where they fit.
 
         panel : columns of a panel, of W and of its transpose; tiles begin at multiples of it
         most : columns of the widest tile, for one panel of the transpose
@@ -248,7 +250,8 @@ class Program:
 
 def _along_rows(run: Sequence[int], back: Sequence[int], batch: set[int], compares: bool) -> list[Phase]:
     """The phases along rows, and those along columns between them: before the layers of `batch`, forward and back."""
-    phases, part = [], []
+    phases: list[Phase] = []
+    part: list[int] = []
     for number in run:
         if number in batch:
             phases += [Phase("rows", tuple(part)), Phase("columns", (number,))]

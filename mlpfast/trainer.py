@@ -688,6 +688,9 @@ def _parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.state):
         return None
+    if any(np.isnan(buffer.initial) and np.isnan(model.buffers[buffer.name]).any() for buffer in model.program.buffers):
+        layer = next(layer for layer in model.layers if layer.adapts)
+        return ValueError(f"expected model.adapt(X) before training: {layer!r} has learnt nothing from data yet")
     places = {id(tensor): f"model.weights[{i}]" for i, tensor in enumerate(model.weights)}
     places |= {id(tensor): f"model.biases[{i}]" for i, tensor in enumerate(model.biases)}
     for mapping, kind in ((model.tensors, "tensors"), (model.buffers, "buffers")):

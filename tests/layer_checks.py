@@ -62,12 +62,19 @@ def register_toy() -> bool:
 
 
 def models(layer_class, dtype="float64") -> Iterator[mf.Model]:
-    """Each example between dense layers, first, and last, as far as it can be."""
+    """Each example between dense layers, first, and last, as far as it can be; taught by data, where it learns so."""
+    for model in untaught(layer_class, dtype):
+        if any(layer.adapts for layer in model.layers):
+            model.adapt(data(model, 40)[0] * 3 + 5)
+        yield model
+
+
+def untaught(layer_class, dtype) -> Iterator[mf.Model]:
     for number, (columns, layer) in enumerate(layer_class.examples()):
         inputs, outputs = mf.Dense(columns, "tanh", bias_initializer=mf.initializers.Normal(0.3)), mf.Dense(3)
         yield mf.Model(5, [inputs, layer, outputs], dtype=dtype, seed=number)
         yield mf.Model(columns, [layer, outputs], dtype=dtype, seed=number)
-        if not getattr(layer, "dropout", 0):
+        if not (isinstance(layer, mf.Dropout) or getattr(layer, "dropout", 0)):
             yield mf.Model(5, [inputs, layer], dtype=dtype, seed=number)
 
 
@@ -82,7 +89,7 @@ def trained(model, n_threads=1):
     X, y = data(twin, 150)
     trainer = mf.Trainer(twin, "mse", mf.SGD(0.01, momentum=0.5), batch_size=67, n_threads=n_threads, l2=0.01, seed=1)
     trainer.fit(X, y, epochs=2, verbose=0)
-    return twin.parameters.tobytes() + twin.predict(X[:70], n_threads=n_threads).tobytes()
+    return twin.state.tobytes() + twin.predict(X[:70], n_threads=n_threads).tobytes()
 
 
 def digest(layer_class):

@@ -40,7 +40,11 @@ def random_case(number):
     penalties = {"l1": 0.01, "l2": 0.1} if rng.random() < 0.3 else {}
     if rng.random() < 0.5:
         trainer = mf.Trainer(model, loss=loss, optimizer=mf.Adam(0.01), batch_size=rows, **penalties)
-        trainer.fit(X, y, epochs=int(rng.choice([20, 300])), verbose=0)
+        untrained = model.parameters.copy()
+        try:
+            trainer.fit(X, y, epochs=int(rng.choice([20, 300])), verbose=0)
+        except mf.DivergenceError:
+            model.parameters = untrained
     return model, X, y, loss, penalties
 
 

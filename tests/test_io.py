@@ -224,7 +224,7 @@ def test_any_damage_is_an_error_or_harmless(tmp_path_factory, model, content, da
         (lambda h: h["layers"][2].update(dropout=0.5), "dropout"),
         (lambda h: h.pop("inputs"), "'inputs'"),
         (lambda h: h["layers"][1].update(layer="dence"), "layer 1: unknown layer 'dence'; did you mean 'dense'"),
-        (lambda h: h["layers"][1].update(layer=["dense"]), "layer 1: expected layer to be one of dense"),
+        (lambda h: h["layers"][1].update(layer=["dense"]), "layer 1: expected layer to be one of activate, "),
         (lambda h: h["layers"][1].update(units_=3), "layer 1.*'units_'.*did you mean 'units'"),
         (lambda h: h["layers"][1].update(self=3), "layer 1.*'self'"),
         (lambda h: h["layers"][1].pop("units"), "layer 1.*'units'"),

@@ -41,6 +41,7 @@ REFERENCES = {
     "sigmoid": (lambda z, a: sigmoid(z), lambda z, a: sigmoid(z) * sigmoid(-z)),
     "tanh": (lambda z, a: np.tanh(z), lambda z, a: 1 - np.tanh(z) ** 2),
     "relu": (lambda z, a: np.maximum(z, 0), lambda z, a: (z > 0).astype(float)),
+    "smooth_clip": (lambda z, a: z / np.sqrt(1 + (z / a) ** 2), lambda z, a: (1 + (z / a) ** 2) ** -1.5),
     "leaky_relu": (lambda z, a: np.where(z > 0, z, a * z), lambda z, a: np.where(z > 0, 1, a)),
     "elu": (lambda z, a: np.where(z > 0, z, a * np.expm1(z)), lambda z, a: np.where(z > 0, 1, a * np.exp(z))),
     "selu": (

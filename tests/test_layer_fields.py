@@ -15,6 +15,7 @@ from mlpfast._json import layers_from_json, layers_to_json
 from mlpfast.initializers import Initializer, Uniform, Zeros
 from mlpfast.layers import LAYERS, Layer
 
+TRAINED = {"trainable": True, "learning_rate_scale": 1.0, "weight_decay_scale": None}
 ELU, UNIFORM = mf.Activation("elu", 0.25), Uniform(0.125)
 
 
@@ -92,15 +93,20 @@ def test_what_stands_in_the_file():
     assert layers_to_json((Everything((1, mf.Dense(2)), inside=Block(())),)) == [
         {
             "layer": "everything",
+            **TRAINED,
             "columns": [
                 1,
                 {
                     "layer": "dense",
+                    **TRAINED,
                     "units": 2,
                     "activation": {"activation": "identity", "alpha": 0.0},
                     "kernel_initializer": {"initializer": "glorot_uniform"},
                     "bias_initializer": {"initializer": "zeros"},
                     "dropout": 0.0,
+                    "use_bias": True,
+                    "l1": None,
+                    "l2": None,
                 },
             ],
             "rate": 0.5,
@@ -109,7 +115,7 @@ def test_what_stands_in_the_file():
             "limit": None,
             "activation": {"activation": "elu", "alpha": 0.25},
             "initializer": {"initializer": "uniform", "limit": 0.125},
-            "inside": {"layer": "block", "layers": []},
+            "inside": {"layer": "block", **TRAINED, "layers": []},
         }
     ]
 
@@ -190,8 +196,8 @@ class Two(Initializer):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (Mine(), r"expected layers of mlpfast in a model to save, got .*Mine\(\)"),
-        (Block((Mine(),)), r"expected layers of mlpfast in a model to save, got .*Mine\(\)"),
+        (Mine(), r"expected layers of mlpfast in a model to save, got .*Mine\("),
+        (Block((Mine(),)), r"expected layers of mlpfast in a model to save, got .*Mine\("),
         (Impostor(()), r"expected layers of mlpfast in a model to save, got Impostor"),
         (mf.Dense(3, kernel_initializer=Two()), r"expected initializers of mlpfast in a model to save, got Two\(\)"),
         (Everything((np.float32(1),)), "expected numbers, names, .* in a layer to save, got"),

@@ -32,6 +32,16 @@ def test_backpropagation_is_the_gradient(layer_class, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_backpropagation_is_the_gradient_of_training(layer_class, dtype):
+    """With statistics of the batch; of other layers, the same as without."""
+    for model in models(layer_class, dtype):
+        state = model.state.copy()
+        report = mf.gradcheck(model, *data(model, 11), "mse", l2=0.1, max_parameters=8, training=True)
+        assert report.ok, f"\n{model.program}\n{report}"
+        np.testing.assert_array_equal(model.state, state)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_every_number_of_threads_gives_the_same_bits(layer_class, dtype):
     for model in models(layer_class, dtype):
         assert len({trained(model, n_threads) for n_threads in (1, 2, 3, 8)}) == 1
@@ -67,7 +77,7 @@ def test_it_prints(layer_class):
         for layer in model.layers:
             assert type(layer).__name__ in repr(layer)
         assert f"{model.n_parameters:,} parameters" in str(model)
-        assert layer_class.name in str(model.program)
+        assert all(layer.kind in str(model.program) for layer in model.program.layers)
         assert "update" in str(mf.Trainer(model, "mse").program)
 
 
@@ -80,7 +90,7 @@ def test_files(layer_class, tmp_path):
         model.save(tmp_path / "model.npz")
         loaded = mf.load(tmp_path / "model.npz")
         assert loaded.layers == model.layers
-        np.testing.assert_array_equal(loaded.parameters, model.parameters)
+        np.testing.assert_array_equal(loaded.state, model.state)
 
 
 def test_what_is_no_layer_kind_is_refused():

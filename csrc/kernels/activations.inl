@@ -76,6 +76,17 @@ INLINE vec silu_derivative(vec z) {
     return times_sigmoid_derivative(limited, vabs(limited), vset(1));
 }
 
+/* z / sqrt(1 + (z / a)^2), between -a and a (Holzmueller et al. 2024). From far enough on it is a. */
+INLINE vec relative_to(vec z, real a) { return vmin(vset(REAL(1e9)), vmax(vset(REAL(-1e9)), z / vset(a))); }
+INLINE vec smooth_clip(vec z, real a) {
+    const vec t = relative_to(z, a);
+    return vset(a) * (t / vsqrt(vfma(t, t, vset(1))));
+}
+INLINE vec smooth_clip_derivative(vec z, real a) {
+    const vec t = relative_to(z, a), s = vfma(t, t, vset(1));
+    return vset(1) / (s * vsqrt(s));
+}
+
 /* z tanh(softplus(z)) (Misra 2019) = z n / (n + 2), n = e^2 + 2e, e = exp(z) */
 INLINE vec mish(vec z) {
     const vec below = vmax(vset(-TIMES_EXP_UNDERFLOW), z), limited = vmin(vset(EXPM1_SATURATION), below);
@@ -122,4 +133,5 @@ ACTIVATION(gelu, gelu(z), dh * gelu_derivative(saved))
 ACTIVATION(gelu_tanh, gelu_tanh(z), dh * gelu_tanh_derivative(saved))
 ACTIVATION(silu, silu(z), dh * silu_derivative(saved))
 ACTIVATION(mish, mish(z), dh * mish_derivative(saved))
+ACTIVATION(smooth_clip, smooth_clip(z, alpha), dh * smooth_clip_derivative(saved, alpha))
 ACTIVATION(exponential, vexp(z), dh * saved)

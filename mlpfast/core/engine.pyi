@@ -12,6 +12,7 @@ _Features = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 class Engine:
     network: Network
     batch_rows: int
+    over_batch: bool
     def __init__(
         self,
         network: Network,
@@ -23,6 +24,7 @@ class Engine:
         n_threads: int | None = None,
         seed: int = 0,
         penalty_over_weights: bool = False,
+        program: Any = None,
     ) -> None: ...
     def run_epoch(
         self,
@@ -52,6 +54,7 @@ class Engine:
         l2: float = 0.0,
         gradient: NDArray[Any] | None = None,
         dropout_step: int = -1,
+        training: bool = False,
     ) -> tuple[float, NDArray[Any]]: ...
     def evaluate(
         self,

@@ -1,17 +1,20 @@
 """The kinds of layers: the package's, a file of inline functions and a row for each, and those of others."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
+from .layers.activate cimport activate
+from .layers.add cimport add as sum_of_two
+from .layers.batch_norm cimport batch_norm
 from .layers.dense cimport dense
 from .layers.dropout cimport dropout
+from .layers.parametric cimport parametric, prelu
+from .layers.row_norm cimport layer_norm, rms_norm
+from .layers.standardize cimport standardize
 from .table cimport MF_LAYER_KIND_VERSION
 
 cdef enum:
     MOST_KINDS = 256
 
-cdef mf_layer_kind OURS[2]
-OURS[0] = dense()
-OURS[1] = dropout()
-
+cdef mf_layer_kind OURS[MOST_KINDS]
 cdef const mf_layer_kind *KINDS[MOST_KINDS]
 NUMBERS = {}            # of each name
 _capsules = []          # of others, so that their tables live on
@@ -25,8 +28,22 @@ cdef int add(const mf_layer_kind *kind) except -1:
     return 0
 
 
-for i in range(sizeof(OURS) // sizeof(OURS[0])):
-    add(&OURS[i])
+cdef int ours(mf_layer_kind kind) except -1:
+    cdef mf_layer_kind *place = &OURS[<int> len(NUMBERS)]
+    place[0] = kind
+    return add(place)
+
+
+ours(dense())
+ours(dropout())
+ours(activate())
+ours(sum_of_two())
+ours(layer_norm())
+ours(rms_norm())
+ours(batch_norm())
+ours(prelu())
+ours(parametric())
+ours(standardize())
 
 
 def register(capsule):

@@ -97,6 +97,8 @@ cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state
         check_room(layer)
         for k, number in enumerate(layer.numbers):
             to.numbers[k] = number
+        if layer.activation is not None:
+            to.activation, to.alpha = ACTIVATIONS[layer.activation.name], layer.activation.alpha
         for k, tensor in enumerate(layer.tensors):
             offset = program.tensors[tensor].offset
             to.tensors[k] = state + offset * itemsize

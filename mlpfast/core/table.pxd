@@ -224,6 +224,8 @@ cdef extern from "mlpfast.h" nogil:
         const int32_t *columns
         int64_t n_columns
         double numbers[4]
+        double alpha
+        int32_t activation
         uint32_t stream
         int32_t over_batch
 

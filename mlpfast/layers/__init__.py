@@ -7,13 +7,48 @@ from typing import Any
 
 from ..activations import Activation
 from ..program import Program
+from .activate import Activate
 from .base import Layer, lower_all
+from .batch_norm import BatchNorm
 from .dense import Dense
+from .dropout import Dropout
+from .parametric import Parametric, PReLU
+from .residual import Residual
+from .row_norms import LayerNorm, RMSNorm
+from .standardize import Standardize
 
-__all__ = ["LAYERS", "Dense", "Layer", "lower"]
+__all__ = [
+    "LAYERS",
+    "Activate",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "Layer",
+    "LayerNorm",
+    "PReLU",
+    "Parametric",
+    "RMSNorm",
+    "Residual",
+    "Standardize",
+    "lower",
+]
 
 #: Every layer by name.
-LAYERS: dict[str, type[Layer]] = {cls.name: cls for cls in (Dense,)}
+LAYERS: dict[str, type[Layer]] = {
+    cls.name: cls
+    for cls in (
+        Dense,
+        Dropout,
+        Activate,
+        PReLU,
+        Parametric,
+        Standardize,
+        LayerNorm,
+        RMSNorm,
+        BatchNorm,
+        Residual,
+    )
+}
 
 
 def lower(inputs: int, layers: Iterable[Layer]) -> Program:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..activations import Activation
 from ..errors import boolean, real
 from ..parts import Rule
 from ..program import Program
@@ -46,6 +50,7 @@ class Layer:
     learning_rate_scale: float = 1.0
     weight_decay_scale: float | None = None
     name: ClassVar[str]
+    adapts: ClassVar[bool] = False  # it learns from data, by `adapt`
 
     def __post_init__(self) -> None:
         self._set_training(self.trainable, self.learning_rate_scale, self.weight_decay_scale)
@@ -81,6 +86,10 @@ class Layer:
         """
         raise NotImplementedError
 
+    def adapt(self, X: NDArray[np.float64]) -> Mapping[str, NDArray[Any]]:
+        """What the layer learns from its input (n, columns), once: values of its buffers by name, less their place."""
+        return {}
+
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:
         """Layers by which the kind is checked, each with the columns of what it reads."""
@@ -95,6 +104,10 @@ class Layer:
             elif value != field.default:
                 parts.append(f"{field.name}={value!r}")
         return f"{type(self).__name__}({', '.join([*parts, *self._shown_training()])})"
+
+    def _shown(self, activation: Activation) -> str:
+        """An activation as an argument."""
+        return repr(activation.name if activation == Activation(activation.name) else activation)
 
     def _shown_training(self) -> list[str]:
         """What differs from the default among the fields that every layer has, as arguments."""

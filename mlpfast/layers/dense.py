@@ -59,9 +59,9 @@ class Dense(Layer):
     kernel_initializer: Initializer
     bias_initializer: Initializer
     dropout: float
-    use_bias: bool
-    l1: float | None
-    l2: float | None
+    use_bias: bool = True  # defaults, for what was pickled before there was one
+    l1: float | None = None
+    l2: float | None = None
 
     @explain_arguments(DENSE_ARGUMENTS)
     def __init__(
@@ -112,8 +112,7 @@ class Dense(Layer):
         yield 9, cls(5, "relu", trainable=False)
 
     def __repr__(self) -> str:
-        plain = Activation(self.activation.name) == self.activation
-        parts = [str(self.units), f"activation={(self.activation.name if plain else self.activation)!r}"]
+        parts = [str(self.units), f"activation={self._shown(self.activation)}"]
         if self.kernel_initializer != default_initializer(self.activation):
             parts.append(f"kernel_initializer={self.kernel_initializer!r}")
         if self.bias_initializer != as_initializer("zeros"):

@@ -1,6 +1,9 @@
-# A block's part of what the values keep.
+# A block's part of what the values keep, and what layers have in common.
 
-from ..table cimport mf_block, mf_matrix, mf_value
+from libc.stdint cimport int64_t
+from ..hadamard cimport activate, propagate
+from ..memory cimport row_major
+from ..table cimport MF_ADDS, MF_IDENTITY, MF_MORE, mf_block, mf_kernels, mf_matrix, mf_value
 
 
 cdef inline mf_matrix of_block(mf_matrix m, const mf_block *block) noexcept nogil:
@@ -8,6 +11,11 @@ cdef inline mf_matrix of_block(mf_matrix m, const mf_block *block) noexcept nogi
     if m.data != NULL:
         m.data = <char *> m.data + block.shift
     return m
+
+
+cdef inline int64_t first_row(const mf_block *block) noexcept nogil:
+    """The number of the block's first row in its chunk."""
+    return block.shift // (block.kernels.nr * block.kernels.itemsize)
 
 
 cdef inline mf_matrix output(const mf_value *value, const mf_block *block) noexcept nogil:
@@ -23,3 +31,47 @@ cdef inline bint is_csr(const mf_value *value, const mf_block *block) noexcept n
 cdef inline mf_matrix saved(const mf_value *value, const mf_block *block) noexcept nogil:
     """What g' is computed from."""
     return of_block(value.z, block) if value.saves_z else output(value, block)
+
+
+# --- the way forward: a layer writes z, then h = g(z) ---
+
+cdef inline mf_matrix place_of_z(const mf_value *value, const mf_block *block) noexcept nogil:
+    """z where that is kept, else h."""
+    return of_block(value.z if value.z.data != NULL else value.h, block)
+
+
+cdef inline void finish(const mf_value *value, const mf_block *block) noexcept nogil:
+    """h = g(z)."""
+    if value.activation != MF_IDENTITY or value.z.data != NULL:
+        activate(block.kernels, value.activation, value.alpha, place_of_z(value, block), of_block(value.h, block),
+                 block.rows, value.columns)
+
+
+cdef inline void finish_row(const mf_value *value, const mf_kernels *kernels, void *h) noexcept nogil:
+    """The same for one row, in place."""
+    cdef mf_matrix row = row_major(kernels, h, value.columns)
+    if value.activation != MF_IDENTITY:
+        activate(kernels, value.activation, value.alpha, row, row, 1, value.columns)
+
+
+# --- the way back: a layer writes its part of dL/dh of what it reads; the first one's is delta itself, others add to
+# it, and the last one of all finishes delta = dL/dh * g' ---
+
+cdef inline mf_matrix place_of_part(const mf_value *value, int edge, const mf_block *block) noexcept nogil:
+    """Where a layer may write its part, before `add_part`."""
+    return of_block(value.part if edge & MF_ADDS else value.delta, block)
+
+
+cdef inline void add_part(const mf_value *value, int edge, const mf_block *block, mf_matrix part) noexcept nogil:
+    """Add a layer's part, wherever it is, to the delta of what it reads."""
+    cdef mf_matrix delta = of_block(value.delta, block)
+    cdef const mf_kernels *kernels = block.kernels
+    if delta.data == NULL:
+        return
+    if edge & MF_ADDS:
+        kernels.add(delta, part, delta, block.rows, value.columns)
+        part = delta
+    if edge & MF_MORE:
+        propagate(kernels, MF_IDENTITY, 0, part, part, delta, block.rows, value.columns)    # a copy, if need be
+    else:
+        propagate(kernels, value.activation, value.alpha, part, saved(value, block), delta, block.rows, value.columns)

@@ -6,10 +6,10 @@ from ..linear cimport (
     bias_gradient, matmul_bias, matmul_bias_csr, propagate_delta, row_forward, weight_gradient, weight_gradient_csr,
 )
 from ..table cimport (
-    MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise,
+    MF_IDENTITY, MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise,
     mf_raised, mf_soon, mf_tile, mf_value,
 )
-from .block cimport is_csr, of_block, output, saved
+from .block cimport add_part, is_csr, of_block, output, place_of_part, saved
 
 
 cdef inline mf_layer_kind dense() noexcept nogil:
@@ -32,9 +32,16 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
     cdef const mf_value *into = layer.reads
     cdef mf_matrix delta = of_block(layer.makes.delta, block)
     look_at(layer, block, delta)
-    if into.delta.data != NULL:
+    if into.delta.data == NULL:
+        return
+    if layer.edge == 0:
         propagate_delta(block.kernels, delta, layer.wt, saved(into, block), of_block(into.delta, block), block.rows,
                         layer.makes.columns, into.columns, into.activation, into.alpha, True)
+        return
+    cdef mf_matrix part = place_of_part(into, layer.edge, block)
+    propagate_delta(block.kernels, delta, layer.wt, part, part, block.rows, layer.makes.columns, into.columns,
+                    MF_IDENTITY, 0, True)
+    add_part(into, layer.edge, block, part)
 
 
 cdef inline void look_at(const mf_layer *layer, const mf_block *block, mf_matrix delta) noexcept nogil:

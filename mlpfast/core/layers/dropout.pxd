@@ -1,8 +1,7 @@
 # h with elements zeroed at random, the others divided by 1 - rate (the number). No tensors.
 
-from ..hadamard cimport propagate
-from ..table cimport MF_IDENTITY, MF_LAYER_KIND_VERSION, mf_block, mf_layer, mf_layer_kind, mf_matrix, mf_value
-from .block cimport of_block, output, saved
+from ..table cimport MF_IDENTITY, MF_LAYER_KIND_VERSION, mf_block, mf_layer, mf_layer_kind, mf_matrix
+from .block cimport add_part, of_block, output
 
 
 cdef inline mf_layer_kind dropout() noexcept nogil:
@@ -16,12 +15,11 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
-    """The same elements of delta; then it is finished as the value's below."""
-    cdef const mf_value *into = layer.reads
+    """The same elements of delta."""
     cdef mf_matrix delta = of_block(layer.makes.delta, block)
-    mask(layer, block, delta)
-    propagate(block.kernels, into.activation, into.alpha, delta, saved(into, block), of_block(into.delta, block),
-              block.rows, into.columns)
+    if delta.data != NULL:
+        mask(layer, block, delta)
+        add_part(layer.reads, layer.edge, block, delta)
 
 
 cdef inline void mask(const mf_layer *layer, const mf_block *block, mf_matrix m) noexcept nogil:

@@ -1,0 +1,37 @@
+# h = g((x + offset) * factor), both of each column and fixed. Buffers: offset, factor.
+
+from libc.stdint cimport int64_t
+from ..memory cimport row_major
+from ..table cimport MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix
+from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
+
+
+cdef inline mf_layer_kind standardize() noexcept nogil:
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"standardize", False, forward, backward, NULL, NULL, one_row, NULL)
+
+
+cdef inline void scale(const mf_layer *layer, const mf_kernels *kernels, mf_matrix x, mf_matrix out,
+                       int64_t rows) noexcept nogil:
+    """In two steps: x * factor + offset * factor would lose the digits of an x that is far from zero."""
+    kernels.scale_shift(x, NULL, layer.buffers[0], out, rows, layer.makes.columns)
+    kernels.scale_shift(out, layer.buffers[1], NULL, out, rows, layer.makes.columns)
+
+
+cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    scale(layer, block.kernels, output(layer.reads, block), place_of_z(layer.makes, block), block.rows)
+    finish(layer.makes, block)
+
+
+cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    if part.data != NULL:
+        block.kernels.scale_shift(of_block(layer.makes.delta, block), layer.buffers[1], NULL, part, block.rows,
+                                  layer.makes.columns)
+        add_part(layer.reads, layer.edge, block, part)
+
+
+cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
+                         void *h) noexcept nogil:
+    cdef int64_t n = layer.makes.columns
+    scale(layer, kernels, row_major(kernels, <void *> x, n), row_major(kernels, h, n), 1)
+    finish_row(layer.makes, kernels, h)
