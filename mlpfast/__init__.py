@@ -45,6 +45,7 @@ from .layers import (
     PReLU,
     Residual,
     RMSNorm,
+    Scale,
     Standardize,
 )
 from .model import Model, mlp
@@ -76,6 +77,7 @@ __all__ = [
     "RMSNorm",
     "RMSprop",
     "Residual",
+    "Scale",
     "Standardize",
     "Trainer",
     "__version__",

@@ -8,6 +8,7 @@ from .layers.dense cimport dense
 from .layers.dropout cimport dropout
 from .layers.parametric cimport parametric, prelu
 from .layers.row_norm cimport layer_norm, rms_norm
+from .layers.scale cimport scale
 from .layers.standardize cimport standardize
 from .table cimport MF_LAYER_KIND_VERSION
 
@@ -38,6 +39,7 @@ ours(dense())
 ours(dropout())
 ours(activate())
 ours(sum_of_two())
+ours(scale())
 ours(layer_norm())
 ours(rms_norm())
 ours(batch_norm())

@@ -15,6 +15,7 @@ from .dropout import Dropout
 from .parametric import Parametric, PReLU
 from .residual import Residual
 from .row_norms import LayerNorm, RMSNorm
+from .scale import Scale
 from .standardize import Standardize
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Parametric",
     "RMSNorm",
     "Residual",
+    "Scale",
     "Standardize",
     "lower",
 ]
@@ -42,6 +44,7 @@ LAYERS: dict[str, type[Layer]] = {
         Activate,
         PReLU,
         Parametric,
+        Scale,
         Standardize,
         LayerNorm,
         RMSNorm,

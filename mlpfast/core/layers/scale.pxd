@@ -1,0 +1,42 @@
+# h = g(x * scale), a factor for each column. Tensors: scale.
+
+from libc.stdint cimport int64_t
+from ..memory cimport row_major
+from ..table cimport (
+    MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_soon, mf_tile,
+)
+from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
+
+
+cdef inline mf_layer_kind scale() noexcept nogil:
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"scale", False, forward, backward, gradient, NULL, one_row, NULL)
+
+
+cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    block.kernels.scale_shift(output(layer.reads, block), layer.tensors[0], NULL, place_of_z(layer.makes, block),
+                              block.rows, layer.makes.columns)
+    finish(layer.makes, block)
+
+
+cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    """dL/dx = delta * scale."""
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    if part.data != NULL:
+        block.kernels.scale_shift(of_block(layer.makes.delta, block), layer.tensors[0], NULL, part, block.rows,
+                                  layer.makes.columns)
+        add_part(layer.reads, layer.edge, block, part)
+
+
+cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
+                          void *g, int64_t ld, int accumulate, int updates, mf_soon *soon,
+                          int64_t count) noexcept nogil:
+    """dL/dscale = the column sums of x * delta."""
+    chunk.kernels.scale_gradient(output(layer.reads, chunk), layer.makes.delta, g, chunk.rows, tile.j0, tile.nj,
+                                 accumulate)
+
+
+cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
+                         void *h) noexcept nogil:
+    cdef int64_t n = layer.makes.columns
+    kernels.scale_shift(row_major(kernels, <void *> x, n), layer.tensors[0], NULL, row_major(kernels, h, n), 1, n)
+    finish_row(layer.makes, kernels, h)
