@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import validation
+from . import drawing, validation
 from .activations import Activation
 from .core.engine import Engine
 from .core.memory import aligned_zeros
 from .core.network import Network
-from .core.random import INITIALIZE, normal, uniform
 from .core.results import NotFiniteError
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
@@ -41,9 +40,6 @@ _READ_ONLY = frozenset(
 _DERIVED = ("sizes", "tensors", "buffers", "weights", "biases", "program", "network", "_state", "_parameters", "_engines")
 
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
-
-#: Initial values are drawn in float64, so many at a time: the draws take no more memory than that. Even.
-_DRAWN_AT_ONCE = 1 << 16
 
 
 @explain_attributes(MODEL_ATTRIBUTES)
@@ -151,20 +147,12 @@ class Model:
         self._engines = []
 
     def _initialize(self) -> None:
-        """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
+        """Draw the initial parameters: each tensor from a stream of its own, so that it depends on nothing else."""
         for buffer in self.program.buffers:
             self.buffers[buffer.name].fill(buffer.initial)
         for tensor in self.program.tensors:
-            kind, scale = tensor.initializer.distribution(*tensor.fans)
-            flat = self._parameters[tensor.offset : tensor.offset + tensor.size]
-            if kind == "constant":
-                flat.fill(scale)
-                continue
-            draw = normal if kind == "normal" else uniform
-            for start in range(0, flat.size, _DRAWN_AT_ONCE):
-                part = flat[start : start + _DRAWN_AT_ONCE]
-                values = draw(self.seed, INITIALIZE, tensor.stream, part.size, start)
-                part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+            distribution = tensor.initializer.distribution(*tensor.fans)
+            drawing.fill(self.tensors[tensor.name], distribution, self.seed, tensor.stream)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _READ_ONLY and hasattr(self, name):  # to ask for __dict__ would slow down every access to come
