@@ -377,7 +377,8 @@ class Model:
 
         Notes
         -----
-        Parameters are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for these.
+        Parameters and buffers are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for
+        these.
         """
         # Here, since a program that saves nothing need not import zipfile and json.
         from ._files import as_path
@@ -386,12 +387,12 @@ class Model:
         write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self._arrays())
 
     def load_tensors(self, other: Model | Mapping[str, ArrayLike], *, strict: bool = True) -> dict[str, str]:
-        """Copy tensors from another model by name, as far as wanted: for a part of a network that is trained already.
+        """Copy tensors and buffers from another model by name: for a part of a network that is trained already.
 
         Parameters
         ----------
         other : Model or mapping from str to array-like
-            Values of another dtype are rounded to this model's. May be this model, or have views of its tensors.
+            Values of another dtype are rounded to this model's. May be this model, or have views of its arrays.
         strict : bool, default True
             Whether both have to have the same names and shapes. If not, those that agree in both are copied.
 
@@ -426,7 +427,7 @@ class Model:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """All that the model has learnt, by name."""
-        return dict(self.tensors)
+        return {**self.tensors, **self.buffers}
 
     def copy(self: _Self) -> _Self:
         """An independent model with the same layers and parameters."""
