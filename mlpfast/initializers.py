@@ -30,14 +30,17 @@ __all__ = [
     "Initializer",
     "LecunNormal",
     "Normal",
+    "Orthogonal",
+    "TruncatedNormal",
     "Uniform",
     "Zeros",
     "as_initializer",
     "default_initializer",
 ]
 
-#: ("constant", value), ("normal", standard deviation) or ("uniform", limit: values are in [-limit, limit)).
-Distribution: TypeAlias = tuple[Literal["constant", "normal", "uniform"], float]
+#: ("constant", value), ("normal", standard deviation), ("truncated_normal", standard deviation of the whole: values are
+#: within two of it), ("uniform", limit: values are in [-limit, limit)), or ("orthogonal", length of rows or columns).
+Distribution: TypeAlias = tuple[Literal["constant", "normal", "truncated_normal", "uniform", "orthogonal"], float]
 
 
 class Initializer:
@@ -46,7 +49,7 @@ class Initializer:
     name: ClassVar[str]
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
-        """The distribution of each value, for a layer with `fan_in` inputs and `fan_out` units."""
+        """The distribution of the values, for a layer with `fan_in` inputs and `fan_out` units."""
         raise NotImplementedError
 
 
@@ -152,10 +155,51 @@ class LecunNormal(Initializer):
         return "normal", math.sqrt(1.0 / fan_in)
 
 
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """Orthonormal columns times `gain`, or rows where there are fewer of those (Saxe et al., 2014, arXiv:1312.6120).
+
+    W (fan_in, units) with ``W^T W = gain^2 I`` for fan_in >= units, ``W W^T = gain^2 I`` otherwise: a layer that keeps
+    lengths, in one of its directions at least. Uniform among all such matrices: the Q of a matrix of normal numbers
+    with a positive diagonal of R (Mezzadri, 2007, arXiv:math-ph/0609050). A vector counts as one row. Takes some
+    seconds, and several times the memory of W, for thousands of rows and columns.
+    """
+
+    gain: float = 1.0
+    name: ClassVar[str] = "orthogonal"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gain", real("gain", self.gain, at_least=0.0))
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "orthogonal", self.gain
+
+
+@dataclass(frozen=True)
+class TruncatedNormal(Initializer):
+    """Normal, with mean 0, without the values beyond two standard deviations.
+
+    `stddev` is that of the normal distribution before those are left out, as in Keras; theirs is 0.88 of it. (PyTorch's
+    ``trunc_normal_`` has limits of its own, which are 2 and not 2 `std`.)
+    """
+
+    stddev: float = 0.05
+    name: ClassVar[str] = "truncated_normal"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stddev", real("stddev", self.stddev, at_least=0.0))
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "truncated_normal", self.stddev
+
+
 #: Every initializer by name.
 INITIALIZERS: dict[str, type[Initializer]] = {
     cls.name: cls
-    for cls in (Zeros, Constant, Normal, Uniform, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunNormal)
+    for cls in (
+        *(Zeros, Constant, Normal, TruncatedNormal, Uniform, Orthogonal),
+        *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunNormal),
+    )
 }
 
 _HE = ("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish")

@@ -24,19 +24,19 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     ----------
     path : str or path-like
     allow_non_finite : bool, default False
-        Whether parameters may be NaN or infinite, as those of a model that was saved with such may be. Predictions of
-        such a model may depend on the number of rows.
+        Whether parameters and buffers may be NaN or infinite, as those of a model that was saved with such may be.
+        Predictions of such a model may depend on the number of rows.
 
     Returns
     -------
     Model
-        With the saved layers, dtype and parameters, bit by bit.
+        With the saved layers, dtype, parameters and buffers, bit by bit.
 
     Raises
     ------
     ModelFileError
         If the file is damaged, cut short, not a model file, not even a regular file, of a newer version, claims more
-        than it holds, or holds parameters that are not finite. It is a ValueError, with a message of at most 300
+        than it holds, or holds values that are not finite. It is a ValueError, with a message of at most 300
         printable characters.
     OSError
         If the file can't be opened.

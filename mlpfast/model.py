@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import validation
+from . import drawing, validation
 from .activations import Activation
 from .core.engine import Engine
 from .core.memory import aligned_zeros
 from .core.network import Network
-from .core.random import INITIALIZE, normal, uniform
 from .core.results import NotFiniteError
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
@@ -44,9 +43,6 @@ _DERIVED = (
 )
 
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
-
-#: Initial values are drawn in float64, so many at a time: the draws take no more memory than that. Even.
-_DRAWN_AT_ONCE = 1 << 16
 
 
 @explain_attributes(MODEL_ATTRIBUTES)
@@ -154,20 +150,12 @@ class Model:
         self._engines = []
 
     def _initialize(self) -> None:
-        """Draw the initial parameters. Each tensor has a stream of its own, so that it depends on nothing else."""
+        """Draw the initial parameters: each tensor from a stream of its own, so that it depends on nothing else."""
         for buffer in self.program.buffers:
             self.buffers[buffer.name].fill(buffer.initial)
         for tensor in self.program.tensors:
-            kind, scale = tensor.initializer.distribution(*tensor.fans)
-            flat = self._parameters[tensor.offset : tensor.offset + tensor.size]
-            if kind == "constant":
-                flat.fill(scale)
-                continue
-            draw = normal if kind == "normal" else uniform
-            for start in range(0, flat.size, _DRAWN_AT_ONCE):
-                part = flat[start : start + _DRAWN_AT_ONCE]
-                values = draw(self.seed, INITIALIZE, tensor.stream, part.size, start)
-                part[...] = scale * values if kind == "normal" else scale * (2.0 * values - 1.0)
+            distribution = tensor.initializer.distribution(*tensor.fans)
+            drawing.fill(self.tensors[tensor.name], distribution, self.seed, tensor.stream)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _READ_ONLY and hasattr(self, name):  # to ask for __dict__ would slow down every access to come
@@ -392,7 +380,8 @@ class Model:
 
         Notes
         -----
-        Parameters are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for these.
+        Parameters and buffers are written as they are, NaN and infinity too; `mlpfast.load` wants to be asked for
+        these.
         """
         # Here, since a program that saves nothing need not import zipfile and json.
         from ._files import as_path
@@ -443,12 +432,12 @@ class Model:
         return outputs
 
     def load_tensors(self, other: Model | Mapping[str, ArrayLike], *, strict: bool = True) -> dict[str, str]:
-        """Copy tensors from another model by name, as far as wanted: for a part of a network that is trained already.
+        """Copy tensors and buffers from another model by name: for a part of a network that is trained already.
 
         Parameters
         ----------
         other : Model or mapping from str to array-like
-            Values of another dtype are rounded to this model's. May be this model, or have views of its tensors.
+            Values of another dtype are rounded to this model's. May be this model, or have views of its arrays.
         strict : bool, default True
             Whether both have to have the same names and shapes. If not, those that agree in both are copied.
 

@@ -1,9 +1,9 @@
 """Model files: an uncompressed ``.npz`` (a zip of ``.npy`` arrays) with a JSON header; no pickle, nothing executable.
 
-Members: ``header.json``, then an array for each tensor of the model: ``W0.npy`` (fan_in, fan_out), ``b0.npy``
-(fan_out,), ``W1.npy``, ... They can be read without mlpfast, by `numpy.load`. The header tells the format's version,
-the kind of file, and everything of the model but the values. Its layers are as `_json` writes them; format 1 knew
-Dense alone.
+Members: ``header.json``, then an array for each tensor and each buffer of the model: ``W0.npy`` (fan_in, fan_out),
+``b0.npy`` (fan_out,), ``W1.npy``, ... They can be read without mlpfast, by `numpy.load`. The header tells the format's
+version, the kind of file, and everything of the model but the values. Its layers are as `_json` writes them; format 1
+knew Dense alone.
 
 What is written and read here is a header and arrays by name: models are made elsewhere.
 
@@ -185,7 +185,7 @@ def _field(item: object, name: str, kind: type = object) -> Any:
 
 
 def arrays_of(program: Program) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of the arrays in the file of a model."""
+    """The names and shapes of the arrays in the file of a model: of its tensors, then of its buffers."""
     tensors = {tensor.name: tensor.shape for tensor in program.tensors}
     return tensors | {buffer.name: buffer.shape for buffer in program.buffers}
 

@@ -127,9 +127,8 @@ UNLIKE: dict[str, dict[str, str]] = {
         "he": "it is 'he_uniform' or 'he_normal'",
         "kaiming": "it is 'he_uniform' or 'he_normal'",
         "lecununiform": "of the same variance is 'lecun_normal'",
-        "truncatednormal": "'normal' is not truncated",
+        "truncnormal": "'truncated_normal' ends at two of its standard deviations",
         "identity": "assign the values to model.weights[i]",
-        "orthogonal": "assign the values to model.weights[i]",
     },
     "metric": {
         "binaryaccuracy": _FOLLOWS,

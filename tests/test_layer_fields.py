@@ -15,7 +15,6 @@ from mlpfast._json import layers_from_json, layers_to_json
 from mlpfast.initializers import Initializer, Uniform, Zeros
 from mlpfast.layers import LAYERS, Layer
 
-TRAINED = {"trainable": True, "learning_rate_scale": 1.0, "weight_decay_scale": None}
 ELU, UNIFORM = mf.Activation("elu", 0.25), Uniform(0.125)
 
 
@@ -52,6 +51,7 @@ class Everything(Layer):
     name: ClassVar[str] = "everything"
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "made", len(self.columns))
 
 
@@ -80,7 +80,8 @@ def nested(depth, innermost=None):
         Everything((1, 2), rate=1e-300, flag=False, mode="é\n", limit=7.0),
         Everything((((0, 1), mf.Dense(4)), ((2,), Everything((3,)))), inside=mf.Dense(2, "swish", dropout=0.1)),
         Everything((None, True, 2**70, "x", mf.Activation("tanh"), Zeros())),
-        Block((mf.Dense(3), Block(()), Everything((Block((mf.Dense(1),)),)))),
+        mf.Dense(3, trainable=False, learning_rate_scale=0.5, weight_decay_scale=0.0),
+        Block((mf.Dense(3), Block((), trainable=False), Everything((Block((mf.Dense(1),)),)))),
         nested(16),
     ],
 )
@@ -90,34 +91,30 @@ def test_every_field_comes_back(layer):
 
 
 def test_what_stands_in_the_file():
-    assert layers_to_json((Everything((1, mf.Dense(2)), inside=Block(())),)) == [
-        {
-            "layer": "everything",
-            **TRAINED,
-            "columns": [
-                1,
-                {
-                    "layer": "dense",
-                    **TRAINED,
-                    "units": 2,
-                    "activation": {"activation": "identity", "alpha": 0.0},
-                    "kernel_initializer": {"initializer": "glorot_uniform"},
-                    "bias_initializer": {"initializer": "zeros"},
-                    "dropout": 0.0,
-                    "use_bias": True,
-                    "l1": None,
-                    "l2": None,
-                },
-            ],
-            "rate": 0.5,
-            "flag": True,
-            "mode": "all",
-            "limit": None,
-            "activation": {"activation": "elu", "alpha": 0.25},
-            "initializer": {"initializer": "uniform", "limit": 0.125},
-            "inside": {"layer": "block", **TRAINED, "layers": []},
-        }
-    ]
+    (written,) = layers_to_json((Everything((1, mf.Dense(2)), inside=Block(())),))
+    dense, block = written["columns"].pop(), written.pop("inside")
+    assert written == {
+        "layer": "everything",
+        "trainable": True,
+        "learning_rate_scale": 1.0,
+        "weight_decay_scale": None,
+        "columns": [1],
+        "rate": 0.5,
+        "flag": True,
+        "mode": "all",
+        "limit": None,
+        "activation": {"activation": "elu", "alpha": 0.25},
+        "initializer": {"initializer": "uniform", "limit": 0.125},
+    }
+    assert block["layer"] == "block" and block["layers"] == []
+    assert dense.items() >= {
+        "layer": "dense",
+        "units": 2,
+        "activation": {"activation": "identity", "alpha": 0.0},
+        "kernel_initializer": {"initializer": "glorot_uniform"},
+        "bias_initializer": {"initializer": "zeros"},
+        "dropout": 0.0,
+    }.items()
 
 
 def test_a_field_that_is_not_there_has_its_default():
@@ -196,8 +193,8 @@ class Two(Initializer):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (Mine(), r"expected layers of mlpfast in a model to save, got .*Mine\("),
-        (Block((Mine(),)), r"expected layers of mlpfast in a model to save, got .*Mine\("),
+        (Mine(), r"expected layers of mlpfast in a model to save, got Mine\("),
+        (Block((Mine(),)), r"expected layers of mlpfast in a model to save, got Mine\("),
         (Impostor(()), r"expected layers of mlpfast in a model to save, got Impostor"),
         (mf.Dense(3, kernel_initializer=Two()), r"expected initializers of mlpfast in a model to save, got Two\(\)"),
         (Everything((np.float32(1),)), "expected numbers, names, .* in a layer to save, got"),

@@ -20,6 +20,8 @@ from mlpfast.initializers import (
     HeUniform,
     LecunNormal,
     Normal,
+    Orthogonal,
+    TruncatedNormal,
     Uniform,
     as_initializer,
 )
@@ -118,12 +120,20 @@ def test_layers_take_numpy_numbers():
 @given(fan_in=st.integers(1, 10**6), fan_out=st.integers(1, 10**6))
 def test_initializers_tell_a_distribution(name, fan_in, fan_out):
     kind, scale = INITIALIZERS[name]().distribution(fan_in, fan_out)
-    variance = {"constant": 0.0, "normal": scale**2, "uniform": scale**2 / 3}[kind]
+    variance = {
+        "constant": 0.0,
+        "normal": scale**2,
+        "truncated_normal": scale**2,
+        "uniform": scale**2 / 3,
+        "orthogonal": scale**2 / max(fan_in, fan_out),
+    }[kind]
     expected = {
         "zeros": 0.0,
         "constant": 0.0,
         "normal": 0.05**2,
+        "truncated_normal": 0.05**2,  # of the whole
         "uniform": 0.05**2 / 3,
+        "orthogonal": 1 / max(fan_in, fan_out),
         "glorot_uniform": 2 / (fan_in + fan_out),
         "glorot_normal": 2 / (fan_in + fan_out),
         "he_uniform": 2 / fan_in,
@@ -138,6 +148,8 @@ def test_initializers_tell_a_distribution(name, fan_in, fan_out):
     [
         lambda x: Normal(x),
         lambda x: Uniform(x),
+        lambda x: Orthogonal(x),
+        lambda x: TruncatedNormal(x),
         lambda x: Huber(x),
         lambda x: Quantile(x),
         lambda x: CrossEntropy(x),
