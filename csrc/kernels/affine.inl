@@ -3,41 +3,55 @@
  * A constant stays in a register while all rows of its strip of columns pass.
  */
 
-/* --- out = f(a, b), elementwise, with up to three constants k for each column --- */
+/* --- out = f(a, b), elementwise, with up to three constants k --- */
 
-enum column_function {
-    PRODUCT,       /* k0 a */
-    PRODUCT_SUM,   /* k0 a + k1 */
-    BLEND,         /* a + k0 (b - a) */
-    BLEND_BACK,    /* k1 a + k0 b, k1 being 1 - k0 */
-    CENTRE,        /* (a - k0) k1 */
-    CENTRE_BACK,   /* (a - k1 - k2 b) k0 */
+enum affine_function {
+    PRODUCT,     /* k0 a */
+    PRODUCT_SUM, /* k0 a + k1 */
+    BLEND,       /* a + k0 (b - a) */
+    BLEND_BACK,  /* k1 a + k0 b, k1 being 1 - k0 */
+    CENTRE,      /* (a - k1) k0 */
+    CENTRE_BACK, /* (a - k1 - k2 b) k0 */
 };
 
-INLINE vec of_columns(const int function, vec a, vec b, const vec k[3]) {
+INLINE vec affine(const int function, vec a, vec b, const vec k[3]) {
     switch (function) {
     case PRODUCT: return k[0] * a;
     case PRODUCT_SUM: return vfma(k[0], a, k[1]);
     case BLEND: return vfma(k[0], b - a, a);
     case BLEND_BACK: return vfma(k[0], b, k[1] * a);
-    case CENTRE: return (a - k[0]) * k[1];
+    case CENTRE: return (a - k[1]) * k[0];
     default: return vfma(-k[2], b, a - k[1]) * k[0];
     }
 }
 
-/* Columns [c, c + LANES), c a multiple of LANES, as far as there are such. */
+/* Of columns [c, c + LANES), c a multiple of LANES, as far as there are such; constants of their own for each. */
 INLINE void column_strip(const int function, mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t c,
                          int64_t cols, const vec k[3]) {
     const real *x = at(a, 0, c), *y = at(b, 0, c);
     real *z = at(out, 0, c);
     if (cols - c >= LANES || (is_padded(a) && is_padded(b) && is_padded(out))) {
         for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
-            vstore(z, of_columns(function, vload(x), vload(y), k));
+            vstore(z, affine(function, vload(x), vload(y), k));
     } else {
         const int n = (int)(cols - c);
         for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
-            vstore_n(z, of_columns(function, vload_n(x, n), vload_n(y, n), k), n);
+            vstore_n(z, affine(function, vload_n(x, n), vload_n(y, n), k), n);
     }
+}
+
+/* Of a row; the same constants for all columns. */
+INLINE void affine_row(const int function, mf_matrix a, mf_matrix b, mf_matrix out, int64_t r, int64_t cols,
+                       const vec k[3]) {
+    int64_t c = 0;
+    for (; c + NR <= cols; c += NR) {
+        const real *x = at(a, r, c), *y = at(b, r, c);
+        real *z = at(out, r, c);
+        UNROLL for (int i = 0; i < NR; i += LANES) vstore(z + i, affine(function, vload(x + i), vload(y + i), k));
+    }
+    for (; c < cols; c += LANES)
+        store_columns(out, r, c, cols,
+                      affine(function, load_columns(a, r, c, cols, 0), load_columns(b, r, c, cols, 0), k));
 }
 
 static void scale_shift(mf_matrix x, const void *scale, const void *shift, mf_matrix out, int64_t rows, int64_t cols) {

@@ -7,105 +7,100 @@
 
 enum { ROW_LANES = 16, ROW_VECTORS = ROW_LANES / DLANES };
 
-/* Columns [c, c + 16) of a row, zeros beyond the last one. c is a multiple of 16. */
-INLINE void load_wide(mf_matrix m, int64_t r, int64_t c, int64_t cols, dvec x[ROW_VECTORS]) {
-    real last[ROW_LANES];
-    const real *p = at(m, r, c);
-    if (cols - c < ROW_LANES) {
-        UNROLL for (int i = 0; i < ROW_LANES; i += LANES) vstore(last + i, load_columns(m, r, c + i, cols, 0));
-        p = last;
-    } else if (NR < ROW_LANES) { /* in several panels */
-        UNROLL for (int i = 0; i < ROW_VECTORS; i++) x[i] = widen(at(m, r, c + i * DLANES));
-        return;
+enum row_sum_kind {
+    PLAIN,   /* of a */
+    SQUARES, /* of (a - mean)^2 */
+    BOTH,    /* of a, and of a b */
+};
+
+typedef struct {
+    dvec first[ROW_VECTORS], second[ROW_VECTORS]; /* of BOTH there are two */
+} row_lanes;
+
+/* Takes in a vector x of a and y of b. `kept`: the lanes that are columns, or NULL for all. */
+INLINE void take_in(const int kind, row_lanes *lanes, const int i, dvec x, dvec y, double mean, const dwords *kept) {
+    if (kind == SQUARES) {
+        x -= dset(mean);
+        if (kept) x = (dvec)((dwords)x & *kept);
+        lanes->first[i] = dfma(x, x, lanes->first[i]);
+    } else {
+        lanes->first[i] += x;
+        if (kind == BOTH) lanes->second[i] = dfma(x, y, lanes->second[i]);
     }
-    UNROLL for (int i = 0; i < ROW_VECTORS; i++) x[i] = widen(p + i * DLANES);
 }
 
-/* x with zeros for the columns from `cols` on, c being the first of it. */
-INLINE void clear_beyond(int64_t c, int64_t cols, dvec x[ROW_VECTORS]) {
-    typedef int64_t words __attribute__((vector_size(MF_VECTOR_BYTES), aligned(8), may_alias));
-    static const int64_t kept[2 * ROW_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-    if (cols - c >= ROW_LANES) return;
-    const int64_t *from = kept + ROW_LANES - (cols - c);
-    UNROLL for (int i = 0; i < ROW_VECTORS; i++)
-        x[i] = (dvec)((words)x[i] & *(const words *)(from + i * DLANES));
+/* Columns [c, cols), at most sixteen of them, c being a multiple of that. */
+INLINE void take_in_last(const int kind, row_lanes *lanes, mf_matrix a, mf_matrix b, int64_t r, int64_t c, int64_t cols,
+                         double mean) {
+    typedef dwords dwords_unaligned __attribute__((aligned(8), may_alias));
+    static const int64_t mask[2 * ROW_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    const int64_t *from = mask + ROW_LANES - (cols - c);
+    real x[ROW_LANES], y[ROW_LANES];
+    UNROLL for (int i = 0; i < ROW_LANES; i += LANES) {
+        vstore(x + i, load_columns(a, r, c + i, cols, 0));
+        vstore(y + i, load_columns(b, r, c + i, cols, 0));
+    }
+    UNROLL for (int i = 0; i < ROW_VECTORS; i++) {
+        const dwords kept = *(const dwords_unaligned *)(from + i * DLANES);
+        take_in(kind, lanes, i, widen(x + i * DLANES), widen(y + i * DLANES), mean, &kept);
+    }
 }
 
-/* Lane i takes in lane i + s, for s = 8, 4, 2, 1. */
-INLINE double fold_wide(dvec lanes[ROW_VECTORS]) {
+INLINE double fold_row(dvec lanes[ROW_VECTORS]) {
     UNROLL for (int s = ROW_VECTORS / 2; s > 0; s /= 2)
         UNROLL for (int i = 0; i < s; i++) lanes[i] += lanes[i + s];
-    double l[DLANES];
-    memcpy(l, lanes, sizeof l);
-    UNROLL for (int s = DLANES / 2; s > 0; s /= 2)
-        UNROLL for (int i = 0; i < s; i++) l[i] += l[i + s];
-    return l[0];
+    return sum_of_lanes(lanes[0]);
 }
 
-INLINE double row_sum_of(mf_matrix m, int64_t r, int64_t cols) {
-    dvec lanes[ROW_VECTORS] = {0}, x[ROW_VECTORS];
-    for (int64_t c = 0; c < cols; c += ROW_LANES) {
-        load_wide(m, r, c, cols, x);
-        UNROLL for (int i = 0; i < ROW_VECTORS; i++) lanes[i] += x[i];
-    }
-    return fold_wide(lanes);
+/* A sum of row r, as the kind says, and of BOTH the second too. */
+INLINE double sum_row(const int kind, mf_matrix a, mf_matrix b, int64_t r, int64_t cols, double mean, double *second) {
+    enum { STEP = NR > ROW_LANES ? NR : ROW_LANES }; /* whole panels, and all lanes */
+    row_lanes lanes = {0};
+    int64_t c = 0;
+    for (; c + STEP <= cols; c += STEP)
+        UNROLL for (int p = 0; p < STEP; p += NR) {
+            const real *x = at(a, r, c + p), *y = at(b, r, c + p);
+            UNROLL for (int i = 0; i < NR; i += DLANES)
+                take_in(kind, &lanes, (p + i) / DLANES % ROW_VECTORS, widen(x + i), widen(y + i), mean, NULL);
+        }
+    for (; c < cols; c += ROW_LANES)
+        take_in_last(kind, &lanes, a, b, r, c, cols - c < ROW_LANES ? cols : c + ROW_LANES, mean);
+    if (kind == BOTH) *second = fold_row(lanes.second);
+    return fold_row(lanes.first);
 }
 
-/* The sum of (x - mean)^2. */
-INLINE double row_squares(mf_matrix m, int64_t r, int64_t cols, double mean) {
-    dvec lanes[ROW_VECTORS] = {0}, x[ROW_VECTORS];
-    for (int64_t c = 0; c < cols; c += ROW_LANES) {
-        load_wide(m, r, c, cols, x);
-        UNROLL for (int i = 0; i < ROW_VECTORS; i++) x[i] -= dset(mean);
-        clear_beyond(c, cols, x);
-        UNROLL for (int i = 0; i < ROW_VECTORS; i++) lanes[i] = dfma(x[i], x[i], lanes[i]);
-    }
-    return fold_wide(lanes);
-}
+enum { ROWS_TOGETHER = 16 }; /* a row is a long chain of steps; those of others fill its gaps */
 
 static void normalise_rows(mf_matrix x, double epsilon, int centres, mf_matrix out, double *rsd, int64_t rows,
                            int64_t cols) {
-    for (int64_t r0 = 0; r0 < rows; r0 += GROUP) { /* a row's chain of steps is long; those of others fill the gaps */
-        const int64_t height = rows - r0 < GROUP ? rows - r0 : GROUP;
-        double mean[GROUP] = {0}, scale[GROUP];
-        for (int64_t r = 0; r < height && centres; r++) mean[r] = row_sum_of(x, r0 + r, cols) / (double)cols;
-        for (int64_t r = 0; r < height; r++) scale[r] = row_squares(x, r0 + r, cols, mean[r]);
+    for (int64_t r0 = 0; r0 < rows; r0 += ROWS_TOGETHER) {
+        const int64_t height = rows - r0 < ROWS_TOGETHER ? rows - r0 : ROWS_TOGETHER;
+        double mean[ROWS_TOGETHER] = {0}, scale[ROWS_TOGETHER];
+        for (int64_t r = 0; r < height && centres; r++) mean[r] = sum_row(PLAIN, x, x, r0 + r, cols, 0, NULL);
+        for (int64_t r = 0; r < height; r++) mean[r] /= (double)cols;
+        for (int64_t r = 0; r < height; r++) scale[r] = sum_row(SQUARES, x, x, r0 + r, cols, mean[r], NULL);
         for (int64_t r = 0; r < height; r++) scale[r] = 1 / sqrt(scale[r] / (double)cols + epsilon);
-        for (int64_t r = 0; r < height; r++)
-            for (int64_t c = 0; c < cols; c += LANES) {
-                const vec centred = load_columns(x, r0 + r, c, cols, 0) - vset((real)mean[r]);
-                store_columns(out, r0 + r, c, cols, centred * vset((real)scale[r]));
-            }
-        if (rsd) memcpy(rsd + r0, scale, (size_t)height * sizeof *scale);
+        for (int64_t r = 0; r < height; r++) {
+            const vec k[3] = {vset((real)scale[r]), vset((real)mean[r])};
+            affine_row(CENTRE, x, x, out, r0 + r, cols, k);
+        }
+        for (int64_t r = 0; r < height && rsd; r++) rsd[r0 + r] = scale[r];
     }
-}
-
-/* The means of dn and of dn * n. */
-INLINE void row_means(mf_matrix dn, mf_matrix n, int64_t r, int64_t cols, double *mean, double *product_mean) {
-    dvec sum[ROW_VECTORS] = {0}, products[ROW_VECTORS] = {0}, x[ROW_VECTORS], y[ROW_VECTORS];
-    for (int64_t c = 0; c < cols; c += ROW_LANES) {
-        load_wide(dn, r, c, cols, x);
-        load_wide(n, r, c, cols, y);
-        UNROLL for (int i = 0; i < ROW_VECTORS; i++) sum[i] += x[i];
-        UNROLL for (int i = 0; i < ROW_VECTORS; i++) products[i] = dfma(x[i], y[i], products[i]);
-    }
-    *mean = fold_wide(sum) / (double)cols;
-    *product_mean = fold_wide(products) / (double)cols;
 }
 
 static void normalise_rows_back(mf_matrix dn, mf_matrix n, const double *rsd, int centres, mf_matrix out, int64_t rows,
                                 int64_t cols) {
-    for (int64_t r0 = 0; r0 < rows; r0 += GROUP) {
-        const int64_t height = rows - r0 < GROUP ? rows - r0 : GROUP;
-        double mean[GROUP], product_mean[GROUP];
-        for (int64_t r = 0; r < height; r++) row_means(dn, n, r0 + r, cols, mean + r, product_mean + r);
+    for (int64_t r0 = 0; r0 < rows; r0 += ROWS_TOGETHER) {
+        const int64_t height = rows - r0 < ROWS_TOGETHER ? rows - r0 : ROWS_TOGETHER;
+        double mean[ROWS_TOGETHER], product_mean[ROWS_TOGETHER];
+        for (int64_t r = 0; r < height; r++) mean[r] = sum_row(BOTH, dn, n, r0 + r, cols, 0, product_mean + r);
         for (int64_t r = 0; r < height; r++) {
-            const vec shift = vset(centres ? (real)mean[r] : 0), factor = vset((real)-product_mean[r]);
-            const vec scale = vset((real)rsd[r0 + r]);
-            for (int64_t c = 0; c < cols; c += LANES) {
-                const vec centred = load_columns(dn, r0 + r, c, cols, 0) - shift;
-                store_columns(out, r0 + r, c, cols, vfma(factor, load_columns(n, r0 + r, c, cols, 0), centred) * scale);
-            }
+            mean[r] = centres ? mean[r] / (double)cols : 0;
+            product_mean[r] /= (double)cols;
+        }
+        for (int64_t r = 0; r < height; r++) {
+            const vec k[3] = {vset((real)rsd[r0 + r]), vset((real)mean[r]), vset((real)product_mean[r])};
+            affine_row(CENTRE_BACK, dn, n, out, r0 + r, cols, k);
         }
     }
 }

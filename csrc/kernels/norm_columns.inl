@@ -77,7 +77,7 @@ static void column_sums(mf_matrix delta, mf_matrix n, int64_t rows, int64_t j0, 
     }
 }
 
-/* --- elementwise, the constants of LANES columns being made first: n of them, the others are zero --- */
+/* --- elementwise: the constants of LANES columns are made once for all rows; of n of them, the others are zero --- */
 
 INLINE vec reciprocal_deviations(const double *variance, double epsilon, const real *scale, int n) {
     real k[LANES] = {0};
@@ -95,7 +95,7 @@ static void normalise_columns(mf_matrix x, const double *mean, const double *var
                               int64_t rows, int64_t cols) {
     for (int64_t c = 0; c < cols; c += LANES) {
         const int n = cols - c < LANES ? (int)(cols - c) : LANES;
-        const vec k[3] = {quotients(mean + c, 1, n), reciprocal_deviations(variance + c, epsilon, NULL, n)};
+        const vec k[3] = {reciprocal_deviations(variance + c, epsilon, NULL, n), quotients(mean + c, 1, n)};
         column_strip(CENTRE, x, x, out, rows, c, cols, k);
     }
 }
