@@ -443,7 +443,7 @@ static const struct {
     {"dropout", dropout, 1},
     {"loss", loss, MF_LOSSES},
     {"metric", metric, MF_METRICS},
-    {"update", update, MF_ADAM + 1},
+    {"update", update, MF_OPTIMIZERS},
     {"penalty, add_penalty", penalty, 1},
 };
 
