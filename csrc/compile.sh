@@ -18,6 +18,9 @@ rm -f "$directory"/*.o
 "$compiler" -E -P "$sources/isa/isas.h" >"$directory/isas"
 sed -n 's/^ISA(\([a-z0-9_]*\), "\([^"]*\)".*/\1 \2/p' "$directory/isas" | while read -r isa isa_flags; do
     # shellcheck disable=SC2086
-    for dtype in f32 f64; do compile "$sources/isa/${isa}_$dtype.c" $isa_flags; done
+    compile "$sources/isa/${isa}_f32.c" $isa_flags &
+    # shellcheck disable=SC2086
+    compile "$sources/isa/${isa}_f64.c" $isa_flags
+    wait $!
 done
 for source in "$sources"/runtime/*.c; do compile "$source"; done

@@ -2,16 +2,19 @@
  * The body that is compiled once for each (ISA, dtype) and fills one table. The file that includes it defines MF_F32 or
  * MF_F64, includes the ISA's header, and does nothing else; every function here is static.
  *
- * The ISA's header says how wide its vectors are, and the shape of the products. A panel is NR columns wide; matrices
- * have rows to a multiple of MR. TALL(vectors) is the height of a register tile so many vectors wide: low enough for
- * its accumulators to stay in registers, high enough for them to hide the latency of an FMA. Rows, rounded up to MR,
- * are taken UNIT at a time in such tiles, the rest in tiles of MR.
+ * The ISA's header says how wide its vectors are, and the shape of the products. A panel is VECTORS of them wide, 2 or
+ * 4; matrices have rows to a multiple of MR. TALL(vectors) is the height of a register tile so many vectors wide: low
+ * enough for its accumulators to stay in registers, high enough for them to hide the latency of an FMA. Rows, rounded
+ * up to MR, are taken UNIT at a time in such tiles, the rest in tiles of MR.
  */
 #include "mlpfast.h"
 #include "simd.h"
 
+#define NR (VECTORS * LANES)
+
+_Static_assert(VECTORS == 2 || VECTORS == 4, "there are tiles for each width");
 _Static_assert(NR % MR == 0 && UNIT % MR == 0, "padded rows and columns are whole tiles");
-_Static_assert(UNIT % TALL(1) == 0 && UNIT % TALL(2) == 0 && UNIT % TALL(NR / LANES) == 0, "a unit is whole tiles");
+_Static_assert(UNIT % TALL(1) == 0 && UNIT % TALL(2) == 0 && UNIT % TALL(VECTORS) == 0, "a unit is whole tiles");
 
 /* Element (r, c) of a matrix, and the vectors that start at a column which is a multiple of LANES. */
 INLINE real *at(mf_matrix m, int64_t r, int64_t c) {

@@ -1,7 +1,7 @@
 /*
  * What users choose by name, a row each. Made of these rows are the ids of mlpfast.h, the names that the floors above
  * read (runtime/names.c), and the kernels' choice of a body, which bears the row's name. So one more is a row here and
- * its body; tests/test_lists.py compares what mlpfast/activations.py, losses.py and metrics.py tell users.
+ * its body; tests/test_lists.py compares what users are told, in mlpfast/activations.py and its like.
  */
 #ifndef MLPFAST_LISTS_H
 #define MLPFAST_LISTS_H
@@ -48,6 +48,12 @@
     row(BINARY_ACCURACY, binary_accuracy, by_elements)                                                                 \
     row(MEAN_SQUARED_ERROR, mean_squared_error, by_elements)                                                           \
     row(MEAN_ABSOLUTE_ERROR, mean_absolute_error, by_elements)
+
+/* row(ID, name). Bodies: update.inl */
+#define MF_EACH_OPTIMIZER(row)                                                                                         \
+    row(SGD, sgd)                                                                                                      \
+    row(RMSPROP, rmsprop)                                                                                              \
+    row(ADAM, adam)
 
 /* row(ID, name). Bodies: v<name>() in math.inl */
 #define MF_EACH_FUNCTION(row)                                                                                          \

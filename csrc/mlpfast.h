@@ -24,9 +24,8 @@ enum mf_status { MF_OK = 0, MF_NOT_FINITE = 1, MF_OUT_OF_RANGE = 2 };
 enum mf_activation { MF_EACH_ACTIVATION(MF_ID) MF_ACTIVATIONS };
 enum mf_loss { MF_EACH_LOSS(MF_ID) MF_LOSSES };
 enum mf_metric { MF_EACH_METRIC(MF_ID) MF_METRICS };
+enum mf_optimizer { MF_EACH_OPTIMIZER(MF_ID) MF_OPTIMIZERS };
 enum mf_elementary { MF_EACH_FUNCTION(MF_FUNCTION_ID) MF_FUNCTIONS };
-
-enum mf_optimizer { MF_SGD, MF_RMSPROP, MF_ADAM };
 
 /*
  * A matrix in column panels of the table's `nr` columns:
@@ -373,6 +372,7 @@ typedef struct {
 extern const mf_activation_row mf_activations[MF_ACTIVATIONS];
 extern const mf_loss_row mf_losses[MF_LOSSES];
 extern const char *const mf_metrics[MF_METRICS], *const mf_functions[MF_FUNCTIONS];
+extern const char *const mf_optimizers[MF_OPTIMIZERS];
 
 /* --- float_mode.c: denormal numbers cost a hundred times a normal one, and the gradients of a network that has learnt
  * its data by heart are full of them --- */

@@ -25,6 +25,8 @@ class Optimizer:
     _: KW_ONLY
     weight_decay: float = 0.0
     name: ClassVar[str]
+    #: The compiled update, a row of csrc/lists.h; those that differ in their defaults share it.
+    update: ClassVar[str]
 
     def __post_init__(self) -> None:
         self._check("learning_rate", above=0.0)
@@ -77,6 +79,7 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
     name: ClassVar[str] = "sgd"
+    update: ClassVar[str] = "sgd"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,6 +112,7 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
     epsilon: float = 1e-8
     name: ClassVar[str] = "rmsprop"
+    update: ClassVar[str] = "rmsprop"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,6 +155,7 @@ class Adam(Optimizer):
     epsilon_hat: bool = False
     amsgrad: bool = False
     name: ClassVar[str] = "adam"
+    update: ClassVar[str] = "adam"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -176,7 +181,7 @@ class AdamW(Adam):
     name: ClassVar[str] = "adamw"
 
 
-#: Every optimizer by name.
+#: Every optimizer by name. tests/test_lists.py holds their updates and those of csrc/lists.h equal.
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW)}
 
 

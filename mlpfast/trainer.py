@@ -49,7 +49,7 @@ __all__ = ["History", "Trainer"]
 
 def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
     """What the arrays of an optimizer's state mean."""
-    return (optimizer.name.removesuffix("w"), state_slots(optimizer))
+    return (optimizer.update, state_slots(optimizer))
 
 
 def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:

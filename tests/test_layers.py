@@ -207,12 +207,8 @@ def test_optimizers_by_name_have_their_defaults(name):
 
 
 def test_only_adamw_decays_by_default():
-    assert {name: make().weight_decay for name, make in OPTIMIZERS.items()} == {
-        "sgd": 0.0,
-        "rmsprop": 0.0,
-        "adam": 0.0,
-        "adamw": 0.01,
-    }
+    assert {name for name, make in OPTIMIZERS.items() if make().weight_decay} == {"adamw"}
+    assert as_optimizer("adamw").weight_decay == 0.01
 
 
 @pytest.mark.parametrize("name", LOSSES)

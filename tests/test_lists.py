@@ -9,6 +9,7 @@ from mlpfast.activations import ACTIVATIONS
 from mlpfast.core import table
 from mlpfast.losses import LOSSES
 from mlpfast.metrics import METRICS
+from mlpfast.optimizers import OPTIMIZERS
 
 
 def test_activations_and_their_parameters():
@@ -36,8 +37,12 @@ def test_metrics():
     assert {*table.METRICS} == {*METRICS.values(), *by_loss} - {None}
 
 
+def test_optimizers():
+    assert {*table.OPTIMIZERS} == {optimizer.update for optimizer in OPTIMIZERS.values()}
+
+
 def test_ids_count_from_zero():
-    for ids in (table.ACTIVATIONS, table.LOSSES, table.METRICS, table.FUNCTIONS):
+    for ids in (table.ACTIVATIONS, table.LOSSES, table.METRICS, table.OPTIMIZERS, table.FUNCTIONS):
         assert [*ids.values()] == [*range(len(ids))]
 
 

@@ -90,6 +90,10 @@ class Reference:
                 self.p -= lr * (self.m / correct_m) / (np.sqrt(v / correct_v) + o.epsilon)
 
 
+def test_every_optimizer_has_a_reference():
+    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*mf.optimizers.OPTIMIZERS.values()}
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 def test_epochs_are_the_formulas(optimizer, weighted):

@@ -2,7 +2,7 @@
 #define MF_ISA avx2
 #define MF_ISA_AVX2
 #define MF_VECTOR_BYTES 32
-#define NR (2 * LANES)
+#define VECTORS 2
 #define MR 4
 #define UNIT 12
 #define TALL(vectors) (vectors == 1 ? 12 : 6)

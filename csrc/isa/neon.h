@@ -2,7 +2,7 @@
 #define MF_ISA neon
 #define MF_ISA_NEON
 #define MF_VECTOR_BYTES 16
-#define NR (4 * LANES)
+#define VECTORS 4
 #define MR 4
 #define UNIT 16
 #define TALL(vectors) (vectors == 1 ? 16 : vectors == 2 ? 8 : 4)

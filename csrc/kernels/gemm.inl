@@ -9,7 +9,6 @@
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
 #define BLOCK 256
-#define VECTORS (NR / LANES)
 #define TALLEST TALL(1) /* rows of any tile, at most */
 /* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
 #define STRETCH 32
@@ -141,7 +140,7 @@ INLINE void product_from(const product *p, const int kind, const int padded, int
         const int64_t nj = p->n - j0 < NR ? p->n - j0 : NR;
         switch ((nj + LANES - 1) / LANES) {
         case 1: product_panel(p, kind, padded, 1, j0); break;
-#if defined(MF_ISA_NEON)
+#if VECTORS == 4
         case 3: product_panel(p, kind, padded, 3, j0); break;
         case 4: product_panel(p, kind, padded, 4, j0); break;
 #endif
@@ -212,7 +211,7 @@ INLINE void gradient_from(const gradient *p, int64_t j, requests *ahead) {
         const int64_t width = p->nj - j < NR ? p->nj - j : NR;
         switch ((width + LANES - 1) / LANES) {
         case 1: gradient_panel(p, 1, j, ahead); break;
-#if defined(MF_ISA_NEON)
+#if VECTORS == 4
         case 3: gradient_panel(p, 3, j, ahead); break;
         case 4: gradient_panel(p, 4, j, ahead); break;
 #endif

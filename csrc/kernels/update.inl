@@ -22,24 +22,28 @@ INLINE vec momentum_step(vec p, vec d, real *velocity, vec mu, vec rate, int nes
     return nesterov ? p + vfma(mu, v, -step) : p + v;
 }
 
-INLINE vec sgd(const mf_update *u, vec p, vec g, real *velocity, int n) {
+/* --- the bodies, for each row of lists.h: p after a step by gradient g. state[0:3] are its slots. --- */
+
+INLINE vec sgd(const mf_update *u, vec p, vec g, real *const *state, int n) {
     const vec rate = vset((real)u->rate);
     if (u->momentum == 0) return vfma(-rate, g, p);
-    return momentum_step(p, g, velocity, vset((real)u->momentum), rate, u->nesterov, n);
+    return momentum_step(p, g, state[0], vset((real)u->momentum), rate, u->nesterov, n);
 }
 
 /* Tieleman and Hinton 2012, lecture 6e. */
-INLINE vec rmsprop(const mf_update *u, vec p, vec g, real *mean_square, real *velocity, int n) {
+INLINE vec rmsprop(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const mean_square = state[0];
     const vec rate = vset((real)u->rate), old = load(mean_square, n);
     const vec s = vfma(vset((real)(1 - u->decay)), g * g - old, old);
     const vec direction = g / (vsqrt(s) + vset((real)u->epsilon));
     store(mean_square, s, n);
     if (u->momentum == 0) return vfma(-rate, direction, p);
-    return momentum_step(p, direction, velocity, vset((real)u->momentum), rate, 0, n);
+    return momentum_step(p, direction, state[1], vset((real)u->momentum), rate, 0, n);
 }
 
 /* Kingma and Ba 2015, algorithm 1, with the bias corrections folded into rate and epsilon; Reddi et al. 2018. */
-INLINE vec adam(const mf_update *u, vec p, vec g, real *first, real *second, real *maximum, int n) {
+INLINE vec adam(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const first = state[0], *const second = state[1], *const maximum = state[2];
     const vec m0 = load(first, n), v0 = load(second, n);
     const vec m = vfma(vset((real)(1 - u->momentum)), g - m0, m0);
     vec v = vfma(vset((real)(1 - u->decay)), g * g - v0, v0);
@@ -52,16 +56,16 @@ INLINE vec adam(const mf_update *u, vec p, vec g, real *first, real *second, rea
     return vfma(-vset((real)u->rate), m / (vsqrt(v) + vset((real)u->epsilon)), p);
 }
 
+/* --- spans, rows, tiles --- */
+
 INLINE void update_vector(const mf_update *u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
                           real *s1, real *s2, const int n) {
     const vec l1 = vset((real)u->l1), l2 = vset((real)u->l2);
     const vec old = load(p, n), d = load(g, n);
     const vec gradient = has_l1 ? penalised(d, old, l1, l2) : vfma(l2, old, d), shrunk = vset((real)u->shrink) * old;
-    vec updated;
-    if (optimizer == MF_SGD) updated = sgd(u, shrunk, gradient, s0, n);
-    else if (optimizer == MF_RMSPROP) updated = rmsprop(u, shrunk, gradient, s0, s1, n);
-    else updated = adam(u, shrunk, gradient, s0, s1, s2, n);
-    store(p, updated, n);
+    real *const state[] = {s0, s1, s2};
+#define IF_CHOSEN(id, name) optimizer == MF_##id ? name(u, shrunk, gradient, state, n):
+    store(p, MF_EACH_OPTIMIZER(IF_CHOSEN) old, n);
 }
 
 INLINE void update_span(const mf_update *u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
@@ -82,14 +86,10 @@ INLINE void update_rows(const mf_update u, const int optimizer, const int has_l1
 static void update(const mf_update *u, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2, int64_t rows,
                    int64_t cols, int64_t ld) {
     if (cols == ld && cols == ld_g) cols *= rows, rows = 1;
-    switch (u->optimizer * 2 + (u->l1 != 0)) {
-    case MF_SGD * 2: update_rows(*u, MF_SGD, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
-    case MF_SGD * 2 + 1: update_rows(*u, MF_SGD, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
-    case MF_RMSPROP * 2: update_rows(*u, MF_RMSPROP, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
-    case MF_RMSPROP * 2 + 1: update_rows(*u, MF_RMSPROP, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
-    case MF_ADAM * 2: update_rows(*u, MF_ADAM, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
-    default: update_rows(*u, MF_ADAM, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g);
-    }
+#define CASES(id, name)                                                                                                \
+    case MF_##id * 2: update_rows(*u, MF_##id, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;                      \
+    case MF_##id * 2 + 1: update_rows(*u, MF_##id, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+    switch (u->optimizer * 2 + (u->l1 != 0)) { MF_EACH_OPTIMIZER(CASES) }
 }
 
 static void add_penalty(double l1, double l2, const void *p, void *g, int64_t size) {

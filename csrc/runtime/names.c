@@ -10,4 +10,5 @@ enum { FROM_h, FROM_z };
 const mf_activation_row mf_activations[MF_ACTIVATIONS] = {MF_EACH_ACTIVATION(ACTIVATION)};
 const mf_loss_row mf_losses[MF_LOSSES] = {MF_EACH_LOSS(LOSS)};
 const char *const mf_metrics[MF_METRICS] = {MF_EACH_METRIC(NAME)};
+const char *const mf_optimizers[MF_OPTIMIZERS] = {MF_EACH_OPTIMIZER(NAME)};
 const char *const mf_functions[MF_FUNCTIONS] = {MF_EACH_FUNCTION(NAME)};

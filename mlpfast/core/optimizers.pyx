@@ -4,14 +4,15 @@ import numpy as np
 
 from libc.math cimport pow, sqrt
 from .memory import aligned_zeros
-from .table cimport MF_ADAM, MF_RMSPROP, MF_SGD
+from .table cimport MF_ADAM
+from .table import OPTIMIZERS
 
 
 def state_slots(optimizer):
     """The number of parameter-shaped state arrays that an optimizer keeps."""
-    if optimizer.name == "sgd":
+    if optimizer.update == "sgd":
         return 1 if optimizer.momentum else 0
-    if optimizer.name == "rmsprop":
+    if optimizer.update == "rmsprop":
         return 2 if optimizer.momentum else 1
     return 3 if optimizer.amsgrad else 2
 
@@ -27,14 +28,13 @@ cdef Rule rule_of(object optimizer) except *:
     cdef Rule rule
     rule.base.nesterov = rule.base.amsgrad = rule.epsilon_hat = False
     rule.base.momentum = rule.base.decay = rule.base.epsilon = 0
-    rule.weight_decay = optimizer.weight_decay
-    if optimizer.name == "sgd":
-        rule.base.optimizer, rule.base.momentum, rule.base.nesterov = MF_SGD, optimizer.momentum, optimizer.nesterov
-    elif optimizer.name == "rmsprop":
-        rule.base.optimizer, rule.base.momentum = MF_RMSPROP, optimizer.momentum
-        rule.base.decay, rule.base.epsilon = optimizer.rho, optimizer.epsilon
+    rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], optimizer.weight_decay
+    if optimizer.update == "sgd":
+        rule.base.momentum, rule.base.nesterov = optimizer.momentum, optimizer.nesterov
+    elif optimizer.update == "rmsprop":
+        rule.base.momentum, rule.base.decay, rule.base.epsilon = optimizer.momentum, optimizer.rho, optimizer.epsilon
     else:
-        rule.base.optimizer, rule.base.momentum, rule.base.decay = MF_ADAM, optimizer.beta_1, optimizer.beta_2
+        rule.base.momentum, rule.base.decay = optimizer.beta_1, optimizer.beta_2
         rule.base.epsilon, rule.base.amsgrad = optimizer.epsilon, optimizer.amsgrad
         rule.epsilon_hat = optimizer.epsilon_hat
     return rule

@@ -20,8 +20,6 @@ cdef extern from "mlpfast.h" nogil:
         MF_SOFTMAX
 
     cdef enum:
-        MF_SGD
-        MF_RMSPROP
         MF_ADAM
 
     cdef enum:

@@ -1,6 +1,7 @@
 ACTIVATIONS: dict[str, int]
 LOSSES: dict[str, int]
 METRICS: dict[str, int]
+OPTIMIZERS: dict[str, int]
 FUNCTIONS: dict[str, int]
 
 def isa() -> str: ...

@@ -18,10 +18,12 @@ cdef extern from "mlpfast.h" nogil:
         MF_ACTIVATIONS
         MF_LOSSES
         MF_METRICS
+        MF_OPTIMIZERS
         MF_FUNCTIONS
     const mf_activation_row mf_activations[]
     const mf_loss_row mf_losses[]
     const char *mf_metrics[]
+    const char *mf_optimizers[]
     const char *mf_functions[]
     uint64_t mf_flush_denormals()
     void mf_set_float_mode(uint64_t mode)
@@ -40,6 +42,7 @@ cdef extern from "mlpfast.h" nogil:
 ACTIVATIONS = {mf_activations[i].name.decode(): i for i in range(MF_ACTIVATIONS)}
 LOSSES = {mf_losses[i].name.decode(): i for i in range(MF_LOSSES)}
 METRICS = {mf_metrics[i].decode(): i for i in range(MF_METRICS)}
+OPTIMIZERS = {mf_optimizers[i].decode(): i for i in range(MF_OPTIMIZERS)}
 FUNCTIONS = {mf_functions[i].decode(): i for i in range(MF_FUNCTIONS)}
 
 

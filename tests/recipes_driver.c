@@ -1,0 +1,37 @@
+/*
+ * What test_recipes.py adds to a copy of the kernels, called through their table. Compiled against that copy.
+ */
+#include "mlpfast.h"
+
+static mf_matrix row_major(const mf_kernels *k, void *data, int64_t columns) {
+    return (mf_matrix){.row_stride = columns, .panel_stride = k->nr, .data = data};
+}
+
+/* h = g(z), and delta = dh * g'(z) from what the list says that it is computed from; n numbers each */
+void softsign(const char *isa, int dtype, int64_t n, void *z, void *dh, void *h, void *delta) {
+    const mf_kernels *k = mf_table_of(isa, dtype);
+    const mf_activation_row *row = &mf_activations[MF_SOFTSIGN];
+    const mf_matrix saved = row_major(k, row->saves_z ? z : h, n);
+    k->activation(MF_SOFTSIGN, row->alpha, row_major(k, z, n), row_major(k, h, n), 1, n);
+    k->hadamard(MF_SOFTSIGN, row->alpha, row_major(k, dh, n), saved, row_major(k, delta, n), 1, n);
+}
+
+void pseudo_huber(const char *isa, int dtype, int64_t rows, int64_t columns, double parameter, void *h, void *t,
+                  void *delta, double *values) {
+    const mf_kernels *k = mf_table_of(isa, dtype);
+    const mf_targets targets = {.dense = t};
+    k->loss(MF_PSEUDO_HUBER, parameter, row_major(k, h, columns), &targets, rows, columns, 1,
+            row_major(k, delta, columns), values);
+}
+
+void relative_error(const char *isa, int dtype, int64_t rows, int64_t columns, void *h, void *t, double *values) {
+    const mf_kernels *k = mf_table_of(isa, dtype);
+    const mf_targets targets = {.dense = t};
+    k->metric(MF_RELATIVE_ERROR, 0, row_major(k, h, columns), &targets, rows, columns, values);
+}
+
+void adagrad(const char *isa, int dtype, int64_t n, double rate, double epsilon, double l2, double shrink, void *p,
+             void *g, void *sum) {
+    const mf_update rule = {.optimizer = MF_ADAGRAD, .rate = rate, .epsilon = epsilon, .l2 = l2, .shrink = shrink};
+    mf_table_of(isa, dtype)->update(&rule, p, g, n, sum, NULL, NULL, 1, n, n);
+}
