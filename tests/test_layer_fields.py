@@ -107,14 +107,17 @@ def test_what_stands_in_the_file():
         "initializer": {"initializer": "uniform", "limit": 0.125},
     }
     assert block["layer"] == "block" and block["layers"] == []
-    assert dense.items() >= {
-        "layer": "dense",
-        "units": 2,
-        "activation": {"activation": "identity", "alpha": 0.0},
-        "kernel_initializer": {"initializer": "glorot_uniform"},
-        "bias_initializer": {"initializer": "zeros"},
-        "dropout": 0.0,
-    }.items()
+    assert (
+        dense.items()
+        >= {
+            "layer": "dense",
+            "units": 2,
+            "activation": {"activation": "identity", "alpha": 0.0},
+            "kernel_initializer": {"initializer": "glorot_uniform"},
+            "bias_initializer": {"initializer": "zeros"},
+            "dropout": 0.0,
+        }.items()
+    )
 
 
 def test_a_field_that_is_not_there_has_its_default():
