@@ -34,6 +34,7 @@ from ._version import __version__
 from .activations import Activation
 from .errors import DivergenceError, ModelFileError
 from .gradcheck import gradcheck
+from .groups import Group
 from .hints import PACKAGE_ATTRIBUTES, missing_attribute
 from .layers import (
     Activate,
@@ -69,6 +70,7 @@ __all__ = [
     "Dense",
     "DivergenceError",
     "Dropout",
+    "Group",
     "LayerNorm",
     "Model",
     "ModelFileError",

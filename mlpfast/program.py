@@ -116,6 +116,11 @@ class Program:
         """The number of dense layers."""
         return sum(layer.kind == "dense" for layer in self.layers)
 
+    @property
+    def over_batch(self) -> bool:
+        """Whether training takes statistics over a batch."""
+        return any(layer.over_batch and self._trains(number) for number, layer in enumerate(self.layers))
+
     def may_activate(self, value: int) -> bool:
         """Whether an activation can be put into a value: nobody else sees it, and its maker has none yet."""
         maker = self.layers[-1] if self.layers else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import secrets
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
 from .core.results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .errors import DivergenceError, boolean, integer, real, verbosity
+from .groups import Group, as_groups, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
 from .losses import Loss, as_loss
@@ -106,6 +109,10 @@ class Trainer:
         Seed of the order of rows and of dropout.
     callbacks : iterable of Callback, default ()
         See `mlpfast.callbacks`.
+    groups : mapping from str to Group, optional
+        Rules of their own for some parameters, by role ("weights", "biases", "scales", "shifts", "slopes",
+        "frequencies", "embeddings") or by the name of a tensor, such as "W0", which then counts more: see `Group`. They
+        replace what the layers say.
     penalty_over_weights : bool, default False
         Divide the penalties by the sum of the batch's sample weights (its number of rows, where none are given), as
         scikit-learn does with its ``alpha``.
@@ -156,6 +163,7 @@ class Trainer:
         n_threads: int | None = None,
         seed: int = 0,
         callbacks: Iterable[Any] = (),
+        groups: Mapping[str, Group | Mapping[str, Any]] | None = None,
         penalty_over_weights: bool = False,
     ) -> None:
         if not isinstance(model, Model):
@@ -174,6 +182,7 @@ class Trainer:
         self.n_threads = n_threads
         self.seed = seed
         self.callbacks = callbacks
+        self.groups = groups
         self.penalty_over_weights = penalty_over_weights
         self.history = History()
         self._run_id = secrets.token_hex(8)
@@ -237,6 +246,19 @@ class Trainer:
         self._optimizer = optimizer
 
     @property
+    def groups(self) -> Mapping[str, Group]:
+        """Rules of their own for some parameters; another mapping may be assigned."""
+        return MappingProxyType(self._groups)
+
+    @groups.setter
+    def groups(self, value: Mapping[str, Group | Mapping[str, Any]] | None) -> None:
+        program, groups = self.model.program, as_groups(value, self.model.program)
+        program = in_groups(program, groups) if groups else program
+        if not any(tensor.rule.trainable for tensor in program.tensors):
+            raise ValueError("expected parameters that are trained, got a model, or groups, that leave none trainable")
+        self._groups, self._program = groups, program
+
+    @property
     def steps(self) -> int:
         """Optimizer steps taken so far; they number the masks of dropout and Adam's corrections."""
         return int(self._counts[0])
@@ -266,7 +288,7 @@ class Trainer:
           rows     gather, forward 0-1, compare, back 1-0
           tiles    gradient 0-1, update
         """
-        return self.model.program.schedule("step")
+        return self._program.schedule("step")
 
     @property
     def run_id(self) -> str:
@@ -385,6 +407,7 @@ class Trainer:
         show = verbosity(verbose)
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
         data = self._check(X, y, sample_weight, finite=show)
+        self._check_batches(len(data.y))
         if (error := _parameters_error(self.model)) is not None:
             raise error
         validation = None if validation_data is None else self._check_validation(validation_data)
@@ -564,11 +587,12 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine is made anew when it is needed; nobody owns a copy.
-        return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner", "_program")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state if "_counts" in state else _of_older_version(state))
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
+        self.groups = state.get("_groups")
 
     def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "", finite: bool = True) -> _Data:
         model = self.model
@@ -583,6 +607,20 @@ class Trainer:
         data = _Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent)
         self._penalties(data)
         return data
+
+    def _check_batches(self, n: int) -> None:
+        """Where layers take statistics over a batch, one of a single row has none."""
+        rows = min(self.batch_size or n, n)
+        if (rows > 2 and n % rows != 1) or not self.program.over_batch:
+            return
+        if rows < 2:
+            raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {rows}")
+        if n % rows == 1:
+            warnings.warn(
+                f"the last of the batches of {rows} rows would have a single one, of which BatchNorm can't take "
+                "statistics: it goes with the batch before it",
+                stacklevel=4,
+            )
 
     def _check_validation(self, validation_data: Any) -> _Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -609,7 +647,7 @@ class Trainer:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
         if batch_rows < 1:
             raise ValueError("expected at least one row, got none")
-        settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights)
+        settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights, tuple(self._groups.items()))
         engine = self._engine
         rows = 0 if engine is None else engine.batch_rows
         fits = rows == batch_rows if exact else rows >= batch_rows
@@ -623,6 +661,7 @@ class Trainer:
                 n_threads=self.n_threads,
                 seed=self.seed,
                 penalty_over_weights=self.penalty_over_weights,
+                program=self._program,
             )
             self._engine_settings = settings
         return engine

@@ -12,7 +12,6 @@ _Features = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 class Engine:
     network: Network
     batch_rows: int
-    over_batch: bool
     def __init__(
         self,
         network: Network,

@@ -55,7 +55,6 @@ cdef class Engine:
     cdef object program
     cdef bint takes_csr
     cdef bint all_trainable     # else the gradient of what is frozen is zero
-    cdef readonly bint over_batch   # steps take statistics over their batch
     cdef object entries         # memory for those of a chunk of CSR rows
     cdef bint penalty_over_weights
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
@@ -69,7 +68,6 @@ cdef class Engine:
         self.settings = LOSSES[loss], loss_parameter, label_smoothing, batch_rows, thread_limit(n_threads), seed
         self.program = network.program if program is None else program
         step = self.program.schedule("step")
-        self.over_batch = bool(step.over_batch)
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
 
@@ -127,7 +125,7 @@ cdef class Engine:
         if step.schedule.over_batch:
             self.check_batch(rows, min(rows, self.batch_rows))
         if step.plan.reads_csr:
-            self.entries = room_for_entries(&step, rows, self.batch_rows, self.entries)
+            self.entries = room_for_entries(&step, rows, True, self.entries)
         cdef char *kept = <char *> cnp.PyArray_DATA(self.kept)
         cdef int status
         with nogil:
@@ -166,7 +164,7 @@ cdef class Engine:
         if step.schedule.over_batch:
             self.check_batch(rows, rows)
         if step.plan.reads_csr:
-            self.entries = room_for_entries(&step, rows, rows, self.entries)
+            self.entries = room_for_entries(&step, rows, False, self.entries)
         with nogil:
             status = run_rows(&step, rows, &totals)
         result = self.result(status, &step, &totals, (), X, y, None)

@@ -9,18 +9,18 @@ import numpy as np
 
 from libc.stdint cimport int32_t
 from libc.string cimport memset
-from .plan cimport AHEAD, Plan
+from .plan cimport AHEAD, Plan, next_batch
 from .call cimport Source
 from .table cimport MF_OK, MF_OUT_OF_RANGE, mf_bands, mf_csr
 
 cnp.import_array()
 
 
-cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, object kept):
+cdef object room_for_entries(Step *step, int64_t rows, bint in_batches, object kept):
     """Memory for the entries of any chunk of the step's `rows`: `kept`, if that is large enough."""
     cdef int64_t room
     with nogil:
-        room = most_entries(&step.source, rows, batch_rows, step.plan.capacity)
+        room = most_entries(step.plan, &step.source, rows, in_batches)
     cdef int64_t size = room * (2 * sizeof(int32_t) + step.plan.kernels.itemsize)
     if kept is None or kept.nbytes < size:
         kept = np.empty(size, np.uint8)
@@ -32,13 +32,13 @@ cdef object room_for_entries(Step *step, int64_t rows, int64_t batch_rows, objec
     return kept
 
 
-cdef int64_t most_entries(const Source *source, int64_t rows, int64_t batch_rows, int64_t capacity) noexcept nogil:
+cdef int64_t most_entries(const Plan *plan, const Source *source, int64_t rows, bint in_batches) noexcept nogil:
     """The most entries of a chunk, of `rows` in batches, as far as the arrays make sense: chunks will look at that."""
     cdef int64_t most = 0, entries, first = 0, batch_end, chunk_end, row
     while first < rows:
-        batch_end = min(first + batch_rows, rows)
+        batch_end = first + next_batch(plan, rows - first) if in_batches else rows
         while first < batch_end:
-            chunk_end = min(first + capacity, batch_end)
+            chunk_end = min(first + plan.capacity, batch_end)
             entries = 0
             while first < chunk_end:
                 row = source.order[first] if source.order != NULL else first
