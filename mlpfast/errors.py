@@ -108,7 +108,7 @@ def real(
             for sign, bound in ((">", above), (">=", at_least), ("<", below), ("<=", at_most))
             if math.isfinite(bound)
         ]
-        expected = "finite" if not bounds else " and ".join(bounds)
+        expected = " and ".join(bounds if bounds and math.isfinite(number) else ["finite", *bounds])
         raise ValueError(f"expected {name} to be {expected}, got {value!r}")
     return number
 

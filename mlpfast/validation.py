@@ -6,6 +6,7 @@ targets become (n,) int32 class indices or an (n, outputs) array of the model's 
 
 from __future__ import annotations
 
+import math
 import os
 import reprlib
 from collections.abc import Mapping
@@ -272,23 +273,30 @@ def scale_penalty(
 ) -> float:
     """A penalty that will be divided by the sum of `weights` (by n without any), times the power of two in these.
 
+    Any quotient that `dtype` holds together with its square works, whatever the size of either: the loss then has no
+    part in what is learnt, or the penalty has none, but nothing overflows.
+
     Raises
     ------
     ValueError
-        If the quotient is above the root of what `dtype` holds: the square of its gradient overflows.
+        If the quotient is above the root of what `dtype` holds: the square of the penalty's gradient overflows.
     """
     total = n if weights is None else float(weights.sum())
-    limit = float(np.sqrt(np.finfo(dtype).max))
+    limit = math.sqrt(float(np.finfo(dtype).max))
     with np.errstate(over="ignore", under="ignore"):
         scaled = float(np.ldexp(float(penalty), exponent))
         total_given = float(np.ldexp(float(total), -exponent))
     if scaled > limit * total:
         raise ValueError(
             f"expected {name} / sum of the sample weights to be at most {limit:.3g}, as {dtype} has to hold its "
-            f"square, got {name}={penalty:g} and a sum of {total_given:.3g}. Multiply the weights by a constant, or "
-            f"set {name}=0"
+            f"square, got {name}={penalty:g} and a sum of {total_given:.3g}, so {_size(penalty / total_given)}. "
+            f"Multiply the weights by a constant, or set {name}=0"
         )
     return scaled
+
+
+def _size(quotient: float) -> str:
+    return f"{quotient:.3g}" if math.isfinite(quotient) else "more than float64 holds"
 
 
 def as_parameters(values: ArrayLike, n: int, dtype: np.dtype[Any], *, name: str = "parameters") -> NDArray[Any]:

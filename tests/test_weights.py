@@ -64,12 +64,37 @@ def test_a_penalty_that_drowns_the_loss_is_refused() -> None:
     net = model()
     before = net.parameters.copy()
     trainer = mf.Trainer(net, l2=0.01, penalty_over_weights=True)
-    with pytest.raises(ValueError, match=r"expected l2 / sum of the sample weights to be at most 1.34e\+154.*3e-307"):
+    with pytest.raises(
+        ValueError, match=r"expected l2 / sum of the sample weights .* at most 1.34e\+154.*so 3.33e\+304"
+    ):
         trainer.fit(X, Y, sample_weight=np.full(30, 1e-308), verbose=0)
     with pytest.raises(ValueError, match="expected l2 / sum of the sample weights"):
         trainer.fit(X, Y, validation_data=(X, Y, np.full(30, 1e-308)), verbose=0)
     assert (net.parameters == before).all()
     assert trainer.steps == 0
+
+
+@pytest.mark.parametrize("power", [-1040, -800, 0, 400])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_penalty_over_the_weights(dtype: str, power: int) -> None:
+    """As large as the quotient may be, nothing overflows, and all weights go to zero; a bit more is refused."""
+    weights = np.full(30, np.ldexp(1.0, power))
+    l2 = float(np.ldexp(30 * float(np.finfo(dtype).max) ** 0.5, power))
+    net = model(dtype)
+    before = abs(net.weights[0]).sum()
+    trainer = mf.Trainer(net, optimizer=mf.Adam(1e-3), batch_size=None, penalty_over_weights=True, l2=l2 * (1 - 1e-9))
+    trainer.fit(X, Y, epochs=3, sample_weight=weights, verbose=0)
+    assert np.isfinite(trainer._state).all()
+    assert abs(net.weights[0]).sum() < before
+    trainer.l2 = l2 * (1 + 1e-6)
+    with pytest.raises(ValueError, match="expected l2 / sum of the sample weights to be at most"):
+        trainer.fit(X, Y, sample_weight=weights, verbose=0)
+
+
+def test_a_penalty_over_weights_that_no_number_holds_is_refused() -> None:
+    trainer = mf.Trainer(model(), l2=1e6, penalty_over_weights=True)
+    with pytest.raises(ValueError, match=r"got l2=1e\+06 and a sum of 3e-307, so more than float64 holds"):
+        trainer.fit(X, Y, sample_weight=np.full(30, 1e-308), verbose=0)
 
 
 @pytest.mark.parametrize("tiny", [5e-324, 1e-308, 1e-200])

@@ -2,7 +2,16 @@
  * A layer of somebody else's: h = g(x + b), a vector of shifts. Compiled by layer_checks.py, it reaches the package as
  * a PyCapsule. The sum over rows runs in their order, so its bits depend neither on threads nor on the instruction set.
  */
+#include <signal.h>
+
 #include "mlpfast.h"
+
+/* For tests of interruption: the call of one of these functions that sends its thread a SIGALRM, counted from 1. */
+int toy_alarm;
+
+static void count_call(void) {
+    if (toy_alarm > 0 && --toy_alarm == 0) raise(SIGALRM);
+}
 
 #define AT(type, m, r, c)                                                                                              \
     (((type *)(m).data)[(r) * (m).row_stride + (c) / nr * (m).panel_stride + (c) % nr])
@@ -26,6 +35,7 @@ DEFINE(double)
 static void forward(const mf_layer *layer, const mf_block *block) {
     const mf_kernels *k = block->kernels;
     const mf_value *in = layer->reads, *out = layer->makes;
+    count_call();
     const mf_matrix x = in->h.data ? OF_BLOCK(in->h) : block->x, h = OF_BLOCK(out->h);
     const mf_matrix z = out->z.data ? OF_BLOCK(out->z) : h;
     if (k->dtype == MF_FLOAT32) add_float(x, layer->tensors[0], z, block->rows, out->columns, k->nr);
@@ -37,6 +47,7 @@ static void forward(const mf_layer *layer, const mf_block *block) {
 static void backward(const mf_layer *layer, const mf_block *block) {
     const mf_kernels *k = block->kernels;
     const mf_value *in = layer->reads;
+    count_call();
     if (in->delta.data == NULL) return;
     const mf_matrix delta = OF_BLOCK(layer->makes->delta), saved = in->saves_z ? OF_BLOCK(in->z) : OF_BLOCK(in->h);
     if (in->activation == MF_SOFTMAX) k->softmax_jvp(saved, delta, OF_BLOCK(in->delta), block->rows, in->columns);
@@ -47,6 +58,7 @@ static void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile
                      int64_t ld, int accumulate, int updates, mf_soon *soon, int64_t count) {
     (void)next, (void)ld, (void)updates, (void)soon, (void)count;
     const int64_t nr = chunk->kernels->nr;
+    count_call();
     if (chunk->kernels->dtype == MF_FLOAT32) sum_float(layer->makes->delta, tile, g, chunk->rows, accumulate, nr);
     else sum_double(layer->makes->delta, tile, g, chunk->rows, accumulate, nr);
 }

@@ -62,11 +62,13 @@ ctypedef struct Step:
     int64_t rows
     int64_t known            # rows of the order from the chunk's first on
     const Phase *phase       # at hand
+    int64_t first_task       # of the piece of it at hand
     int64_t room             # entries that a chunk of CSR rows may have
     mf_bands bands           # of those that it has
     bint accumulate          # onto the gradient of the batch's earlier chunks
     bint completes           # this is its last
-    bint updates             # then: the optimizer steps while the gradient's tile is hot
+    bint updates             # then: the optimizer steps while the gradient's tile is hot, or
+    bint apart               # once the whole gradient is there, as the batch is long
     bint refreshes           # and another step follows, which reads packed forms
     # what threads report: flags
     int32_t bad              # mf_status

@@ -13,7 +13,7 @@ from cpython.ref cimport Py_XDECREF
 
 from .memory cimport csr_of, dtype_of
 from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
-from .interrupts cimport look_up
+from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
 from .optimizers cimport rule_of
 from .optimizers import state_slots
@@ -114,7 +114,8 @@ cdef class Engine:
                 step.slots[slot] = state_data + slot * slot_bytes
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
-        if sums is None and self.batch_rows > step.plan.capacity:
+        step.apart = update_takes_long(step.plan)
+        if step.apart or sums is None and self.batch_rows > step.plan.capacity:
             gradient = np.empty_like(self.network.parameters)
             step.gradient = <char *> cnp.PyArray_DATA(gradient)
         cdef int64_t size = self.network.n_state + slots * self.network.n_parameters
@@ -296,7 +297,10 @@ cdef class Engine:
         cdef int64_t batch_rows = self.batch_rows, steps = 0
         cdef uint64_t number = step.number
         cdef int status
-        self.keep(step, kept, slots)
+        memset(totals, 0, sizeof(Totals))
+        listen(step)
+        if not self.keep(step, kept, slots):
+            return INTERRUPTED
         status = run_epoch(step, 0, rows, max_steps, totals)
         if status == BAD_DATA:
             self.put_back(step, kept, slots)
@@ -310,7 +314,9 @@ cdef class Engine:
         step.number = number
         status = DONE
         while status == DONE:       # again, deterministic as it is, with a look after each step
-            self.keep(step, kept, slots)
+            if not self.keep(step, kept, slots):
+                status = INTERRUPTED
+                break
             status = run_epoch(step, steps * batch_rows, rows, 1, totals)
             if totals.steps == 1 and not step.plan.kernels.all_finite(step.parameters, self.network.n_state):
                 self.put_back(step, kept, slots)
@@ -323,12 +329,14 @@ cdef class Engine:
             return BAD_DATA         # from the beginning
         return status if status == INTERRUPTED else DIVERGED
 
-    cdef void keep(self, const Step *step, char *kept, int64_t slots) noexcept nogil:
+    cdef bint keep(self, Step *step, char *kept, int64_t slots) noexcept nogil:
+        """Whether all was copied, before a signal's handler raised something."""
         cdef int64_t item = self.network.kernels.itemsize, slot
         cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
-        memcpy(kept, step.parameters, state)
+        cdef bint done = copy_in_pieces(step, kept, step.parameters, state)
         for slot in range(slots):
-            memcpy(kept + state + slot * size, step.slots[slot], size)
+            done = done and copy_in_pieces(step, kept + state + slot * size, step.slots[slot], size)
+        return done
 
     cdef void put_back(self, const Step *step, const char *kept, int64_t slots) noexcept nogil:
         cdef int64_t item = self.network.kernels.itemsize, slot

@@ -24,10 +24,11 @@ cdef enum:
     SHARES = 4              # pieces of the rows for each thread, so that an early one can take more
     BLOCK_BYTES = 4194304   # of a block's rows of one value, about
     SCRATCH_BYTES = 67108864    # of all shares, about; wide rows have fewer shares
+    LARGE = 1048576         # parameters of a tensor, whose packing takes milliseconds
 
 # Work that a second thread has to have before it is asked, in multiply-adds; about 25 us.
 cdef double WORTH_A_THREAD = 2e6
-# Work between two looks at signals: a few milliseconds with vectors, less than 0.1 s without.
+# A thread's work between two looks at signals: a few milliseconds with vectors, some 0.1 s without.
 cdef double PIECE = 2e8
 
 
@@ -276,7 +277,8 @@ cdef class Network:
         if job.work < 2 * WORTH_A_THREAD:
             threads = 1
         # A piece at a time, with a look at signals after each.
-        piece = min(rows, max(1, <int64_t> (PIECE / (job.work / rows)) // self.block_rows) * self.block_rows)
+        piece = max(threads, <int64_t> (threads * PIECE / (job.work / rows)) // self.block_rows) * self.block_rows
+        piece = min(rows, piece)
         blocks = (piece + self.block_rows - 1) // self.block_rows
         job.kernels, job.layers, job.n_layers, job.output = kernels, self.layers, self.n_layers, self.output_value
         result = out
@@ -341,6 +343,9 @@ cdef class Network:
                 layer = &layers[tensor.layer]
                 if layer.kind.refresh != NULL:
                     layer.kind.refresh(layer, kernels, tensor, self.flat + tensor.offset * kernels.itemsize)
+                if tensor.ni * tensor.nj > LARGE:
+                    with gil:
+                        PyErr_CheckSignals()
         return copy, memory
 
 

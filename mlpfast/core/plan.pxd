@@ -52,6 +52,8 @@ ctypedef struct Plan:
     mf_value *values
     int n_tensors
     mf_tile *tensors         # each as one tile, by the number of its layer and its place there
+    int64_t n_packed         # those that layers read in other forms, in bands of rows
+    mf_tile *packed
     int32_t *rules_of        # (layers, MF_MOST_TENSORS): numbers of their rules
     int n_rules
     TensorRule rules[MOST_RULES]

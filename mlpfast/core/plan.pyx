@@ -17,6 +17,7 @@ cnp.import_array()
 cdef enum:
     CHUNK_ROWS = 1024           # rows that an arena holds at most
     KEPT_PARAMETERS = 131072    # bytes of them that stay in L2 from step to step, with their state and packed copies
+    BAND = 1048576              # parameters that are packed in one go, about
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
@@ -146,11 +147,28 @@ cdef void plan_tiles(Planned planned, object program) except *:
             plan.rules_of[number * MF_MOST_TENSORS + <int> k] = rules[index]
             set_tile(&plan.tensors[plan.n_tensors], (number, k, (0, height), (0, width)), tensor)
             plan.n_tensors += 1
+    plan_packing(planned, program)
     tiles = list(program.tiles(panel, most, together))
     plan.n_tiles = len(tiles)
     plan.tiles = <mf_tile *> room(planned, plan.n_tiles * sizeof(mf_tile))
     for t in range(plan.n_tiles):
         set_tile(&plan.tiles[t], tiles[t], program.tensors[program.layers[tiles[t].layer].tensors[tiles[t].tensor]])
+
+
+cdef void plan_packing(Planned planned, object program) except *:
+    cdef Plan *plan = &planned.plan
+    cdef int64_t panel = plan.kernels.nr, b = 0
+    bands = []
+    for number, layer in enumerate(program.layers):
+        if kind_of(layer.kind).refresh != NULL:
+            for k, tensor in enumerate([program.tensors[index] for index in layer.tensors]):
+                height, width = tensor.matrix
+                rows = max(panel, BAND // width // panel * panel)
+                bands += [((number, k, (i, min(rows, height - i)), (0, width)), tensor) for i in range(0, height, rows)]
+    plan.n_packed = len(bands)
+    plan.packed = <mf_tile *> room(planned, plan.n_packed * sizeof(mf_tile))
+    for b in range(plan.n_packed):
+        set_tile(&plan.packed[b], bands[b][0], bands[b][1])
 
 
 cdef list set_rules(Plan *plan, object program):

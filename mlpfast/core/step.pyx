@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
 from .columns cimport take_panel
 from .hadamard cimport activate, propagate
-from .interrupts cimport listen, look_up
+from .interrupts cimport blocks_in_pieces, listen, look_up
 from .layers.block cimport of_block, saved
 from .plan cimport AHEAD, COLUMNS, MAX_METRICS, TILES, Phase, Plan, next_batch, threads_for
 from .rules cimport add_penalties, penalise, set_rules
@@ -22,7 +22,7 @@ from .table cimport (
     MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
     parallel_for, set_float_mode,
 )
-from .tile cimport refresh_all, take_tile
+from .tile cimport refresh_all, take_tiles
 
 
 cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
@@ -30,8 +30,7 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
     cdef const Plan *plan = step.plan
     cdef int64_t n
     cdef double penalty
-    cdef int status = DONE
-    begin(step, totals)
+    cdef int status = begin(step, totals)
     while first < rows and totals.steps != max_steps and status == DONE:
         n = next_batch(plan, rows - first)
         weigh(step, first, n)
@@ -52,25 +51,26 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
 
 cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil:
     """Loss and penalties of all rows as one batch and, on the way back, their gradient; no update."""
-    cdef int status
-    begin(step, totals)
+    cdef int status = begin(step, totals)
     weigh(step, 0, rows)
     penalise(step)
-    status = run_batch(step, 0, rows, rows, False, totals)
+    if status == DONE:
+        status = run_batch(step, 0, rows, rows, False, totals)
     totals.penalty = rows * add_penalties(step, step.schedule.goes_back)
     set_float_mode(step.float_mode)
     return status
 
 
-cdef void begin(Step *step, Totals *totals) noexcept nogil:
+cdef int begin(Step *step, Totals *totals) noexcept nogil:
     cdef int m
-    step.float_mode = flush_denormals()
     listen(step)
+    flush_denormals()
     totals.steps = totals.rows = 0
     totals.weight = totals.loss = totals.batch_losses = totals.penalty = 0
     for m in range(MAX_METRICS):
         totals.metrics[m] = 0
     refresh_all(step)
+    return DONE if step.error == NULL else INTERRUPTED
 
 
 cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint updates, Totals *totals) noexcept nogil:
@@ -100,12 +100,14 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
                     mf_raise(&step.bad, sort_entries(step))
                     if mf_raised(&step.bad) != MF_OK:
                         return BAD_DATA
-                parallel_for(plan.n_tiles, threads, take_tile, step, n * step.phase.work)
+                take_tiles(step, threads, n * step.phase.work)
             elif step.phase.direction == COLUMNS:
                 parallel_for(step.phase.n_panels, threads, take_panel, step, n * step.phase.work)
             else:
-                parallel_for((n + plan.block_rows - 1) // plan.block_rows, threads, take_block, step,
-                             n * step.phase.work)
+                blocks_in_pieces(step, (n + plan.block_rows - 1) // plan.block_rows, threads, take_block,
+                                 n * step.phase.work)
+            if step.error != NULL:
+                return INTERRUPTED
             if step.phase.compares:
                 loss = sum_up(step, loss, metrics)
                 if mf_raised(&step.bad) != MF_OK:
@@ -144,8 +146,10 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     cdef const Phase *phase = step.phase
     cdef const mf_layer *layer
     cdef mf_block block
-    cdef int64_t r0 = i * plan.block_rows
+    cdef int64_t r0
     cdef int k
+    i += step.first_task
+    r0 = i * plan.block_rows
     block.kernels, block.rows, block.first = plan.kernels, min(plan.block_rows, step.rows - r0), step.first_row + r0
     block.shift = r0 * plan.kernels.nr * plan.kernels.itemsize
     block.x = plan.x

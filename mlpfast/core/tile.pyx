@@ -1,20 +1,32 @@
 """Work along tiles of the parameters: a tile's gradient, penalty, update, and what the next step reads of it."""
 
+from .interrupts cimport in_pieces
 from .plan cimport TILE_BYTES, Plan
-from .table cimport MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_soon, mf_tile
+from .table cimport MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_soon, mf_tile, parallel_for
 
 cdef enum:
     MOST_SOON = 8            # pieces of memory that a tile asks for ahead of their use
+    WORK_OF_PACKING = 50     # a parameter, in multiply-adds; a second thread is worth it from here on:
+    WORTH_A_THREAD = 100000000
+
+
+cdef void take_tiles(Step *step, int threads, double work) noexcept nogil:
+    """All tiles of a phase. `step.error` may be set before the first is updated, and not from then on."""
+    cdef bint updates = step.updates and step.phase.updates
+    if step.apart or not updates:
+        in_pieces(step, step.plan.n_tiles, threads, take_tile, work)
+    if updates and step.error == NULL:
+        parallel_for(step.plan.n_tiles, threads, update_tile if step.apart else take_tile, step, work)
 
 
 cdef void take_tile(void *context, int64_t index) noexcept nogil:
-    """A tile's gradient over the chunk's rows and, where this chunk is the batch's last, its update."""
+    """A tile's gradient over the chunk's rows and, in the batch's last chunk, its update, unless that is apart."""
     cdef Step *step = <Step *> context
     cdef const Plan *plan = step.plan
-    cdef const mf_tile *tile = &plan.tiles[index]
-    cdef const mf_tile *next = tile + 1 if index + 1 < plan.n_tiles else NULL
+    cdef const mf_tile *tile = &plan.tiles[step.first_task + index]
+    cdef const mf_tile *next = tile + 1 if tile + 1 < plan.tiles + plan.n_tiles else NULL
     cdef const mf_layer *layer = &step.schedule.layers[tile.layer]
-    cdef bint updates = step.updates and step.phase.updates
+    cdef bint updates = step.updates and step.phase.updates and not step.apart
     cdef int64_t ld = tile.nj, count = 0
     cdef mf_block chunk
     cdef mf_soon soon[MOST_SOON]
@@ -66,6 +78,14 @@ cdef int64_t look_ahead(const Step *step, const mf_tile *tile, mf_soon *soon) no
     return count
 
 
+cdef void update_tile(void *context, int64_t index) noexcept nogil:
+    """A tile's update by the gradient of the batch."""
+    cdef Step *step = <Step *> context
+    cdef const mf_tile *tile = &step.plan.tiles[index]
+    update(step, &step.schedule.layers[tile.layer], tile, step.gradient + tile.offset * step.plan.kernels.itemsize,
+           tile.ld)
+
+
 cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const char *g, int64_t ld) noexcept nogil:
     """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
@@ -79,12 +99,14 @@ cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const c
 
 cdef void refresh_all(Step *step) noexcept nogil:
     """Bring what the layers read up to date with the flat vector, which is the caller's to change."""
+    cdef const Plan *plan = step.plan
+    cdef double work = WORK_OF_PACKING * plan.flops
+    in_pieces(step, plan.n_packed, plan.threads if work > WORTH_A_THREAD else 1, refresh, work)
+
+
+cdef void refresh(void *context, int64_t index) noexcept nogil:
+    cdef Step *step = <Step *> context
     cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const mf_layer *layer
-    cdef const mf_tile *tensor
-    cdef int t
-    for t in range(step.plan.n_tensors):
-        tensor = &step.plan.tensors[t]
-        layer = &step.schedule.layers[tensor.layer]
-        if layer.kind.refresh != NULL:
-            layer.kind.refresh(layer, kernels, tensor, step.parameters + tensor.offset * kernels.itemsize)
+    cdef const mf_tile *band = &step.plan.packed[step.first_task + index]
+    cdef const mf_layer *layer = &step.schedule.layers[band.layer]
+    layer.kind.refresh(layer, kernels, band, step.parameters + band.offset * kernels.itemsize)
