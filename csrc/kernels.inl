@@ -101,5 +101,6 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .update = update,
     .add_penalty = add_penalty,
     .penalty = penalty,
+    .limit_columns = limit_columns,
     .all_finite = all_finite,
 };

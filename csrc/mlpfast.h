@@ -240,6 +240,8 @@ typedef struct {
                    int64_t rows, int64_t cols, int64_t ld);
     void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n); /* g += l1 sign(p) + l2 p */
     double (*penalty)(double l1, double l2, const void *p, int64_t n);            /* l1 |p| + l2/2 p^2, summed */
+    /* Columns of p (rows, cols; ld) whose Euclidean norm, in float64 sums, is above `most` are scaled down to it. */
+    void (*limit_columns)(double most, void *p, int64_t rows, int64_t cols, int64_t ld);
     int (*all_finite)(const void *p, int64_t n);
 } mf_kernels;
 

@@ -34,6 +34,9 @@ class Group:
         In relation to the optimizer's epsilon (Adam, RMSprop).
     l1, l2 : float >= 0, optional
         Penalties in place of the trainer's.
+    max_norm : float > 0, optional
+        After each step, a unit's weights whose Euclidean norm is above it are scaled down to it (Srebro and Shraibman,
+        2005).
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Group:
     epsilon_scale: float | None = None
     l1: float | None = None
     l2: float | None = None
+    max_norm: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -61,8 +65,8 @@ class Group:
                 continue
             if field.name == "trainable":
                 checked: Any = boolean("trainable", value)
-            elif field.name == "epsilon_scale":
-                checked = real("epsilon_scale", value, above=0.0)
+            elif field.name in ("epsilon_scale", "max_norm"):
+                checked = real(field.name, value, above=0.0)
             else:
                 checked = real(field.name, value, at_least=0.0)
             object.__setattr__(self, field.name, checked)

@@ -36,6 +36,7 @@ class Rule(NamedTuple):
     weight_decay_scale: float | None = None
     l1: float | None = None  # in place of the trainer's
     l2: float | None = None
+    max_norm: float | None = None  # of each unit's weights
 
 
 class Tensor(NamedTuple):
@@ -117,10 +118,10 @@ class Phase(NamedTuple):
     """Work in one direction, between two barriers. Layers are given by number, in the order in which they run.
 
     Along columns, `forward` takes statistics of what layers read, `back` sums of their deltas, and `updates` what is
-    kept of the statistics.
+    kept of the statistics. Along units, the columns of weights, their norms are limited.
     """
 
-    direction: Literal["rows", "columns", "tiles"]
+    direction: Literal["rows", "columns", "tiles", "units"]
     forward: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
     gathers: bool = False
@@ -131,6 +132,8 @@ class Phase(NamedTuple):
         if self.direction == "columns":
             what = "keep" if self.updates else "statistics" if self.forward else "sums"
             return f"columns  {what} {_numbers(self.forward or self.back)}"
+        if self.direction == "units":
+            return f"units    limit {_numbers(self.back)}"
         parts = [
             "gather" * self.gathers,
             f"forward {_numbers(self.forward)}" if self.forward else "",

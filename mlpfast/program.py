@@ -159,6 +159,9 @@ class Program:
         phases = _along_rows(run, back, batch, compares=name != "prediction")
         if name in ("step", "gradient", "training_gradient"):
             phases.append(Phase("tiles", back=tuple(n for n in run if self._trains(n)), updates=name == "step"))
+        limited = tuple(n for n in run if self._limited(n))
+        if limited and name == "step":
+            phases.append(Phase("units", back=limited, updates=True))
         if batch and name == "step":
             phases.append(Phase("columns", forward=tuple(sorted(batch)), updates=True))
         edges = self._edges(back, reads, also, wanted)
@@ -167,6 +170,11 @@ class Program:
     def _trains(self, number: int) -> bool:
         """Whether a layer has tensors that are trained."""
         return any(self.tensors[t].rule.trainable for t in self.layers[number].tensors)
+
+    def _limited(self, number: int) -> bool:
+        """Whether norms of a layer's tensors are limited."""
+        rules = [self.tensors[t].rule for t in self.layers[number].tensors]
+        return any(rule.trainable and rule.max_norm is not None for rule in rules)
 
     def _wanted(self, run: Sequence[int], reads: Sequence[int], also: Sequence[int | None]) -> list[bool]:
         """Whether each value's delta is: something at or below the layer that makes it is trained."""
@@ -225,6 +233,15 @@ class Program:
                     for i in range(0, height, rows):
                         for j in range(first, last, most):
                             yield Tile(number, k, (i, min(rows, height - i)), (j, min(most, last - j)))
+
+    def strips(self, panel: int) -> Iterator[Tile]:
+        """The tensors whose norms are limited, in strips of whole columns."""
+        for number, layer in enumerate(self.layers):
+            for k, tensor in enumerate(self.tensors[t] for t in layer.tensors):
+                if tensor.rule.trainable and tensor.rule.max_norm is not None:
+                    height, width = tensor.matrix
+                    for j in range(0, width, panel):
+                        yield Tile(number, k, (0, height), (j, min(panel, width - j)))
 
     def __str__(self) -> str:
         values = [

@@ -145,3 +145,24 @@ def test_groups_are_pickled_and_bits_do_not_depend_on_threads():
         again.fit(*data, verbose=0)
         found.add(again.model.parameters.tobytes())
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_norms_are_limited_after_each_step(batch_size):
+    model = mf.Model(5, [mf.Dense(40, "tanh", max_norm=0.4), mf.Dense(2)], dtype="float64", seed=1)
+    free = mf.Model(5, [mf.Dense(40, "tanh"), mf.Dense(2)], dtype="float64", seed=1)
+    limits = []
+    for each in (model, free):
+        trainer = mf.Trainer(each, "mse", mf.SGD(0.5), batch_size=batch_size, shuffle=False)
+        limits.append(str(trainer.program).endswith("tiles    gradient 0-1, update\n  units    limit 0"))
+        if each is model:
+            trainer.fit(X, Y, epochs=2, verbose=0)
+    for _ in range(2):  # the same by hand
+        for first in range(0, 30, batch_size or 30):
+            rows = slice(first, first + (batch_size or 30))
+            free.parameters -= 0.5 * free.loss_and_gradient(X[rows], Y[rows], "mse")[1]
+            free.weights[0][...] /= np.maximum(1, np.linalg.norm(free.weights[0], axis=0) / 0.4)
+    assert limits == [True, False]
+    np.testing.assert_allclose(model.parameters, free.parameters, rtol=1e-11)
+    norms = np.linalg.norm(model.weights[0], axis=0)
+    assert norms.max() == pytest.approx(0.4, rel=1e-14) and norms.min() < 0.39

@@ -118,6 +118,21 @@ static double penalty(double l1, double l2, const void *parameters, int64_t size
     return l1 * absolute[0] + 0.5 * l2 * square[0];
 }
 
+/* Srebro and Shraibman 2005. A column's sum runs over the rows in order. */
+static void limit_columns(double most, void *parameters, int64_t rows, int64_t cols, int64_t ld) {
+    enum { WIDE = 64 };
+    for (int64_t j = 0; j < cols; j += WIDE) {
+        const int n = cols - j < WIDE ? (int)(cols - j) : WIDE;
+        real *p = (real *)parameters + j, factor[WIDE];
+        double square[WIDE] = {0};
+        for (int64_t i = 0; i < rows; i++)
+            for (int c = 0; c < n; c++) square[c] += (double)p[i * ld + c] * (double)p[i * ld + c];
+        for (int c = 0; c < n; c++) factor[c] = square[c] > most * most ? (real)(most / sqrt(square[c])) : 1;
+        for (int64_t i = 0; i < rows; i++)
+            for (int c = 0; c < n; c++) p[i * ld + c] *= factor[c];
+    }
+}
+
 static int all_finite(const void *p, int64_t size) {
     enum { CHAINS = 8 }; /* hide the latency of an FMA */
     const real *x = p;

@@ -18,11 +18,13 @@ ctypedef struct TensorRule:
     double weight_decay_scale   # 0 where it does not reach
     bint takes_l1, takes_l2     # the step's; else its own:
     double l1, l2
+    double max_norm             # of each column; or infinity
 
 cdef enum Direction:
     ROWS
     COLUMNS
     TILES
+    UNITS
 
 # Work in one direction, with a barrier after it. Layers are given by number, in the order in which they run.
 ctypedef struct Phase:
@@ -59,6 +61,8 @@ ctypedef struct Plan:
     TensorRule rules[MOST_RULES]
     int64_t n_tiles
     mf_tile *tiles
+    int64_t n_strips
+    mf_tile *strips          # whole columns of tensors whose norms are limited
     Schedule step, gradient, training_gradient, evaluation
     int64_t inputs
     int64_t batch_rows

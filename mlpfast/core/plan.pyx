@@ -136,7 +136,6 @@ cdef void plan_tiles(Planned planned, object program) except *:
     cdef int64_t most = TILE_BYTES // (panel * plan.kernels.itemsize) // panel * panel
     cdef int64_t rows = min(plan.batch_rows, plan.capacity)
     cdef int64_t together = max(most, DELTA_BYTES // (rows * plan.kernels.itemsize) // most * most)
-    cdef int64_t t = 0
     plan.rules_of = <int32_t *> room(planned, len(program.layers) * MF_MOST_TENSORS * sizeof(int32_t))
     rules = set_rules(plan, program)
     plan.tensors = <mf_tile *> room(planned, len(program.tensors) * sizeof(mf_tile))
@@ -148,11 +147,16 @@ cdef void plan_tiles(Planned planned, object program) except *:
             set_tile(&plan.tensors[plan.n_tensors], (number, k, (0, height), (0, width)), tensor)
             plan.n_tensors += 1
     plan_packing(planned, program)
-    tiles = list(program.tiles(panel, most, together))
-    plan.n_tiles = len(tiles)
-    plan.tiles = <mf_tile *> room(planned, plan.n_tiles * sizeof(mf_tile))
-    for t in range(plan.n_tiles):
-        set_tile(&plan.tiles[t], tiles[t], program.tensors[program.layers[tiles[t].layer].tensors[tiles[t].tensor]])
+    plan.tiles, plan.n_tiles = set_tiles(planned, program, list(program.tiles(panel, most, together)))
+    plan.strips, plan.n_strips = set_tiles(planned, program, list(program.strips(panel)))
+
+
+cdef (mf_tile *, int64_t) set_tiles(Planned planned, object program, list tiles) except *:
+    cdef mf_tile *to = <mf_tile *> room(planned, len(tiles) * sizeof(mf_tile))
+    cdef int64_t t
+    for t in range(len(tiles)):
+        set_tile(&to[t], tiles[t], program.tensors[program.layers[tiles[t].layer].tensors[tiles[t].tensor]])
+    return to, len(tiles)
 
 
 cdef void plan_packing(Planned planned, object program) except *:
@@ -186,6 +190,7 @@ cdef list set_rules(Plan *plan, object program):
         to.weight_decay_scale = float(decays) if rule.weight_decay_scale is None else rule.weight_decay_scale
         to.takes_l1, to.takes_l2 = rule.l1 is None and decays, rule.l2 is None and decays
         to.l1, to.l2 = rule.l1 or 0.0, rule.l2 or 0.0
+        to.max_norm = float("inf") if rule.max_norm is None else rule.max_norm
     plan.n_rules = len(numbers)
     return [numbers[tensor.rule, tensor.decays] for tensor in program.tensors]
 
@@ -236,7 +241,7 @@ cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object
     cdef double visits = sum([len(given.forward) + len(given.back) for given in along_rows])
     for i, given in enumerate(schedule.phases):
         phase = &to.phases[i]
-        phase.direction = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES}[given.direction]
+        phase.direction = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "units": UNITS}[given.direction]
         phase.n_forward, phase.forward = len(given.forward), numbers(planned.held, given.forward)
         phase.n_back, phase.back = len(given.back), numbers(planned.held, given.back)
         phase.gathers, phase.compares, phase.updates = given.gathers, given.compares, given.updates
@@ -247,6 +252,8 @@ cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object
         phase.work = plan.flops * (1.5 if to.goes_back else 1)
         if phase.direction == ROWS and len(along_rows) > 1:
             phase.work *= (phase.n_forward + phase.n_back) / visits
+        elif phase.direction == UNITS:
+            phase.work = plan.flops / plan.batch_rows
         elif phase.direction == COLUMNS:
             to.over_batch = True
             columns = max(program.values[schedule.reads[n]].columns for n in given.forward + given.back)

@@ -14,7 +14,7 @@ from .columns cimport take_panel
 from .hadamard cimport activate, propagate
 from .interrupts cimport blocks_in_pieces, listen, look_up
 from .layers.block cimport of_block, saved
-from .plan cimport AHEAD, COLUMNS, MAX_METRICS, TILES, Phase, Plan, next_batch, threads_for
+from .plan cimport AHEAD, COLUMNS, MAX_METRICS, TILES, UNITS, Phase, Plan, next_batch, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .sparse cimport sort_entries
@@ -22,7 +22,7 @@ from .table cimport (
     MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
     parallel_for, set_float_mode,
 )
-from .tile cimport refresh_all, take_tiles
+from .tile cimport limit_strip, refresh_all, take_tiles
 
 
 cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
@@ -101,6 +101,8 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
                     if mf_raised(&step.bad) != MF_OK:
                         return BAD_DATA
                 take_tiles(step, threads, n * step.phase.work)
+            elif step.phase.direction == UNITS:
+                parallel_for(plan.n_strips, threads, limit_strip, step, n * step.phase.work)
             elif step.phase.direction == COLUMNS:
                 parallel_for(step.phase.n_panels, threads, take_panel, step, n * step.phase.work)
             else:

@@ -97,6 +97,20 @@ cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const c
         layer.kind.refresh(layer, kernels, tile, step.parameters + at)
 
 
+cdef void limit_strip(void *context, int64_t index) noexcept nogil:
+    """Limits the norms of some units' weights, after their update."""
+    cdef Step *step = <Step *> context
+    cdef const mf_kernels *kernels = step.plan.kernels
+    cdef const mf_tile *strip = &step.plan.strips[index]
+    cdef const mf_layer *layer = &step.schedule.layers[strip.layer]
+    cdef int rule = step.plan.rules_of[strip.layer * MF_MOST_TENSORS + strip.tensor]
+    cdef char *p = step.parameters + strip.offset * kernels.itemsize
+    if step.updates:
+        kernels.limit_columns(step.plan.rules[rule].max_norm, p, strip.ni, strip.nj, strip.ld)
+        if step.refreshes and layer.kind.refresh != NULL:
+            layer.kind.refresh(layer, kernels, strip, p)
+
+
 cdef void refresh_all(Step *step) noexcept nogil:
     """Bring what the layers read up to date with the flat vector, which is the caller's to change."""
     cdef const Plan *plan = step.plan

@@ -38,6 +38,9 @@ class Dense(Layer):
         Whether there is a b; beside a normalisation that follows, it would have no effect.
     l1, l2 : float >= 0, optional
         Penalties on its weights, ``l1 sum|W| + l2/2 sum W^2``, in place of the trainer's.
+    max_norm : float > 0, optional
+        After each step, the weights of a unit whose Euclidean norm is above it are scaled down to it (Srebro and
+        Shraibman, 2005).
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`.
 
@@ -62,6 +65,7 @@ class Dense(Layer):
     use_bias: bool = True  # defaults, for what was pickled before there was one
     l1: float | None = None
     l2: float | None = None
+    max_norm: float | None = None
 
     @explain_arguments(DENSE_ARGUMENTS)
     def __init__(
@@ -75,6 +79,7 @@ class Dense(Layer):
         use_bias: bool = True,
         l1: float | None = None,
         l2: float | None = None,
+        max_norm: float | None = None,
         trainable: bool = True,
         learning_rate_scale: float = 1.0,
         weight_decay_scale: float | None = None,
@@ -89,12 +94,13 @@ class Dense(Layer):
         object.__setattr__(self, "use_bias", boolean("use_bias", use_bias))
         object.__setattr__(self, "l1", None if l1 is None else real("l1", l1, at_least=0.0))
         object.__setattr__(self, "l2", None if l2 is None else real("l2", l2, at_least=0.0))
+        object.__setattr__(self, "max_norm", None if max_norm is None else real("max_norm", max_norm, above=0.0))
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         fan_in = program.values[reads].columns
         fans, stream = (fan_in, self.units), 2 * program.n_dense
-        rule = Rule(l1=self.l1, l2=self.l2)
+        rule = Rule(l1=self.l1, l2=self.l2, max_norm=self.max_norm)
         tensors = [program.tensor(f"W{place}", fans, "weight", self.kernel_initializer, fans, stream=stream, rule=rule)]
         if self.use_bias:
             shape, initializer = (self.units,), self.bias_initializer
@@ -110,6 +116,7 @@ class Dense(Layer):
             yield inputs, cls(units, activation, bias_initializer=Normal(0.3), dropout=0.25 * (i % 2))
         yield 9, cls(37, "tanh", use_bias=False, l2=0.5, learning_rate_scale=2.0, weight_decay_scale=0.5)
         yield 9, cls(5, "relu", trainable=False)
+        yield 40, cls(70, "tanh", max_norm=0.5)
 
     def __repr__(self) -> str:
         parts = [str(self.units), f"activation={self._shown(self.activation)}"]
@@ -121,6 +128,7 @@ class Dense(Layer):
             parts.append(f"dropout={self.dropout:g}")
         if not self.use_bias:
             parts.append("use_bias=False")
-        parts += [f"{name}={value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value is not None]
+        limits = {"l1": self.l1, "l2": self.l2, "max_norm": self.max_norm}
+        parts += [f"{name}={value:g}" for name, value in limits.items() if value is not None]
         parts += self._shown_training()
         return f"Dense({', '.join(parts)})"

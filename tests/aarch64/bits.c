@@ -409,6 +409,8 @@ static void penalty(int id, int64_t rows, int64_t k, int64_t n) {
     hash_bytes(&value, sizeof value);
     table->add_penalty(0.01, 0.1, p, g, rows * n);
     hash_reals(g, rows * n);
+    table->limit_columns(1.5, g, rows, n / 2 + 1, n);
+    hash_reals(g, rows * n);
 }
 
 static void generator(int id, int64_t rows, int64_t k, int64_t n) {
@@ -446,7 +448,7 @@ static const struct {
     {"loss", loss, MF_LOSSES},
     {"metric", metric, MF_METRICS},
     {"update", update, MF_OPTIMIZERS},
-    {"penalty, add_penalty", penalty, 1},
+    {"penalty, add_penalty, limit_columns", penalty, 1},
 };
 
 int main(void) {
