@@ -408,7 +408,7 @@ class Trainer:
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
         data = self._check(X, y, sample_weight, finite=show)
         self._check_batches(len(data.y))
-        if (error := _parameters_error(self.model)) is not None:
+        if (error := parameters_error(self.model)) is not None:
             raise error
         validation = None if validation_data is None else self._check_validation(validation_data)
         # The bar comes last, so that it shows what the other callbacks did.
@@ -678,7 +678,7 @@ class Trainer:
                 order=order, epochs=epochs, l1=l1, l2=l2, metrics=self._compiled_metrics, deadline=deadline,
             )  # fmt: skip
         except NotFiniteParametersError as error:
-            raise _parameters_error(self.model) or error from None
+            raise parameters_error(self.model) or error from None
         except NotFiniteError as error:
             place = None if isinstance(data.X, CSR) else finite_error(data.X, self.model.dtype, "X", data.given_X)
             raise place or error from None
@@ -723,7 +723,7 @@ class Trainer:
         return values
 
 
-def _parameters_error(model: Model) -> ValueError | None:
+def parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.state):
         return None

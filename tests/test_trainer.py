@@ -743,6 +743,22 @@ def test_at_80_columns_nothing_is_cut(epochs, metric):
         assert re.search(rf"\b{name}={value} (val_{name}={validation}|\(val {validation}\))", line)
 
 
+@pytest.mark.parametrize("columns", range(15, 50, 2))
+def test_in_few_columns_numbers_are_whole_or_left_out(columns):
+    """Small losses are long numbers."""
+    X, y = np.ones((1, 1)), np.zeros((1, 1))
+    trainer = mf.Trainer(mf.mlp([1, 1], seed=0), "mse", mf.SGD(1e-9))
+    trainer.model.parameters[:] = 0.003
+    with Terminal(columns) as terminal:
+        trainer.fit(X, y, epochs=1000, validation_data=(X, y), verbose=1)
+    loss, validation = (f"{trainer.history[key][-1]:#.4g}" for key in ("loss", "val_loss"))
+    assert len(loss) == 9
+    words = ("epoch", "1000/1000", f"loss={loss}", f"val_loss={validation}", "(val", f"{validation})")
+    assert set(terminal.lines[-1].split()) <= set(words)
+    assert f"loss={loss}" in terminal.lines[-1]
+    assert ("(val" in terminal.lines[-1]) == (f"{validation})" in terminal.lines[-1])
+
+
 class Until(mf.callbacks.Callback):
     def __init__(self, epochs):
         self.epochs = epochs
@@ -761,7 +777,8 @@ def test_more_metrics_than_fit():
         line = shown_at(columns, trainer=trainer)[-1]
         assert re.findall(r"(\w+)=", line) == [key for name in names for key in (name, f"val_{name}")]
     assert re.fullmatch(r"epoch 3/3 loss=\S+ \(val \S+\)", shown_at(40, trainer=trainer)[-1])
-    assert re.fullmatch(r"3/3 loss=0\.\d+", shown_at(13, trainer=trainer)[-1])  # cut
+    assert re.fullmatch(r"loss=0\.\d+", shown_at(13, trainer=trainer)[-1])
+    assert re.fullmatch(r"loss=0\.\d", shown_at(9, trainer=trainer)[-1])  # cut
     assert "{n} {=0.2500 val_{n} {=0.2500" in shown_at(300, trainer=trainer)[-1]
 
 
