@@ -78,7 +78,7 @@ class Progress(Callback):
         )  # cut to the width where none was short enough
 
     def _formats(self) -> Iterator[str]:
-        """From the richest to the shortest: first the bar goes, then speed, clock, the last metrics, what is validated."""
+        """From the richest to the shortest: first the bar goes, then speed, clock, the last metrics, validation."""
         logs = self._logs
         names = [name for name in logs if not name.startswith("val_") or name.removeprefix("val_") not in logs]
         groups = [[name, f"val_{name}"] if f"val_{name}" in logs else [name] for name in names]

@@ -383,7 +383,8 @@ class Trainer:
             For input that does not fit the model or the loss, or parameters that are NaN or infinite from the start;
             the model is unchanged.
         DivergenceError
-            When the loss or the parameters become infinite or NaN; the model keeps the last finite parameters.
+            When the loss, the parameters or the optimizer's state become infinite or NaN; the model keeps the last
+            finite parameters.
         KeyboardInterrupt
             On Ctrl-C; the model is as it was after the last whole step.
         """
@@ -553,7 +554,7 @@ class Trainer:
         TypeError, ValueError
             For input that does not fit the model or the loss, or parameters that are NaN or infinite already.
         DivergenceError
-            When the loss or the parameters become infinite or NaN; the model is unchanged.
+            When the loss, the parameters or the optimizer's state become infinite or NaN; the model is unchanged.
         """
         refused = None
         if (data := self._as_they_are(X, y, sample_weight)) is not None:
@@ -686,9 +687,9 @@ class Trainer:
             step = f"optimizer step {self.steps}"
             where = f"step {result.steps} of epoch {epoch}, {step}" if epochs else step
             raise DivergenceError(
-                f"training diverged at {where} (counted from 0): the loss or the parameters are not finite, with "
-                f"learning rate {self.learning_rate:g}. The model keeps its last finite parameters. Try a smaller "
-                f"learning rate, or scale the inputs",
+                f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
+                f"not finite, with learning rate {self.learning_rate:g}. The model keeps its last finite parameters. "
+                f"Try a smaller learning rate, or scale the inputs",
                 step=self.steps,
             )
         if result.status == "interrupted":

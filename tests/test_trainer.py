@@ -632,6 +632,24 @@ def test_divergence_behind_a_saturated_activation(dtype, steps):
     np.testing.assert_allclose(model.parameters, [10.0**steps, 0, 0, 0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", [mf.Adam(), mf.Adam(amsgrad=True), mf.AdamW(), mf.RMSprop()], ids=repr)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_square_of_a_gradient_that_overflows(optimizer, dtype):
+    """By its infinite running mean the parameter would never move again, and nothing else would tell."""
+    large = float(np.finfo(dtype).max) ** 0.4  # its square is finite, as the loss is; that of the gradient is not
+    trainer = mf.Trainer(mf.mlp([2, 1], dtype=dtype, seed=0), "mse", optimizer, batch_size=4, shuffle=False)
+    X, y = np.ones((12, 2)), np.zeros(12)
+    X[8:], y[8:] = large, large
+    twin = mf.Trainer(trainer.model.copy(), "mse", optimizer)
+    with pytest.raises(mf.DivergenceError, match="step 2 of epoch 0.* optimizer's state are not finite") as caught:
+        trainer.fit(X, y, verbose=0)
+    assert caught.value.step == trainer.steps == 2
+    for _ in range(2):
+        twin.train_on_batch(X[:4], y[:4])
+    np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
+    np.testing.assert_array_equal(trainer._state, twin._state)
+
+
 def test_divergence_in_one_step():
     X, y = regression()
     trainer = mf.Trainer(mf.mlp([3, 2]), "mse", mf.SGD(1e38), batch_size=None)
