@@ -16,9 +16,10 @@ __all__ = ["DivergenceError", "ModelFileError"]
 
 
 class DivergenceError(FloatingPointError):
-    """Training stopped because the loss or the parameters became infinite or NaN.
+    """Training stopped because the loss, the parameters or the optimizer's state became infinite or NaN.
 
-    The model keeps the last finite parameters.
+    The model keeps the last finite parameters. An infinite state, such as the running mean of a gradient's square,
+    would keep its parameter from ever moving again.
 
     Parameters
     ----------

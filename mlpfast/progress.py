@@ -78,7 +78,7 @@ class Progress(Callback):
         )  # cut to the width where none was short enough
 
     def _formats(self) -> Iterator[str]:
-        """From the richest to the shortest: first the bar goes, then speed, clock, and the last metrics."""
+        """From the richest to the shortest: first the bar goes, then speed, clock, the last metrics, validation."""
         logs = self._logs
         names = [name for name in logs if not name.startswith("val_") or name.removeprefix("val_") not in logs]
         groups = [[name, f"val_{name}"] if f"val_{name}" in logs else [name] for name in names]
@@ -98,6 +98,9 @@ class Progress(Callback):
         for first in (numbers[:2], paired[:2], paired[:1]):
             yield head + _escaped(first)
             yield count + _escaped(first)
+        training = [f"{name}={_number(logs[name])}" for name in names[:1]]
+        yield count + _escaped(training)
+        yield _escaped(training) or count
 
 
 def _escaped(pieces: list[str]) -> str:

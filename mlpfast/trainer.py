@@ -383,7 +383,8 @@ class Trainer:
             For input that does not fit the model or the loss, or parameters that are NaN or infinite from the start;
             the model is unchanged.
         DivergenceError
-            When the loss or the parameters become infinite or NaN; the model keeps the last finite parameters.
+            When the loss, the parameters or the optimizer's state become infinite or NaN; the model keeps the last
+            finite parameters.
         KeyboardInterrupt
             On Ctrl-C; the model is as it was after the last whole step.
         """
@@ -408,7 +409,7 @@ class Trainer:
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
         data = self._check(X, y, sample_weight, finite=show)
         self._check_batches(len(data.y))
-        if (error := _parameters_error(self.model)) is not None:
+        if (error := parameters_error(self.model)) is not None:
             raise error
         validation = None if validation_data is None else self._check_validation(validation_data)
         # The bar comes last, so that it shows what the other callbacks did.
@@ -553,7 +554,7 @@ class Trainer:
         TypeError, ValueError
             For input that does not fit the model or the loss, or parameters that are NaN or infinite already.
         DivergenceError
-            When the loss or the parameters become infinite or NaN; the model is unchanged.
+            When the loss, the parameters or the optimizer's state become infinite or NaN; the model is unchanged.
         """
         refused = None
         if (data := self._as_they_are(X, y, sample_weight)) is not None:
@@ -678,7 +679,7 @@ class Trainer:
                 order=order, epochs=epochs, l1=l1, l2=l2, metrics=self._compiled_metrics, deadline=deadline,
             )  # fmt: skip
         except NotFiniteParametersError as error:
-            raise _parameters_error(self.model) or error from None
+            raise parameters_error(self.model) or error from None
         except NotFiniteError as error:
             place = None if isinstance(data.X, CSR) else finite_error(data.X, self.model.dtype, "X", data.given_X)
             raise place or error from None
@@ -686,9 +687,9 @@ class Trainer:
             step = f"optimizer step {self.steps}"
             where = f"step {result.steps} of epoch {epoch}, {step}" if epochs else step
             raise DivergenceError(
-                f"training diverged at {where} (counted from 0): the loss or the parameters are not finite, with "
-                f"learning rate {self.learning_rate:g}. The model keeps its last finite parameters. Try a smaller "
-                f"learning rate, or scale the inputs",
+                f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
+                f"not finite, with learning rate {self.learning_rate:g}. The model keeps its last finite parameters. "
+                f"Try a smaller learning rate, or scale the inputs",
                 step=self.steps,
             )
         if result.status == "interrupted":
@@ -723,7 +724,7 @@ class Trainer:
         return values
 
 
-def _parameters_error(model: Model) -> ValueError | None:
+def parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.state):
         return None

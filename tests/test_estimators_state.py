@@ -148,3 +148,33 @@ def test_what_older_versions_pickled_goes_on_with_the_same_bits(go_on):
     go_on(estimator, old["X"], old["y"])
     assert {name: getattr(estimator, name) for name in then} == then
     np.testing.assert_array_equal(estimator.model_.parameters, parameters)
+
+
+@pytest.mark.parametrize("MLP", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_epsilon_that_the_dtype_rounds_to_zero_changes_nothing(MLP, method):
+    new = MLP(dtype="float32", epsilon=1e-40, random_state=0, warm_start=True)
+    before = dict(vars(new))
+    classes = {"classes": [0, 1, 2]} if MLP is MLPClassifier and method == "partial_fit" else {}
+    with pytest.raises(ValueError, match=r"expected epsilon of Adam to be >= 1.18e-38 for a model of float32"):
+        getattr(new, method)(X, Y, **classes)
+    assert vars(new) == before
+    fitted = new.set_params(epsilon=1e-8, max_iter=3).fit(X, Y).set_params(epsilon=1e-40)
+    before, weights = dict(vars(fitted)), fitted.model_.parameters.copy()
+    with pytest.raises(ValueError, match="expected epsilon of Adam"):
+        getattr(fitted, method)(X, Y)
+    assert vars(fitted).keys() == before.keys()
+    assert all(vars(fitted)[name] is value for name, value in before.items())
+    np.testing.assert_array_equal(fitted.model_.parameters, weights)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd", "adam"])
+@pytest.mark.parametrize("MLP", [MLPClassifier, MLPRegressor])
+def test_a_warm_start_from_weights_that_are_not_finite_names_them(MLP, solver):
+    mlp = MLP(hidden_layer_sizes=5, solver=solver, max_iter=3, warm_start=True, random_state=0).fit(X, Y)
+    mlp.coefs_[1][2, 0] = np.nan
+    before = dict(vars(mlp))
+    where = r"expected finite values in model.weights\[1\], got NaN at row 2, column 0"
+    with pytest.raises(ValueError, match=where):
+        mlp.fit(X, Y)
+    assert all(vars(mlp)[name] is value for name, value in before.items())

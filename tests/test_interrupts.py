@@ -14,6 +14,7 @@ from layer_checks import Shift, trained
 
 import mlpfast as mf
 from mlpfast.core.interrupts import set_pieces
+from mlpfast.layers import LAYERS
 
 CALLS_OF_A_BLOCK = 2  # of the layer: forward and back
 
@@ -47,8 +48,8 @@ def alarm_at(small_pieces):
         signal.signal(signal.SIGALRM, before)
 
 
-def trainer_and_data(rows, **settings):
-    model = mf.Model(5, [mf.Dense(8, "tanh"), Shift("tanh"), mf.Dense(3)], seed=0)
+def trainer_and_data(rows, *layers, **settings):
+    model = mf.Model(5, [mf.Dense(8, "tanh"), *layers, Shift("tanh"), mf.Dense(3)], seed=0)
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(rows, 5)).astype(np.float32), rng.normal(size=(rows, 3)).astype(np.float32)
     return mf.Trainer(model, "mse", batch_size=rows, n_threads=1, **settings), X, y
@@ -75,6 +76,22 @@ def test_a_step_is_left_before_its_update(rows, alarm_at):
         np.testing.assert_array_equal(trainer._state, state)
     assert trainer.train_on_batch(X, y) == twin.train_on_batch(X, y)
     np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
+
+
+def test_running_statistics_belong_to_whole_steps(alarm_at):
+    rows = 300
+    trainer, X, y = trainer_and_data(rows, mf.BatchNorm())
+    twin, _, _ = trainer_and_data(rows, mf.BatchNorm())
+    before = trainer.model.state.copy()
+    for call in range(1, CALLS_OF_A_BLOCK * blocks(rows) + 2):
+        alarm_at(call)
+        with pytest.raises(Alarm):
+            trainer.train_on_batch(X, y)
+        assert trainer.steps == 0, call
+        np.testing.assert_array_equal(trainer.model.state, before)
+    assert trainer.train_on_batch(X, y) == twin.train_on_batch(X, y)
+    np.testing.assert_array_equal(trainer.model.state, twin.model.state)
+    assert (trainer.model.state != before).any()
 
 
 def test_an_update_is_not_left(alarm_at):
@@ -161,10 +178,9 @@ def test_handlers_and_callers_have_their_own_float_mode(alarm_at):
     np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
 
 
-def test_a_model_of_many_layers_trains_the_same_in_pieces(small_pieces):
-    if not layer_checks.register_toy():
-        pytest.skip("needs a C compiler")
-    for model in layer_checks.models(Shift):
+@pytest.mark.parametrize("layer_class", LAYERS.values(), ids=lambda cls: cls.name)
+def test_every_layer_trains_the_same_in_pieces(layer_class, small_pieces):
+    for model in layer_checks.models(layer_class):
         in_pieces = trained(model)
         set_pieces()
         assert in_pieces == trained(model)

@@ -632,6 +632,24 @@ def test_divergence_behind_a_saturated_activation(dtype, steps):
     np.testing.assert_allclose(model.parameters, [10.0**steps, 0, 0, 0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", [mf.Adam(), mf.Adam(amsgrad=True), mf.AdamW(), mf.RMSprop()], ids=repr)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_square_of_a_gradient_that_overflows(optimizer, dtype):
+    """By its infinite running mean the parameter would never move again, and nothing else would tell."""
+    large = float(np.finfo(dtype).max) ** 0.4  # its square is finite, as the loss is; that of the gradient is not
+    trainer = mf.Trainer(mf.mlp([2, 1], dtype=dtype, seed=0), "mse", optimizer, batch_size=4, shuffle=False)
+    X, y = np.ones((12, 2)), np.zeros(12)
+    X[8:], y[8:] = large, large
+    twin = mf.Trainer(trainer.model.copy(), "mse", optimizer)
+    with pytest.raises(mf.DivergenceError, match="step 2 of epoch 0.* optimizer's state are not finite") as caught:
+        trainer.fit(X, y, verbose=0)
+    assert caught.value.step == trainer.steps == 2
+    for _ in range(2):
+        twin.train_on_batch(X[:4], y[:4])
+    np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
+    np.testing.assert_array_equal(trainer._state, twin._state)
+
+
 def test_divergence_in_one_step():
     X, y = regression()
     trainer = mf.Trainer(mf.mlp([3, 2]), "mse", mf.SGD(1e38), batch_size=None)
@@ -743,6 +761,22 @@ def test_at_80_columns_nothing_is_cut(epochs, metric):
         assert re.search(rf"\b{name}={value} (val_{name}={validation}|\(val {validation}\))", line)
 
 
+@pytest.mark.parametrize("columns", range(15, 50, 2))
+def test_in_few_columns_numbers_are_whole_or_left_out(columns):
+    """Small losses are long numbers."""
+    X, y = np.ones((1, 1)), np.zeros((1, 1))
+    trainer = mf.Trainer(mf.mlp([1, 1], seed=0), "mse", mf.SGD(1e-9))
+    trainer.model.parameters[:] = 0.003
+    with Terminal(columns) as terminal:
+        trainer.fit(X, y, epochs=1000, validation_data=(X, y), verbose=1)
+    loss, validation = (f"{trainer.history[key][-1]:#.4g}" for key in ("loss", "val_loss"))
+    assert len(loss) == 9
+    words = ("epoch", "1000/1000", f"loss={loss}", f"val_loss={validation}", "(val", f"{validation})")
+    assert set(terminal.lines[-1].split()) <= set(words)
+    assert f"loss={loss}" in terminal.lines[-1]
+    assert ("(val" in terminal.lines[-1]) == (f"{validation})" in terminal.lines[-1])
+
+
 class Until(mf.callbacks.Callback):
     def __init__(self, epochs):
         self.epochs = epochs
@@ -761,7 +795,8 @@ def test_more_metrics_than_fit():
         line = shown_at(columns, trainer=trainer)[-1]
         assert re.findall(r"(\w+)=", line) == [key for name in names for key in (name, f"val_{name}")]
     assert re.fullmatch(r"epoch 3/3 loss=\S+ \(val \S+\)", shown_at(40, trainer=trainer)[-1])
-    assert re.fullmatch(r"3/3 loss=0\.\d+", shown_at(13, trainer=trainer)[-1])  # cut
+    assert re.fullmatch(r"loss=0\.\d+", shown_at(13, trainer=trainer)[-1])
+    assert re.fullmatch(r"loss=0\.\d", shown_at(9, trainer=trainer)[-1])  # cut
     assert "{n} {=0.2500 val_{n} {=0.2500" in shown_at(300, trainer=trainer)[-1]
 
 

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from .call cimport Step
 
 
-cdef void take_panel(void *step, int64_t panel) noexcept nogil
+cdef void take_panels(Step *step, int threads, double work) noexcept nogil

@@ -1,8 +1,22 @@
 """Work along columns of a batch: what a layer needs to know of all its rows before any of them goes on."""
 
-from .call cimport Step
+from libc.stdint cimport int64_t
+
+from .interrupts cimport in_pieces
 from .plan cimport Phase, Plan
-from .table cimport MF_KEEP, MF_STATISTICS, MF_SUMS, mf_block, mf_layer
+from .table cimport MF_KEEP, MF_STATISTICS, MF_SUMS, mf_block, mf_layer, parallel_for
+
+
+cdef enum:
+    WORK_OF_SUMS = 16   # an element's, read from memory and added in float64, beside a multiply-add of a product
+
+
+cdef void take_panels(Step *step, int threads, double work) noexcept nogil:
+    """All panels of a phase. What is kept of a step belongs to its update, and is not interrupted."""
+    if step.phase.updates:
+        parallel_for(step.phase.n_panels, threads, take_panel, step, WORK_OF_SUMS * work)
+    else:
+        in_pieces(step, step.phase.n_panels, threads, take_panel, WORK_OF_SUMS * work)
 
 
 cdef void take_panel(void *context, int64_t index) noexcept nogil:
@@ -12,7 +26,7 @@ cdef void take_panel(void *context, int64_t index) noexcept nogil:
     cdef const Phase *phase = step.phase
     cdef const mf_layer *layer
     cdef mf_block batch
-    cdef int64_t j0 = index * plan.kernels.nr
+    cdef int64_t j0 = (step.first_task + index) * plan.kernels.nr
     cdef int k, kind_pass = MF_KEEP if phase.updates else MF_STATISTICS
     if phase.updates and not step.updates:
         return

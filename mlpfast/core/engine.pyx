@@ -21,7 +21,7 @@ from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import EpochResult, NotFiniteError, NotFiniteParametersError
 from .sparse cimport room_for_entries
 from .step cimport run_epoch, run_rows
-from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_raised, thread_limit
+from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_kernels, mf_raised, thread_limit
 from .table import LOSSES, METRICS
 
 cnp.import_array()
@@ -307,8 +307,9 @@ cdef class Engine:
             totals.steps = 0
             return status
         # Where the loss is not finite, the parameters are as they were before that step. They may have gone bad
-        # earlier, though, behind a saturated activation; from then on they stay bad.
-        if step.plan.kernels.all_finite(step.parameters, self.network.n_state):
+        # earlier, though, behind a saturated activation, or the square of a gradient has overflowed, and a parameter
+        # would never move again; from then on they stay bad.
+        if self.sound(step, slots):
             return status
         self.put_back(step, kept, slots)
         step.number = number
@@ -318,7 +319,7 @@ cdef class Engine:
                 status = INTERRUPTED
                 break
             status = run_epoch(step, steps * batch_rows, rows, 1, totals)
-            if totals.steps == 1 and not step.plan.kernels.all_finite(step.parameters, self.network.n_state):
+            if totals.steps == 1 and not self.sound(step, slots):
                 self.put_back(step, kept, slots)
                 status = DIVERGED if step.error == NULL else INTERRUPTED
             elif totals.steps == 1:
@@ -328,6 +329,15 @@ cdef class Engine:
         if steps == 0 and not step.plan.kernels.all_finite(step.parameters, self.network.n_state):
             return BAD_DATA         # from the beginning
         return status if status == INTERRUPTED else DIVERGED
+
+    cdef bint sound(self, const Step *step, int64_t slots) noexcept nogil:
+        """Whether parameters, buffers and the optimizer's state are finite."""
+        cdef const mf_kernels *kernels = step.plan.kernels
+        cdef bint finite = kernels.all_finite(step.parameters, self.network.n_state)
+        cdef int64_t slot
+        for slot in range(slots):
+            finite = finite and kernels.all_finite(step.slots[slot], self.network.n_parameters)
+        return finite
 
     cdef bint keep(self, Step *step, char *kept, int64_t slots) noexcept nogil:
         """Whether all was copied, before a signal's handler raised something."""

@@ -10,7 +10,7 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
-from .columns cimport take_panel
+from .columns cimport take_panels
 from .hadamard cimport activate, propagate
 from .interrupts cimport blocks_in_pieces, listen, look_up
 from .layers.block cimport of_block, saved
@@ -20,7 +20,7 @@ from .source cimport gather, weigh
 from .sparse cimport sort_entries
 from .table cimport (
     MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
-    parallel_for, set_float_mode,
+    set_float_mode,
 )
 from .tile cimport limit_strip, refresh_all, take_tiles
 
@@ -104,7 +104,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
             elif step.phase.direction == UNITS:
                 parallel_for(plan.n_strips, threads, limit_strip, step, n * step.phase.work)
             elif step.phase.direction == COLUMNS:
-                parallel_for(step.phase.n_panels, threads, take_panel, step, n * step.phase.work)
+                take_panels(step, threads, n * step.phase.work)
             else:
                 blocks_in_pieces(step, (n + plan.block_rows - 1) // plan.block_rows, threads, take_block,
                                  n * step.phase.work)

@@ -17,7 +17,7 @@ from ..callbacks import check_callbacks
 from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
-from ..trainer import Trainer
+from ..trainer import Trainer, parameters_error
 from ..validation import as_features, check_finite, scale_weights
 from .cells import explained
 from .constraints import CONSTRAINTS
@@ -28,7 +28,7 @@ from .network import draw_parameters, hidden_layers, with_layers
 from .reporting import Reporter
 from .rows import Rows
 from .scales import warn_of_scale
-from .settings import lbfgs_settings, stochastic_settings
+from .settings import lbfgs_settings, optimizer_of, stochastic_settings
 from .state import STOCHASTIC_ATTRIBUTES, FitState, StochasticState
 from .stochastic import fit_stochastic
 from .views import ParameterViews
@@ -169,6 +169,11 @@ class BaseMLP(BaseEstimator):
                 y = self._learn_targets(y, incremental, classes)
             random_state = check_random_state(self.random_state)
             self._prepare_model(hidden, X, random_state, first_pass)
+            if self.solver in STOCHASTIC_SOLVERS:
+                dtype = self.model_.dtype
+                optimizer_of(self).check_precision(dtype.name, float(np.finfo(dtype).tiny))
+            if (error := parameters_error(self.model_)) is not None:
+                raise error
             state = self._prepare_state(first_pass)
 
             if X.dtype != self.model_.dtype:  # in a warm start, X may have a wider one

@@ -86,7 +86,7 @@ def stochastic_settings(
         max_iter=mlp.max_iter,
         max_seconds=mlp.max_seconds,
         n_threads=mlp.n_threads,
-        optimizer=_optimizer(mlp),
+        optimizer=optimizer_of(mlp),
         schedule=mlp.learning_rate if mlp.solver == "sgd" else "constant",
         learning_rate_init=mlp.learning_rate_init,
         power_t=mlp.power_t,
@@ -99,7 +99,8 @@ def stochastic_settings(
     )
 
 
-def _optimizer(mlp: BaseEstimator) -> Optimizer:
+def optimizer_of(mlp: BaseEstimator) -> Optimizer:
+    """The optimizer of an estimator with ``solver="sgd"`` or "adam"."""
     rate, decay = float(mlp.learning_rate_init), float(mlp.weight_decay)
     if mlp.solver == "sgd":
         return SGD(rate, momentum=float(mlp.momentum), nesterov=bool(mlp.nesterovs_momentum), weight_decay=decay)
