@@ -283,7 +283,8 @@ class _Reference:
         roundoff = 0.5 * float(np.finfo(self.model.dtype).eps)
         float64 = np.dtype(np.float64)
         program = self.model.program
-        plain = all(tensor.rule == Rule() for tensor in program.tensors) and len(self.model.biases) == program.n_dense
+        plain = all(tensor.rule == Rule() for tensor in program.tensors)
+        plain = plain and len(program.tensors) == 2 * program.n_dense == 2 * len(self.model.biases)
         if not plain or any(layer.kind not in ("dense", "dropout") for layer in program.layers):
             return self._spread(roundoff)
         activations = [program.values[layer.makes].activation for layer in program.layers if layer.tensors]

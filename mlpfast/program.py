@@ -222,26 +222,36 @@ class Program:
         most : columns of the widest tile, for one panel of the transpose
         together : columns whose tiles follow each other, since they share what they read
         """
-        for number, layer in enumerate(self.layers):
-            for k, tensor in enumerate(self.tensors[t] for t in layer.tensors):
-                if not tensor.rule.trainable:
-                    continue
-                height, width = tensor.matrix
-                rows = min(panel * max(1, most // width), height)
-                for first in range(0, width, together if len(tensor.shape) == 2 else width):
-                    last = min(first + together, width) if len(tensor.shape) == 2 else width
-                    for i in range(0, height, rows):
-                        for j in range(first, last, most):
-                            yield Tile(number, k, (i, min(rows, height - i)), (j, min(most, last - j)))
+        for number, k, tensor in self._trained():
+            height, width = tensor.matrix
+            rows = min(panel * max(1, most // width), height)
+            for first in range(0, width, together if len(tensor.shape) == 2 else width):
+                last = min(first + together, width) if len(tensor.shape) == 2 else width
+                for i in range(0, height, rows):
+                    for j in range(first, last, most):
+                        yield Tile(number, k, (i, min(rows, height - i)), (j, min(most, last - j)))
 
     def strips(self, panel: int) -> Iterator[Tile]:
         """The tensors whose norms are limited, in strips of whole columns."""
+        for number, k, tensor in self._trained():
+            height, width = tensor.matrix
+            if tensor.rule.max_norm is not None:
+                for j in range(0, width, panel):
+                    yield Tile(number, k, (0, height), (j, min(panel, width - j)))
+
+    def _trained(self) -> Iterator[tuple[int, int, Tensor]]:
+        """The trained tensors, each with the first layer that has it, and its place there."""
+        for index, uses in self.uses().items():
+            if self.tensors[index].rule.trainable:
+                yield (*uses[0], self.tensors[index])
+
+    def uses(self) -> dict[int, list[tuple[int, int]]]:
+        """For each tensor, the layers that have it, with its place there: the first makes its gradient, others add."""
+        uses: dict[int, list[tuple[int, int]]] = {}
         for number, layer in enumerate(self.layers):
-            for k, tensor in enumerate(self.tensors[t] for t in layer.tensors):
-                if tensor.rule.trainable and tensor.rule.max_norm is not None:
-                    height, width = tensor.matrix
-                    for j in range(0, width, panel):
-                        yield Tile(number, k, (0, height), (j, min(panel, width - j)))
+            for k, index in enumerate(layer.tensors):
+                uses.setdefault(index, []).append((number, k))
+        return uses
 
     def __str__(self) -> str:
         values = [

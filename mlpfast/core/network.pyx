@@ -150,7 +150,7 @@ cdef class Network:
         cdef int k = 0
         set_layers(all_layers, self.values, self.flat, kernels.itemsize, program, schedule, self.held)
         run = schedule.phases[0].forward
-        self.n_layers, self.n_tensors = len(run), len(program.tensors)
+        self.n_layers, self.n_tensors = len(run), sum([len(program.layers[number].tensors) for number in run])
         self.layers = <mf_layer *> self.room(self.n_layers * sizeof(mf_layer))
         self.rows = <char **> self.room(self.n_layers * sizeof(void *))
         self.sources = <char **> self.room(self.n_layers * sizeof(void *))

@@ -57,6 +57,7 @@ ctypedef struct Plan:
     int64_t n_packed         # those that layers read in other forms, in bands of rows
     mf_tile *packed
     int32_t *rules_of        # (layers, MF_MOST_TENSORS): numbers of their rules
+    int32_t *next_use        # (layers, MF_MOST_TENSORS): where else in this list the same tensor is used, or -1
     int n_rules
     TensorRule rules[MOST_RULES]
     int64_t n_tiles

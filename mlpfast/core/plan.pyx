@@ -136,19 +136,24 @@ cdef void plan_tiles(Planned planned, object program) except *:
     cdef int64_t most = TILE_BYTES // (panel * plan.kernels.itemsize) // panel * panel
     cdef int64_t rows = min(plan.batch_rows, plan.capacity)
     cdef int64_t together = max(most, DELTA_BYTES // (rows * plan.kernels.itemsize) // most * most)
-    plan.rules_of = <int32_t *> room(planned, len(program.layers) * MF_MOST_TENSORS * sizeof(int32_t))
-    rules = set_rules(plan, program)
+    cdef size_t places = len(program.layers) * MF_MOST_TENSORS
+    cdef int place, following
+    plan.rules_of = <int32_t *> room(planned, places * sizeof(int32_t))
+    plan.next_use = <int32_t *> room(planned, places * sizeof(int32_t))
     plan.tensors = <mf_tile *> room(planned, len(program.tensors) * sizeof(mf_tile))
-    for number, layer in enumerate(program.layers):
-        for k, index in enumerate(layer.tensors):
-            tensor = program.tensors[index]
-            height, width = tensor.matrix
-            plan.rules_of[number * MF_MOST_TENSORS + <int> k] = rules[index]
-            set_tile(&plan.tensors[plan.n_tensors], (number, k, (0, height), (0, width)), tensor)
-            plan.n_tensors += 1
-    plan_packing(planned, program)
+    rules = set_rules(plan, program)
+    for index, uses in program.uses().items():
+        height, width = program.tensors[index].matrix
+        set_tile(&plan.tensors[plan.n_tensors], (*uses[0], (0, height), (0, width)), program.tensors[index])
+        plan.n_tensors += 1
+        following = -1
+        for number, k in reversed(uses):
+            place = number * MF_MOST_TENSORS + k
+            plan.rules_of[place], plan.next_use[place] = rules[index], following
+            following = place
     plan.tiles, plan.n_tiles = set_tiles(planned, program, list(program.tiles(panel, most, together)))
     plan.strips, plan.n_strips = set_tiles(planned, program, list(program.strips(panel)))
+    plan_packing(planned, program)
 
 
 cdef (mf_tile *, int64_t) set_tiles(Planned planned, object program, list tiles) except *:

@@ -22,7 +22,7 @@ from .table cimport (
     MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
     set_float_mode,
 )
-from .tile cimport limit_strip, refresh_all, take_tiles
+from .tile cimport limit_norms, refresh_all, take_tiles
 
 
 cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
@@ -102,7 +102,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
                         return BAD_DATA
                 take_tiles(step, threads, n * step.phase.work)
             elif step.phase.direction == UNITS:
-                parallel_for(plan.n_strips, threads, limit_strip, step, n * step.phase.work)
+                limit_norms(step, threads, n * step.phase.work)
             elif step.phase.direction == COLUMNS:
                 take_panels(step, threads, n * step.phase.work)
             else:

@@ -4,4 +4,4 @@ from .call cimport Step
 
 cdef void take_tiles(Step *step, int threads, double work) noexcept nogil
 cdef void refresh_all(Step *step) noexcept nogil
-cdef void limit_strip(void *step, int64_t strip) noexcept nogil
+cdef void limit_norms(Step *step, int threads, double work) noexcept nogil

@@ -41,10 +41,26 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
         count = look_ahead(step, tile, soon)
     layer.kind.gradient(layer, &chunk, tile, next, g, ld, step.accumulate and step.sums == NULL, updates,
                         soon if plan.looks_ahead else NULL, count)
+    add_others(step, &chunk, tile, g, ld, updates)
     if step.sums != NULL:
         sum_up(step, tile, <float *> g)
     if updates:
-        update(step, layer, tile, g, ld)
+        update(step, tile, g, ld)
+
+
+cdef void add_others(Step *step, const mf_block *chunk, const mf_tile *tile, void *g, int64_t ld,
+                     bint updates) noexcept nogil:
+    """The gradients of further layers that use the same tensor, in the order of the layers."""
+    cdef const Plan *plan = step.plan
+    cdef const mf_layer *layer
+    cdef mf_tile use
+    cdef int place = plan.next_use[tile.layer * MF_MOST_TENSORS + tile.tensor]
+    while place >= 0:
+        use = tile[0]
+        use.layer, use.tensor = place // MF_MOST_TENSORS, place % MF_MOST_TENSORS
+        layer = &step.schedule.layers[use.layer]
+        layer.kind.gradient(layer, chunk, &use, NULL, g, ld, True, updates, NULL, 0)
+        place = plan.next_use[place]
 
 
 cdef void sum_up(Step *step, const mf_tile *tile, float *g) noexcept nogil:
@@ -82,19 +98,40 @@ cdef void update_tile(void *context, int64_t index) noexcept nogil:
     """A tile's update by the gradient of the batch."""
     cdef Step *step = <Step *> context
     cdef const mf_tile *tile = &step.plan.tiles[index]
-    update(step, &step.schedule.layers[tile.layer], tile, step.gradient + tile.offset * step.plan.kernels.itemsize,
-           tile.ld)
+    update(step, tile, step.gradient + tile.offset * step.plan.kernels.itemsize, tile.ld)
 
 
-cdef void update(Step *step, const mf_layer *layer, const mf_tile *tile, const char *g, int64_t ld) noexcept nogil:
+cdef void update(Step *step, const mf_tile *tile, const char *g, int64_t ld) noexcept nogil:
     """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef int64_t at = tile.offset * kernels.itemsize
     cdef int rule = step.plan.rules_of[tile.layer * MF_MOST_TENSORS + tile.tensor]
     kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
-    if step.refreshes and layer.kind.refresh != NULL:
-        layer.kind.refresh(layer, kernels, tile, step.parameters + at)
+    if step.refreshes:
+        refresh_tile(step, tile, step.parameters + at)
+
+
+cdef void refresh_tile(const Step *step, const mf_tile *tile, const char *p) noexcept nogil:
+    """What the layers that use a tensor read of a tile of it."""
+    cdef const mf_layer *layer = &step.schedule.layers[tile.layer]
+    cdef mf_tile use
+    cdef int place = step.plan.next_use[tile.layer * MF_MOST_TENSORS + tile.tensor]
+    if layer.kind.refresh != NULL:
+        layer.kind.refresh(layer, step.plan.kernels, tile, p)
+    while place >= 0:
+        use = tile[0]
+        use.layer, use.tensor = place // MF_MOST_TENSORS, place % MF_MOST_TENSORS
+        layer = &step.schedule.layers[use.layer]
+        if layer.kind.refresh != NULL:
+            layer.kind.refresh(layer, step.plan.kernels, &use, p)
+        place = step.plan.next_use[place]
+
+
+cdef void limit_norms(Step *step, int threads, double work) noexcept nogil:
+    """All strips, where the batch has updated the parameters."""
+    if step.updates:
+        parallel_for(step.plan.n_strips, threads, limit_strip, step, work)
 
 
 cdef void limit_strip(void *context, int64_t index) noexcept nogil:
@@ -102,13 +139,11 @@ cdef void limit_strip(void *context, int64_t index) noexcept nogil:
     cdef Step *step = <Step *> context
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef const mf_tile *strip = &step.plan.strips[index]
-    cdef const mf_layer *layer = &step.schedule.layers[strip.layer]
     cdef int rule = step.plan.rules_of[strip.layer * MF_MOST_TENSORS + strip.tensor]
     cdef char *p = step.parameters + strip.offset * kernels.itemsize
-    if step.updates:
-        kernels.limit_columns(step.plan.rules[rule].max_norm, p, strip.ni, strip.nj, strip.ld)
-        if step.refreshes and layer.kind.refresh != NULL:
-            layer.kind.refresh(layer, kernels, strip, p)
+    kernels.limit_columns(step.plan.rules[rule].max_norm, p, strip.ni, strip.nj, strip.ld)
+    if step.refreshes:
+        refresh_tile(step, strip, p)
 
 
 cdef void refresh_all(Step *step) noexcept nogil:
