@@ -120,8 +120,8 @@ typedef struct {
                             int64_t count);
     /* g[j0:j0+nj] = or += column sums of delta (rows, .). g points at element j0; j0 is a multiple of nr. */
     void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj, int accumulate);
-    /* One row: h (n,) = g(x W + b), w row-major (k, n); bias (n,) may be NULL. Of these, nr elements are readable beyond
-     * the end; h is writable to the next multiple of nr. */
+    /* One row: h (n,) = g(x W + b), w row-major (k, n); bias (n,) may be NULL. nr elements are readable beyond the end
+     * of these; h is writable to the next multiple of nr. */
     void (*row_forward)(const void *x, const void *w, const void *bias, void *h, int64_t k, int64_t n, int activation,
                         double alpha);
 
@@ -255,8 +255,8 @@ enum {
     MF_MOST_NUMBERS = 4,
 };
 
-/* Some columns of every row: h = g(z), made by one layer, or in parts by several. Value 0 is the data. Matrices begin with the first block's
- * rows; data is NULL where nobody reads them, and for h of value 0, which the block has. */
+/* Some columns of every row: h = g(z), made by one layer, or in parts by several. Value 0 is the data. Matrices begin
+ * with the first block's rows; data is NULL where nobody reads them, and for h of value 0, which the block has. */
 typedef struct {
     int64_t columns;
     int32_t activation;

@@ -641,6 +641,11 @@ class Trainer:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
         if data.sample_weight is None or not self.penalty_over_weights:
             return self.l1, self.l2
+        if data.weight_exponent and any(t.rule.l1 or t.rule.l2 for t in self._program.tensors):
+            raise ValueError(
+                "expected sample_weight nearer to 1 where penalty_over_weights is set and layers or groups have l1 or "
+                f"l2 of their own, got a sum beyond 2**{data.weight_exponent}"
+            )
         of = data.sample_weight, data.weight_exponent, len(data.y), self.model.dtype
         return scale_penalty(self.l1, *of, name="l1"), scale_penalty(self.l2, *of, name="l2")
 

@@ -192,7 +192,7 @@ cdef class Engine:
         if batch_rows < 2:
             raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {batch_rows}")
         if batch_rows > self.batch_rows:
-            raise ValueError(f"BatchNorm in training: expected at most {self.batch_rows} rows at once, got {batch_rows}")
+            raise ValueError(f"BatchNorm in training: expected at most {self.batch_rows} rows, got {batch_rows}")
 
     # --- from arrays to a step ---
 

@@ -2,8 +2,9 @@
 
 A phase goes along rows, `take_block`, along columns, `columns.take_panel`, or along tiles of the parameters,
 `tile.take_tile`. Blocks, panels and tiles are independent of each other, so any thread may take any of them; a barrier
-stands after each phase, and nothing is reduced across threads. A batch of more rows than the arena holds goes through its phases chunk by chunk; its gradient is then
-summed in a flat vector, element by element in the order of the rows, which gives the bits of one large arena.
+stands after each phase, and nothing is reduced across threads. A batch of more rows than the arena holds goes through
+its phases chunk by chunk; its gradient is then summed in a flat vector, element by element in the order of the rows,
+which gives the bits of one large arena.
 """
 
 from libc.math cimport isfinite

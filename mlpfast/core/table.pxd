@@ -90,8 +90,8 @@ cdef extern from "mlpfast.h" nogil:
                                 const mf_soon *soon, int64_t count) noexcept nogil
         void (*bias_gradient)(mf_matrix delta, void *g, int64_t rows, int64_t j0, int64_t nj,
                               int accumulate) noexcept nogil
-        void (*row_forward)(const void *x, const void *w, const void *bias, void *h, int64_t k, int64_t n, int activation,
-                            double alpha) noexcept nogil
+        void (*row_forward)(const void *x, const void *w, const void *bias, void *h, int64_t k, int64_t n,
+                            int activation, double alpha) noexcept nogil
         void (*pack)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
         void (*pack_transposed)(const void *w, int64_t ld, int64_t rows, int64_t cols, mf_matrix out) noexcept nogil
         void (*unpack)(mf_matrix panels, int64_t rows, int64_t cols, void *out, int64_t ld) noexcept nogil

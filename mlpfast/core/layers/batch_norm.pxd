@@ -1,5 +1,5 @@
 # h = g(n * scale + shift) with a column's n = (x - mean) / sqrt(variance + epsilon): over the batch where the layer is
-# told so, else running ones. Tensors: scale, shift. Buffers: running mean, running variance. Numbers: epsilon, momentum.
+# told so, else running ones. Tensors: scale, shift. Buffers: running mean and variance. Numbers: epsilon, momentum.
 # Saved: n; of each column, mean, variance, and the means over the batch of delta and of delta * n.
 
 from libc.stdint cimport int64_t

@@ -6,8 +6,8 @@ from ..linear cimport (
     bias_gradient, matmul_bias, matmul_bias_csr, propagate_delta, row_forward, weight_gradient, weight_gradient_csr,
 )
 from ..table cimport (
-    MF_IDENTITY, MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_raise,
-    mf_raised, mf_soon, mf_tile, mf_value,
+    MF_IDENTITY, MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix,
+    mf_raise, mf_raised, mf_soon, mf_tile, mf_value,
 )
 from .block cimport add_part, is_csr, of_block, output, place_of_part, saved
 
@@ -117,5 +117,5 @@ cdef inline mf_matrix packed_transposed(const mf_kernels *kernels, const mf_laye
 
 cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
                          void *h) noexcept nogil:
-    row_forward(kernels, x, layer.w.data, layer.tensors[1], h, layer.reads.columns, layer.makes.columns, layer.makes.activation,
-                layer.makes.alpha)
+    row_forward(kernels, x, layer.w.data, layer.tensors[1], h, layer.reads.columns, layer.makes.columns,
+                layer.makes.activation, layer.makes.alpha)

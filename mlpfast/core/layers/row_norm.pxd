@@ -1,4 +1,4 @@
-# h = g(n * scale + shift) with a row's n = (x - mean) / sqrt(variance + epsilon), or n = x / sqrt(mean square + epsilon).
+# h = g(n * scale + shift) with a row's n = (x - mean) / sqrt(variance + epsilon), or x / sqrt(mean square + epsilon).
 # Tensors: scale, and of a layer norm shift. Numbers: epsilon, whether the mean is taken off. Saved: n; of each row,
 # 1 / sqrt(...).
 
