@@ -63,6 +63,8 @@
     row(LOG1P, log1p)                                                                                                  \
     row(TANH, tanh)                                                                                                    \
     row(SIGMOID, sigmoid)                                                                                              \
-    row(ERF, erf)
+    row(ERF, erf)                                                                                                      \
+    row(SIN, sin)                                                                                                      \
+    row(COS, cos)
 
 #endif

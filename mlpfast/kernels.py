@@ -163,7 +163,7 @@ def activation(z: ArrayLike, name: str | Activation, out: Floats | None = None) 
 
 
 def elementary(x: ArrayLike, name: str, out: Floats | None = None) -> Floats:
-    """A function that activations and losses are made of: exp, expm1, log, log1p, tanh, sigmoid or erf.
+    """A function that activations and losses are made of: exp, log, sin and their kin.
 
     At most 2 ulp from the exact value over the whole range, denormal numbers included, with the same bits on every
     instruction set: polynomials by the Remez algorithm after the usual range reductions.
@@ -171,7 +171,7 @@ def elementary(x: ArrayLike, name: str, out: Floats | None = None) -> Floats:
     Parameters
     ----------
     x : array_like
-    name : {"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"}
+    name : {"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos"}
     out : ndarray of the shape of x, optional
         Where to put the result; may be x itself.
 

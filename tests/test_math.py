@@ -15,7 +15,10 @@ FUNCTIONS = {
     "tanh": (np.tanh, mpmath.tanh),
     "sigmoid": (scipy.special.expit, lambda x: 1 / (1 + mpmath.exp(-x))),
     "erf": (scipy.special.erf, mpmath.erf),
+    "sin": (np.sin, mpmath.sin),
+    "cos": (np.cos, mpmath.cos),
 }
+PERIODIC = ("sin", "cos")  # the others have an end: they saturate, overflow, or are straight lines
 
 
 def _exact_gelu(z):
@@ -68,11 +71,37 @@ def test_float32_is_within_2_ulp(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_float64_is_within_2_ulp(name):
-    x = every_size(np.float64, 1_500, -60, 11, positive=name == "log")
+    x = every_size(np.float64, 1_500, -60, 1024 if name in PERIODIC else 11, positive=name == "log")
     x = x[x > -1] if name == "log1p" else x
     with mpmath.workdps(60):
         exact = np.array([FUNCTIONS[name][1](mpmath.mpf(float(value))) for value in x])
         assert in_ulp(kernels.elementary(x, name), exact) <= 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", PERIODIC)
+def test_angles_near_multiples_of_a_quarter_turn(name, dtype):
+    with mpmath.workdps(60):
+        multiples = [*range(1, 60), *(2**power + odd for power in range(6, 120) for odd in (-1, 0, 1))]
+        nearest = [float(k * mpmath.pi / 2) for k in multiples]
+        nearest.append(float(6381956970095103 * mpmath.mpf(2) ** 797))  # of all doubles, the nearest to such a multiple
+        x = np.array([value for value in nearest if value < float(np.finfo(dtype).max)]).astype(dtype)
+        x = np.concatenate([np.nextafter(x, dtype(0)), x, np.nextafter(x, dtype(np.inf))])
+        exact = np.array([FUNCTIONS[name][1](mpmath.mpf(float(value))) for value in x])
+        assert in_ulp(kernels.elementary(x, name), exact) <= 2
+
+
+def test_a_large_angle_among_small_ones_changes_nothing_of_theirs():
+    x = np.linspace(-9, 9, 64)
+    alone = kernels.elementary(x, "sin")
+    x[5], x[17] = 1e300, np.inf
+    with_large = kernels.elementary(x, "sin")
+    assert abs(with_large[5]) <= 1
+    np.testing.assert_array_equal(np.delete(with_large, [5, 17]), np.delete(alone, [5, 17]))
+
+
+def test_the_sine_of_minus_zero_is_minus_zero():
+    assert np.signbit(kernels.elementary([-0.0], "sin"))[0]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -98,6 +127,8 @@ def test_activations_are_within_their_bound(name, dtype):
         ("tanh", -1, 0, 1),
         ("sigmoid", 0, 0.5, 1),
         ("erf", -1, 0, 1),
+        ("sin", np.nan, 0, np.nan),
+        ("cos", np.nan, 1, np.nan),
     ],
 )
 def test_special_values(name, at_minus_infinity, at_zero, at_infinity, dtype):

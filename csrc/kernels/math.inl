@@ -2,14 +2,15 @@
  * Elementary functions of vectors: at most 2 ulp over the whole range, the same bits on every ISA. Infinities, NaN,
  * denormal arguments and denormal results come out as those of libm do.
  *
- * Each function is a range reduction and one polynomial, without a branch. Numbers are rounded to integers by adding
- * MAGIC: the low bits of the sum's representation hold the integer.
+ * Each function is a range reduction and one polynomial, without a branch (but for angles beyond MANY_TURNS). Numbers
+ * are rounded to integers by adding MAGIC: the low bits of the sum's representation hold the integer.
  *
  * All coefficients are minimax fits of the relative error, found by the Remez exchange algorithm in 60-digit arithmetic
  * and rounded one at a time, lowest order first, the others being fitted again each time (float64's TAIL: all at once).
  * The bounds beside the tables are those of the rounded fit. Tables begin with the highest order, as Horner's rule
  * reads them.
  */
+#include "runtime/angle.h"
 
 #if defined(MF_F32)
 #define MANTISSA_BITS 23
@@ -23,6 +24,10 @@
 #define EXPM1_SATURATION 20.0f /* expm1(-x) = -1 and tanh(x) = 1 of anything above */
 #define LN2_HIGH 0x1.62e4p-1f  /* k * LN2_HIGH is exact for every exponent k */
 #define LN2_LOW 0x1.7f7d1cp-20f
+#define HALF_PI_HIGH 0x1.921fb6p+0f
+#define HALF_PI_MIDDLE -0x1.777a5cp-25f
+#define HALF_PI_LOW -0x1.ee59dap-50f
+#define MANY_TURNS 0x1p16f /* angles of anything above are reduced by themselves */
 #else
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1023
@@ -35,6 +40,10 @@
 #define EXPM1_SATURATION 40.0
 #define LN2_HIGH 0x1.62e42feep-1
 #define LN2_LOW 0x1.a39ef35793c76p-33
+#define HALF_PI_HIGH 0x1.921fb54442d18p+0
+#define HALF_PI_MIDDLE 0x1.1a62633145c07p-54
+#define HALF_PI_LOW -0x1.f1976b7ed8fbcp-110
+#define MANY_TURNS 0x1p20
 #endif
 #define MAGIC (REAL(1.5) * INTEGERS)
 
@@ -64,6 +73,24 @@ static const real LOG1P_UNIT[] = { /* the same for 0 <= x <= 1, and for 1 <= (1 
 #else /* 2^-59.4 */
     0.17015148643883543, 0.08342135487961598, 0.1210557629792207,  0.13301043935191464, 0.15386554097035574,
     0.18181744221240115, 0.22222223960651577, 0.28571428548010996, 0.40000000000155911, 0.66666666666666308,
+#endif
+};
+
+static const real SIN[] = { /* (sin(x) / x - 1) / x^2 of x^2, |x| <= 0.788 */
+#if defined(MF_F32)         /* 2^-27.8 of sin */
+    -0.000195078843f, 0.00833210628f, -0.166666538f,
+#else /* 2^-57.9 */
+    1.5895228998078304e-10,  -2.505073118498699e-8, 2.7557313520641847e-6,
+    -0.00019841269829317106, 0.0083333333333218077, -0.1666666666666663,
+#endif
+};
+
+static const real COS[] = { /* (cos(x) - 1 + x^2 / 2) / x^4 of x^2, the same range */
+#if defined(MF_F32)         /* 2^-32.9 of cos */
+    2.44318708e-5f, -0.00138873071f, 0.0416666456f,
+#else /* 2^-63.8 */
+    -1.135733686820474e-11, 2.0875678087111124e-9,  -2.7557314015134375e-7,
+    2.480158728829541e-5,   -0.0013888888888872186, 0.041666666666666588,
 #endif
 };
 
@@ -257,6 +284,64 @@ INLINE vec vlog1pexp(vec x) {
 }
 
 INLINE vec vsoftplus(vec x) { return vmax(vset(0), x) + vlog1pexp(x); }
+
+/* --- sine and cosine --- */
+
+typedef struct {
+    vec rest, low; /* angle = quadrant pi/2 + rest + low, |rest| <= pi/4 and a little, |low| a rounding error of it */
+    uvec quadrant; /* of which the lowest two bits count */
+} reduced_angle;
+
+/* By whole numbers, the lanes of x that are not below MANY_TURNS; NaN for infinity. */
+static __attribute__((noinline)) void reduce_many_turns(const vec *x, reduced_angle *angle) {
+    for (int i = 0; i < LANES; i++) {
+        double high = 0, low = 0;
+        if ((*x)[i] < MANY_TURNS) continue;
+        if (!isfinite((*x)[i])) {
+            angle->rest[i] = NAN;
+            continue;
+        }
+        angle->quadrant[i] = (uword)mf_angle_remainder((double)(*x)[i], &high, &low);
+        angle->rest[i] = (real)high;
+        angle->low[i] = (real)(high - (double)angle->rest[i] + low);
+    }
+}
+
+/* x >= 0 */
+INLINE reduced_angle angle_reduce(vec x) {
+    const vec t = vfma(x, vset(REAL(0.63661977236758134)), vset(MAGIC)), k = t - MAGIC;
+    /* `high` is exact, and a multiple of ulp(middle): so rest + (high - rest - middle) is exact as well (Dekker's fast
+     * sum), however much cancels. */
+    const vec high = vfma(k, vset(-HALF_PI_HIGH), x), middle = k * HALF_PI_MIDDLE, rest = high - middle;
+    const vec low = high - rest - middle - vfma(k, vset(HALF_PI_LOW), vfma(k, vset(HALF_PI_MIDDLE), -middle));
+    if (__builtin_expect(mask_all(vless(x, vset(MANY_TURNS))), 1)) return (reduced_angle){rest, low, (uvec)t};
+    const vec angle = x;
+    reduced_angle reduced = {rest, low, (uvec)t};
+    reduce_many_turns(&angle, &reduced);
+    return reduced;
+}
+
+INLINE void sine_and_cosine(vec x, vec *sine, vec *cosine) {
+    enum { TO_SIGN = 8 * sizeof(real) - 2 }; /* from bit 1 */
+    const reduced_angle angle = angle_reduce(vabs(x));
+    const vec r = angle.rest, r2 = r * r, s = r + vfma(r * r2, POLYNOMIAL(SIN, r2), angle.low);
+    const vec c = vfma(r2 * r2, POLYNOMIAL(COS, r2), vfma(r2, vset(REAL(-0.5)), vset(1)));
+    const uvec odd = -(angle.quadrant & 1), two = (uvec){0} + 2, x_sign = (uvec)x & ~(~(uvec){0} >> 1);
+    *sine = (vec)(((odd & (uvec)c) | (~odd & (uvec)s)) ^ (angle.quadrant & two) << TO_SIGN ^ x_sign);
+    *cosine = (vec)(((odd & (uvec)s) | (~odd & (uvec)c)) ^ ((angle.quadrant + 1) & two) << TO_SIGN);
+}
+
+INLINE vec vsin(vec x) {
+    vec sine, cosine;
+    sine_and_cosine(x, &sine, &cosine);
+    return sine;
+}
+
+INLINE vec vcos(vec x) {
+    vec sine, cosine;
+    sine_and_cosine(x, &sine, &cosine);
+    return cosine;
+}
 
 /* --- the normal distribution --- */
 

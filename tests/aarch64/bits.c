@@ -352,6 +352,9 @@ static void elementary(int id, int64_t rows, int64_t k, int64_t n) {
     double low = id == MF_LOG_FUNCTION || id == MF_LOG1P_FUNCTION ? 0.01 : -8;
     table->elementary(id, reals(27, rows * n, low, 8), y, rows * n);
     hash_reals(y, rows * n);
+    if (id != MF_SIN_FUNCTION && id != MF_COS_FUNCTION) return;
+    table->elementary(id, reals(28, rows * n, -5e6, 5e6), y, rows * n); /* many turns, and few */
+    hash_reals(y, rows * n);
 }
 
 static void dropout(int id, int64_t rows, int64_t k, int64_t n) {
