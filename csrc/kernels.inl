@@ -43,6 +43,9 @@ INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
 #include "kernels/affine.inl"
 #include "kernels/norm.inl"
 #include "kernels/norm_columns.inl"
+#include "kernels/columns.inl"
+#include "kernels/periodic.inl"
+#include "kernels/piecewise.inl"
 #include "kernels/losses.inl"
 #include "kernels/metrics.inl"
 #include "kernels/update.inl"
@@ -96,6 +99,15 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .column_sums = column_sums,
     .normalise_columns = normalise_columns,
     .normalise_columns_back = normalise_columns_back,
+    .copy_columns = copy_columns,
+    .one_hot = one_hot,
+    .look_up = look_up,
+    .look_up_gradient = look_up_gradient,
+    .periodic = periodic,
+    .periodic_back = periodic_back,
+    .periodic_gradient = periodic_gradient,
+    .piecewise = piecewise,
+    .piecewise_gradient = piecewise_gradient,
     .loss = loss,
     .metric = metric,
     .update = update,

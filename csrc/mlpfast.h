@@ -16,7 +16,7 @@
 enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8 /* only as a source of mf_kernels.gather */ };
 
 /* What a kernel found wrong with the caller's data; flags, so that they can be joined. */
-enum mf_status { MF_OK = 0, MF_NOT_FINITE = 1, MF_OUT_OF_RANGE = 2 };
+enum mf_status { MF_OK = 0, MF_NOT_FINITE = 1, MF_OUT_OF_RANGE = 2, MF_BAD_CODE = 4 /* of a category */ };
 
 /* The ids of lists.h, each kind's number of them at its end. */
 #define MF_ID(id, ...) MF_##id,
@@ -62,6 +62,18 @@ typedef struct {
     int32_t *rows, *columns;   /* of each entry; columns are the band's own */
     void *values;              /* of the table's dtype */
 } mf_bands;
+
+/* Columns of the rows that are read, each of which becomes `width` columns of another matrix: those of the first one
+ * from column `first` on, then those of the second, and so on. */
+typedef struct {
+    const int32_t *columns; /* (n,); or NULL for the first n */
+    int64_t n, first, width;
+} mf_columns;
+
+/* As the category that a code of none is taken for: such a code is MF_BAD_CODE; or it has no category. */
+enum { MF_BAD_IF_UNKNOWN = -1, MF_NONE_IF_UNKNOWN = -2 };
+
+enum { MF_MOST_UNITS = 256, MF_MOST_BINS = 256 }; /* of a column's linear map; of its scale */
 
 /* What a row's output is compared with. `rows` maps a batch's row to a row of `dense` and `weights`. */
 typedef struct {
@@ -223,6 +235,40 @@ typedef struct {
     void (*normalise_columns_back)(mf_matrix delta, mf_matrix n, const void *scale, const double *variance,
                                    double epsilon, const double *sum, const double *product_sum, double count,
                                    mf_matrix out, int64_t rows, int64_t cols);
+
+    /* --- columns.inl, periodic.inl, piecewise.inl: columns of a table, x (rows, .), as parts of another matrix, of
+     * which nothing else is touched. The gradients are g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += that of a tile of
+     * a tensor, a sum in the order of the rows; g points at element (i0, j0) --- */
+
+    void (*copy_columns)(const mf_columns *part, mf_matrix x, mf_matrix out, int64_t rows); /* width is 1 */
+    /* Whole numbers below width: 1 in that column, 0 in the others. Returns an mf_status. */
+    int (*one_hot)(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows);
+    /* Whole numbers below `categories`: their rows of the table (n * categories, width). Returns an mf_status. */
+    int (*look_up)(const mf_columns *part, int64_t categories, int64_t unknown, const void *table, mf_matrix x,
+                   mf_matrix out, int64_t rows);
+    void (*look_up_gradient)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x, mf_matrix delta,
+                             int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g, int64_t ld,
+                             int accumulate);
+    /* h = cos(2 pi x f + p), e = h W + b. tensors: f and p (n, frequencies), W (n * frequencies, width), b (n, width).
+     * Or e = (cos(2 pi x f), sin(2 pi x f)): width is then 2 * frequencies, and the others are NULL. width is at most
+     * MF_MOST_UNITS where there is a W. kept: what the way back needs, or data NULL: 2 n columns for every frequency,
+     * these rounded up to whole 64 bytes of float32. */
+    void (*periodic)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
+                     mf_matrix kept, mf_matrix out, int64_t rows);
+    /* The way back, in what is kept; then the gradient of a tensor. */
+    void (*periodic_back)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix kept,
+                          mf_matrix delta, int64_t rows);
+    void (*periodic_gradient)(const mf_columns *part, int64_t frequencies, int tensor, mf_matrix x, mf_matrix kept,
+                              mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g,
+                              int64_t ld, int accumulate);
+    /* p_j = (x - e_j) / (e_(j+1) - e_j), at least 0 but in the first bin, at most 1 but in the last; out = p W + x s +
+     * b. edges (n, bins + 1) ascend, up to where the last one is repeated. tensors: W (n * bins, width), s and b (n,
+     * width). Or out = p: width is then bins, and the tensors are NULL. bins <= MF_MOST_BINS. */
+    void (*piecewise)(const mf_columns *part, int64_t bins, const void *edges, const void *const *tensors, mf_matrix x,
+                      mf_matrix out, int64_t rows);
+    void (*piecewise_gradient)(const mf_columns *part, int64_t bins, const void *edges, int tensor, mf_matrix x,
+                               mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g,
+                               int64_t ld, int accumulate);
 
     /* --- losses.inl, metrics.inl --- */
     /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *

@@ -260,6 +260,126 @@ static void norm_columns(int batch, int64_t rows, int64_t k, int64_t n) {
     both_layouts(norm_columns_of, batch, rows, n);
 }
 
+/* --- columns of a table: at most five of n, from the last one on, in parts that begin in column 3 --- */
+
+enum { FIRST = 3, MOST_COLUMNS = 5 };
+static int32_t chosen[MOST_COLUMNS];
+
+static mf_columns part_of(int64_t n, int64_t width) {
+    const int64_t count = n < MOST_COLUMNS ? n : MOST_COLUMNS;
+    for (int64_t i = 0; i < count; i++) chosen[i] = (int32_t)(n - 1 - i);
+    return (mf_columns){chosen, count, FIRST, width};
+}
+
+static void *codes(uint64_t stream, int64_t n, int64_t categories) {
+    void *x = reals(stream, n, 0, (double)categories);
+    for (int64_t i = 0; i < n; i++) {
+        if (table->dtype == MF_FLOAT32) ((float *)x)[i] = (float)(int)((float *)x)[i];
+        else ((double *)x)[i] = (double)(int)((double *)x)[i];
+    }
+    return x;
+}
+
+static void coded_of(int unknown, int64_t rows, int64_t n) {
+    const int64_t categories = 2 + rows % 40;
+    mf_columns hot = part_of(n, categories), rest = part_of(n, 1), embedded = part_of(n, 1 + rows % 37);
+    mf_matrix x = laid_out(codes(52, rows * n, categories + 1), rows, n);
+    const int64_t columns = FIRST + hot.n * categories + 40 * hot.n + 2 * hot.n;
+    mf_matrix out = room(rows, columns), delta = laid_out(reals(53, rows * columns, -1, 1), rows, columns);
+    int status = table->one_hot(&hot, unknown, x, out, rows);
+    embedded.first += hot.n * categories;
+    const int64_t entries = embedded.n * categories, units = embedded.width, half = entries / 2;
+    status |= table->look_up(&embedded, categories, 0, reals(54, entries * units, -1, 1), x, out, rows);
+    rest.first = columns - rest.n;
+    table->copy_columns(&rest, x, out, rows);
+    rest.columns = NULL, rest.first -= rest.n;
+    table->copy_columns(&rest, x, out, rows);
+    hash_bytes(&status, sizeof status);
+    hash_matrix(out, rows, columns);
+    char *g = reals(55, entries * units, -1, 1);
+    table->look_up_gradient(&embedded, categories, 0, x, delta, rows, 0, half, 0, units, g, units, 0);
+    g += half * units * table->itemsize;
+    table->look_up_gradient(&embedded, categories, 0, x, delta, rows, half, entries - half, 0, units, g, units, 1);
+    hash_reals(g - half * units * table->itemsize, entries * units);
+}
+
+static void coded(int id, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    both_layouts(coded_of, id == 0 ? 0 : -id, rows, n);
+}
+
+static void periodic_of(int linear, int64_t rows, int64_t n) {
+    const int64_t frequencies = 1 + rows % 37, units = linear ? 1 + n % 35 : 2 * frequencies;
+    const mf_columns part = part_of(n, units);
+    const int64_t columns = FIRST + part.n * units, angles = part.n * frequencies;
+    const int64_t kept_columns = 2 * part.n * ((frequencies + 15) / 16 * 16);
+    void *f = reals(56, angles, -1, 1), *p = reals(57, angles, -3, 3), *w = reals(58, angles * units, -1, 1);
+    const void *bias = reals(59, part.n * units, -1, 1), *tensors[4] = {f, p, w, bias};
+    for (int t = 1; t < 4 && !linear; t++) tensors[t] = NULL;
+    const int64_t shapes_of[4][2] = {{part.n, frequencies}, {part.n, frequencies}, {angles, units}, {part.n, units}};
+    mf_matrix x = laid_out(reals(60, rows * n, -9, 9), rows, n), kept = room(rows, kept_columns);
+    mf_matrix out = room(rows, columns), delta = laid_out(reals(61, rows * columns, -1, 1), rows, columns);
+    table->periodic(&part, frequencies, tensors, x, (mf_matrix){0}, out, rows);
+    hash_matrix(out, rows, columns);
+    table->periodic(&part, frequencies, tensors, x, kept, out, rows);
+    hash_matrix(out, rows, columns);
+    table->periodic_back(&part, frequencies, tensors, kept, delta, rows);
+    for (int t = 0; t < (linear ? 4 : 1); t++) {
+        const int64_t height = shapes_of[t][0], width = shapes_of[t][1], half = height / 2;
+        char *g = reals(62, height * width, -1, 1);
+        table->periodic_gradient(&part, frequencies, t, x, kept, delta, rows, 0, half, 0, width, g, width, 0);
+        g += half * width * table->itemsize;
+        table->periodic_gradient(&part, frequencies, t, x, kept, delta, rows, half, height - half, 0, width, g, width,
+                                 1);
+        hash_reals(g - half * width * table->itemsize, height * width);
+    }
+}
+
+static void periodic(int linear, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    both_layouts(periodic_of, linear, rows, n);
+}
+
+/* Ascending edges, the last of which some columns have twice. */
+static void *edges_of(int64_t columns, int64_t bins) {
+    double *widths = doubles(63, columns * (bins + 1), 0.01, 0.2);
+    float *single = allocate(columns * (bins + 1) * 4);
+    double *edges = allocate(columns * (bins + 1) * 8);
+    for (int64_t i = 0; i < columns * (bins + 1); i++) {
+        const int64_t j = i % (bins + 1);
+        const double width = bins > 1 && j == bins && i / (bins + 1) % 2 ? 0 : widths[i];
+        edges[i] = single[i] = j == 0 ? (float)-1 : (float)(edges[i - 1] + width);
+    }
+    return table->dtype == MF_FLOAT32 ? (void *)single : (void *)edges;
+}
+
+static void piecewise_of(int linear, int64_t rows, int64_t n) {
+    const int64_t bins = 1 + rows % 67, units = linear ? 1 + n % 35 : bins;
+    const mf_columns part = part_of(n, units);
+    const int64_t columns = FIRST + part.n * units;
+    const void *edges = edges_of(part.n, bins);
+    const void *tensors[4] = {linear ? reals(64, part.n * bins * units, -1, 1) : NULL,
+                              linear ? reals(65, part.n * units, -1, 1) : NULL,
+                              linear ? reals(66, part.n * units, -1, 1) : NULL, NULL};
+    mf_matrix x = laid_out(reals(67, rows * n, -2, 9), rows, n), out = room(rows, columns);
+    mf_matrix delta = laid_out(reals(68, rows * columns, -1, 1), rows, columns);
+    table->piecewise(&part, bins, edges, tensors, x, out, rows);
+    hash_matrix(out, rows, columns);
+    for (int t = 0; t < (linear ? 3 : 0); t++) {
+        const int64_t height = t == 0 ? part.n * bins : part.n, half = height / 2;
+        char *g = reals(69, height * units, -1, 1);
+        table->piecewise_gradient(&part, bins, edges, t, x, delta, rows, 0, half, 0, units, g, units, 0);
+        g += half * units * table->itemsize;
+        table->piecewise_gradient(&part, bins, edges, t, x, delta, rows, half, height - half, 0, units, g, units, 1);
+        hash_reals(g - half * units * table->itemsize, height * units);
+    }
+}
+
+static void piecewise(int linear, int64_t rows, int64_t k, int64_t n) {
+    (void)k;
+    both_layouts(piecewise_of, linear, rows, n);
+}
+
 static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     (void)k;
     int64_t *index = allocate(rows * 8);
@@ -444,6 +564,9 @@ static const struct {
     {"add, scale_shift, blend, their gradients", affine, 3},
     {"normalise_rows, normalise_rows_back", norm, 2},
     {"column_moments, column_sums, normalise_columns", norm_columns, 2},
+    {"copy_columns, one_hot, look_up, its gradient", coded, 3},
+    {"periodic, periodic_back, periodic_gradient", periodic, 2},
+    {"piecewise, piecewise_gradient", piecewise, 2},
     {"gather", gather, MF_UINT8 + 1},
     {"gather_csr", gather_csr, 1},
     {"products of CSR rows", products_csr, MF_UINT8 + 1},

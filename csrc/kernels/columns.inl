@@ -1,0 +1,194 @@
+/*
+ * Columns of a table, each of which becomes some columns of another matrix: copied, or as codes of categories. The
+ * others that are read or written may begin anywhere in a panel.
+ */
+
+/* --- n <= LANES columns from c on, of one row: they may be in two panels --- */
+
+INLINE int in_first_panel(int64_t c, int n) {
+    const int64_t room = NR - (int64_t)((uint64_t)c % NR);
+    return n < room ? n : (int)room;
+}
+
+INLINE vec load_some(const real *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
+
+INLINE void store_some(real *p, vec v, int n) {
+    if (n == LANES) vstore(p, v);
+    else vstore_n(p, v, n);
+}
+
+INLINE vec load_part(mf_matrix m, int64_t r, int64_t c, int n) {
+    const int first = in_first_panel(c, n);
+    if (first == n) return load_some(at(m, r, c), n);
+    real both[LANES];
+    vstore_n(both, vload_n(at(m, r, c), first), first);
+    vstore_n(both + first, vload_n(at(m, r, c + first), n - first), n - first);
+    return vload_n(both, n);
+}
+
+INLINE void store_part(mf_matrix m, int64_t r, int64_t c, vec v, int n) {
+    const int first = in_first_panel(c, n);
+    if (first == n) {
+        store_some(at(m, r, c), v, n);
+        return;
+    }
+    real both[LANES];
+    vstore(both, v);
+    vstore_n(at(m, r, c), vload_n(both, first), first);
+    vstore_n(at(m, r, c + first), vload_n(both + first, n - first), n - first);
+}
+
+INLINE int lanes_of(int64_t left) { return left < LANES ? (int)left : LANES; }
+
+INLINE int64_t column_read(const mf_columns *part, int64_t i) { return part->columns ? part->columns[i] : i; }
+
+/* --- sums over rows of a number times a vector, each in the order of the rows --- */
+
+/* sum[0:n] = or += the sum of factor * number * vector */
+typedef struct {
+    const real *number, *vector;
+    ptrdiff_t number_stride, vector_stride; /* from row to row */
+    real factor;
+    int n;
+    vec sum;
+} scaled_sum;
+
+enum { SUMS_AT_ONCE = 8 }; /* chains that hide the latency of one */
+
+INLINE void sum_rows(const int whole, scaled_sum *sums, int64_t rows) {
+    vec sum[SUMS_AT_ONCE];
+    UNROLL for (int s = 0; s < SUMS_AT_ONCE; s++) sum[s] = sums[s].sum;
+    for (int64_t r = 0; r < rows; r++)
+        UNROLL for (int s = 0; s < SUMS_AT_ONCE; s++) {
+            const real *p = sums[s].vector + r * sums[s].vector_stride;
+            const vec v = whole ? vload(p) : vload_n(p, sums[s].n);
+            sum[s] = vfma(vset(sums[s].number[r * sums[s].number_stride] * sums[s].factor), v, sum[s]);
+        }
+    UNROLL for (int s = 0; s < SUMS_AT_ONCE; s++) sums[s].sum = sum[s];
+}
+
+/* `count` of them, at most SUMS_AT_ONCE. */
+static void take_sums(scaled_sum *sums, int count, int64_t rows) {
+    int whole = 1;
+    for (int s = 0; s < count; s++) whole &= sums[s].n == LANES;
+    for (int s = count; s < SUMS_AT_ONCE; s++) sums[s] = sums[0];
+    if (whole) sum_rows(1, sums, rows);
+    else sum_rows(0, sums, rows);
+}
+
+typedef struct {
+    int64_t i0, ni, j0, nj, ld;
+    real *g; /* of element (i0, j0) */
+    int accumulates;
+} part_tile;
+
+/* Of a tensor with a row for each column of the part: sums of delta or, where x has data, of factor * x * delta. */
+static void part_gradient(const mf_columns *part, real factor, mf_matrix x, mf_matrix delta, int64_t rows,
+                          const part_tile *tile) {
+    static const real one = 1;
+    scaled_sum sums[SUMS_AT_ONCE];
+    real *to[SUMS_AT_ONCE];
+    int count = 0;
+    for (int64_t i = 0; i < tile->ni; i++)
+        for (int64_t j = 0, n; j < tile->nj; j += n) {
+            const int64_t c = part->first + (tile->i0 + i) * part->width + tile->j0 + j;
+            n = in_first_panel(c, lanes_of(tile->nj - j));
+            to[count] = tile->g + i * tile->ld + j;
+            sums[count] = (scaled_sum){.number = x.data ? at(x, 0, column_read(part, tile->i0 + i)) : &one,
+                                    .vector = at(delta, 0, c),
+                                    .number_stride = x.data ? x.row_stride : 0,
+                                    .vector_stride = delta.row_stride,
+                                    .factor = factor,
+                                    .n = (int)n,
+                                    .sum = tile->accumulates ? vload_n(to[count], (int)n) : vset(0)};
+            if (++count < SUMS_AT_ONCE && !(i == tile->ni - 1 && j + n == tile->nj)) continue;
+            take_sums(sums, count, rows);
+            for (int s = 0; s < count; s++) vstore_n(to[s], sums[s].sum, sums[s].n);
+            count = 0;
+        }
+}
+
+/* --- copies --- */
+
+static void copy_columns(const mf_columns *part, mf_matrix x, mf_matrix out, int64_t rows) {
+    for (int64_t i = 0, n; i < part->n; i += n) {
+        const int64_t from = column_read(part, i), to = part->first + i;
+        const int most = in_first_panel(from, in_first_panel(to, lanes_of(part->n - i)));
+        for (n = 1; n < most && column_read(part, i + n) == from + n; n++) {}
+        const real *p = at(x, 0, from);
+        real *q = at(out, 0, to);
+        if (n == 1)
+            for (int64_t r = 0; r < rows; r++) q[r * out.row_stride] = p[r * x.row_stride];
+        else
+            for (int64_t r = 0; r < rows; r++)
+                store_some(q + r * out.row_stride, load_some(p + r * x.row_stride, (int)n), (int)n);
+    }
+}
+
+/* --- codes of categories --- */
+
+/* The category of a code, or `unknown` where it is none of these. */
+INLINE int64_t category(real code, int64_t categories, int64_t unknown) {
+    if (!(code >= 0 && code < (real)categories)) return unknown;
+    const int64_t whole = (int64_t)code;
+    return (real)whole == code ? whole : unknown;
+}
+
+static int one_hot(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows) {
+    const int64_t categories = part->width, end = part->first + part->n * categories;
+    int status = MF_OK;
+    for (int64_t c = part->first, n; c < end; c += n) {
+        n = in_first_panel(c, lanes_of(end - c));
+        real *p = at(out, 0, c);
+        for (int64_t r = 0; r < rows; r++) store_some(p + r * out.row_stride, vset(0), (int)n);
+    }
+    for (int64_t i = 0; i < part->n; i++) {
+        const real *codes = at(x, 0, column_read(part, i));
+        for (int64_t r = 0; r < rows; r++) {
+            const int64_t k = category(codes[r * x.row_stride], categories, unknown);
+            if (k >= 0) *at(out, r, part->first + i * categories + k) = 1;
+            else if (k == MF_BAD_IF_UNKNOWN) status = MF_BAD_CODE;
+        }
+    }
+    return status;
+}
+
+static int look_up(const mf_columns *part, int64_t categories, int64_t unknown, const void *table, mf_matrix x,
+                   mf_matrix out, int64_t rows) {
+    const int64_t units = part->width;
+    int status = MF_OK;
+    for (int64_t i = 0; i < part->n; i++) {
+        const real *codes = at(x, 0, column_read(part, i)), *entries = (const real *)table + i * categories * units;
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t k = category(codes[r * x.row_stride], categories, unknown);
+            if (k < 0) k = 0, status = MF_BAD_CODE;
+            for (int64_t j = 0; j < units; j += LANES) {
+                const int n = lanes_of(units - j);
+                store_part(out, r, part->first + i * units + j, load_some(entries + k * units + j, n), n);
+            }
+        }
+    }
+    return status;
+}
+
+/* Whoever has the tile walks all rows, so that nobody has to wait for, or to sort, what others found. */
+static void look_up_gradient(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x, mf_matrix delta,
+                             int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *gradient, int64_t ld,
+                             int accumulates) {
+    real *g = gradient;
+    for (int64_t i = 0; i < ni && !accumulates; i++) memset(g + i * ld, 0, (size_t)nj * sizeof(real));
+    for (int64_t i = i0 / categories; i * categories < i0 + ni; i++) {
+        const real *codes = at(x, 0, column_read(part, i));
+        for (int64_t r = 0; r < rows; r++) {
+            const int64_t k = category(codes[r * x.row_stride], categories, unknown);
+            const int64_t entry = i * categories + k - i0;
+            if (k < 0 || entry < 0 || entry >= ni) continue;
+            for (int64_t j = 0; j < nj; j += LANES) {
+                const int n = lanes_of(nj - j);
+                real *sum = g + entry * ld + j;
+                const vec d = load_part(delta, r, part->first + i * part->width + j0 + j, n);
+                store_some(sum, load_some(sum, n) + d, n);
+            }
+        }
+    }
+}
