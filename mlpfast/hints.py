@@ -118,6 +118,42 @@ DENSE_ARGUMENTS: dict[str, str] = {
     **_for("layers have numbers, not names: model.layers[0]", "name"),
 }
 
+_CATEGORIES = "it is called categories, and counts from 0"
+
+COLUMNS_ARGUMENTS: dict[str, str] = {
+    **_for("it is called encoders, a sequence of (columns, encoder)", "transformers", "columns"),
+}
+
+PERIODIC_ARGUMENTS: dict[str, str] = {
+    **_for("it is called frequencies", "n_frequencies", "num_frequencies", "plr_hidden_1"),
+    **_for("it is called units; the number itself is one more output", "d_embedding", "embedding_dim", "plr_hidden_2"),
+    **_for("it is called sigma", "frequency_init_scale", "plr_sigma", "stddev", "std"),
+    **_for("Columns has it: Columns([(columns, Periodic())])", "n_features", "columns"),
+    **_for("put an Activate layer behind it", "activation"),
+}
+
+PIECEWISE_LINEAR_ARGUMENTS: dict[str, str] = {
+    **_for("it is called bins", "n_bins", "num_bins"),
+    **_for("it is called units", "d_embedding", "embedding_dim", "n_units"),
+    **_for("it is called edges", "bin_edges", "boundaries"),
+    **_for("Columns has it: Columns([(columns, PiecewiseLinear())])", "n_features", "columns"),
+    **_for("put an Activate layer behind it", "activation"),
+}
+
+ONE_HOT_ARGUMENTS: dict[str, str] = {
+    **_for(_CATEGORIES, "num_classes", "n_classes", "n_categories", "num_tokens", "cardinality"),
+    **_for("it is called unknown", "handle_unknown", "unknown_value"),
+}
+
+EMBEDDING_ARGUMENTS: dict[str, str] = {
+    **_for(_CATEGORIES, "num_embeddings", "input_dim", "n_categories", "cardinality", "vocabulary_size"),
+    **_for("it is called units", "embedding_dim", "output_dim", "d_embedding", "n_units"),
+    **_for("it is called initializer", "embeddings_initializer", "kernel_initializer"),
+    **_for("it is called unknown", "handle_unknown", "unknown_value", "oov_index"),
+    **_for("reserve a code, and give it as unknown", "padding_idx", "mask_zero"),
+    **_for("AdamW(weight_decay=...), or the trainer's l2, reaches tables", "embeddings_regularizer"),
+}
+
 OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("it is called learning_rate", "lr", "learning_rate_init", "rate", "eta"),
     **_for("they are called beta_1 and beta_2", "betas"),

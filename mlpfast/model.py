@@ -18,7 +18,7 @@ from .activations import Activation
 from .core.engine import Engine
 from .core.memory import aligned_zeros
 from .core.network import Network
-from .core.results import NotFiniteError
+from .core.results import BadCodeError, NotFiniteError
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
@@ -124,6 +124,8 @@ class Model:
         """Everything but the values: the parameters, all zero, and the views into them."""
         self.layers, self.dtype = _checked_layers(layers), validation.as_dtype(dtype)
         self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
+        for layer in self.layers:
+            layer.check_dtype(self.dtype)
         program = self.program = lower(integer("inputs", inputs), self.layers)
         if not program.layers:
             raise ValueError(f"expected layers that make something of the data, got {list(self.layers)}")
@@ -152,7 +154,7 @@ class Model:
     def _initialize(self) -> None:
         """Draw the initial parameters: each tensor from a stream of its own, so that it depends on nothing else."""
         for buffer in self.program.buffers:
-            self.buffers[buffer.name].fill(buffer.initial)
+            self.buffers[buffer.name].reshape(-1)[:] = buffer.initial
         for tensor in self.program.tensors:
             distribution = tensor.initializer.distribution(*tensor.fans)
             drawing.fill(self.tensors[tensor.name], distribution, self.seed, tensor.stream)
@@ -235,11 +237,16 @@ class Model:
             result = self.network.predict(X, out, n_threads)
         except NotFiniteError as error:
             raise validation.finite_error(X, self.dtype, "X", given=X) or error from None  # says where
+        except BadCodeError as error:
+            raise validation.code_error(X, self.program.codes, given=X) or error from None
         if result is None:  # X is not an array that it reads as it is
-            X = validation.as_features(X, self.inputs, self.dtype, one_row=True)
-            if isinstance(X, tuple):
-                return self.network.predict_csr(X, out, n_threads)
-            result = self.network.predict(X, out, n_threads)
+            given, X = X, validation.as_features(X, self.inputs, self.dtype, one_row=True)
+            try:
+                if isinstance(X, tuple):
+                    return self.network.predict_csr(X, out, n_threads)
+                result = self.network.predict(X, out, n_threads)
+            except BadCodeError as error:
+                raise validation.code_error(X, self.program.codes, given) or error from None
             assert result is not None, "as_features leaves nothing to refuse"
         return result
 
@@ -313,15 +320,21 @@ class Model:
                 value = math.nan
             if math.isfinite(value):
                 return value, gradient
-        X = validation.as_features(X, self.inputs, self.dtype)
+        given, X = X, validation.as_features(X, self.inputs, self.dtype)
         n = validation.n_rows(X)
         y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
         sample_weight = validation.as_sample_weight(sample_weight, n)
         X, y = validation.blank_weightless(X, y, sample_weight)
-        if out is not None and validation.shares_memory(out, X, y, sample_weight, self._parameters):
-            value, out[...] = self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, training, None, n_threads)
+        overlaps = validation.shares_memory(out, X, y, sample_weight, self._parameters)
+        into = None if overlaps else out
+        try:
+            value, gradient = self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, training, into, n_threads)
+        except BadCodeError as error:
+            raise validation.code_error(X, self.program.codes, given) or error from None
+        if out is not None and overlaps:
+            out[...] = gradient
             return value, out
-        return self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, training, out, n_threads)
+        return value, gradient
 
     def _loss_and_gradient(
         self,
@@ -415,9 +428,9 @@ class Model:
         if isinstance(features, validation.CSR):
             raise TypeError("adapt: expected dense X, got sparse rows; a part of them, made dense, is enough")
         for number, layer in enumerate(self.layers):
-            learnt = layer.adapt(self._input_of(number, features).astype(np.float64)) if layer.adapts else {}
+            learnt = layer.adapt(self._input_of(number, features), str(number)) if layer.adapts else {}
             for name, values in learnt.items():
-                self.buffers[f"{name}{number}"][...] = values
+                self.buffers[name][...] = values
 
     def _input_of(self, number: int, X: NDArray[Any]) -> NDArray[Any]:
         """What the layers before that one make of X."""

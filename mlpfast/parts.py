@@ -74,7 +74,7 @@ class Buffer(NamedTuple):
     name: str
     shape: tuple[int, ...]
     offset: int  # of its first element, from the first buffer's
-    initial: float
+    initial: float | tuple[float, ...]  # of all its elements, or of each
 
     @property
     def size(self) -> int:
@@ -103,6 +103,7 @@ class Layer(NamedTuple):
     column_notes: int = 0  # and of each column
     part: tuple[int, int] | None = None  # first and number of the columns that it makes, if not all
     columns: tuple[int, ...] = ()  # of what it reads, if not all
+    codes: int = 0  # those hold whole numbers below this; anything else is an error
 
 
 class Tile(NamedTuple):
@@ -139,7 +140,7 @@ class Phase(NamedTuple):
             f"forward {_numbers(self.forward)}" if self.forward else "",
             "compare" * self.compares,
             f"back {_numbers(self.back)}" if self.back and self.direction == "rows" else "",
-            f"gradient {_numbers(self.back)}" if self.direction == "tiles" else "",
+            f"gradient {_numbers(self.back)}" if self.back and self.direction == "tiles" else "",
             "update" * self.updates,
         ]
         return f"{self.direction:<8} {', '.join(part for part in parts if part)}"

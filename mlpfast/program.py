@@ -80,7 +80,7 @@ class Program:
         self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans, stream, rule))
         return len(self.tensors) - 1
 
-    def buffer(self, name: str, shape: tuple[int, ...], initial: float) -> int:
+    def buffer(self, name: str, shape: tuple[int, ...], initial: float | tuple[float, ...]) -> int:
         """Add a buffer behind the others in the state; returns its number."""
         self.buffers.append(Buffer(name, shape, self.n_buffered, initial))
         return len(self.buffers) - 1
@@ -120,6 +120,15 @@ class Program:
     def over_batch(self) -> bool:
         """Whether training takes statistics over a batch."""
         return any(layer.over_batch and self._trains(number) for number, layer in enumerate(self.layers))
+
+    @property
+    def codes(self) -> list[tuple[int, int]]:
+        """The columns of the data that hold codes of categories, and how many categories each has."""
+        found = []
+        for layer in self.layers:
+            columns = layer.columns or range(self.values[layer.reads].columns)
+            found += [(column, layer.codes) for column in columns if layer.codes]
+        return found
 
     def may_activate(self, value: int) -> bool:
         """Whether an activation can be put into a value: nobody else sees it, and its maker has none yet."""

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from string import ascii_letters
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from .core.memory import all_finite
 from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
-from .core.results import EpochResult, NotFiniteError, NotFiniteParametersError
+from .core.results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
 from .errors import DivergenceError, boolean, integer, real, verbosity
 from .groups import Group, as_groups, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
@@ -41,6 +42,7 @@ from .validation import (
     blank_weightless,
     check_finite,
     check_sample_weight,
+    code_error,
     finite_error,
     n_rows,
     scale_penalty,
@@ -688,6 +690,8 @@ class Trainer:
         except NotFiniteError as error:
             place = None if isinstance(data.X, CSR) else finite_error(data.X, self.model.dtype, "X", data.given_X)
             raise place or error from None
+        except BadCodeError as error:
+            raise code_error(data.X, self.model.program.codes, data.given_X) or error from None
         if result.status == "diverged":
             step = f"optimizer step {self.steps}"
             where = f"step {result.steps} of epoch {epoch}, {step}" if epochs else step
@@ -706,9 +710,12 @@ class Trainer:
         l1, l2 = self._penalties(data)
         with self._owner:
             rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
-            loss, values = self._engine_of(rows).evaluate(
-                data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
-            )
+            try:
+                loss, values = self._engine_of(rows).evaluate(
+                    data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
+                )
+            except BadCodeError as error:
+                raise code_error(data.X, self.model.program.codes, data.given_X) or error from None
         return {"loss": float(loss), **self._named_metrics(values, data)}
 
     @property
@@ -733,9 +740,10 @@ def parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.state):
         return None
-    if any(np.isnan(buffer.initial) and np.isnan(model.buffers[buffer.name]).any() for buffer in model.program.buffers):
-        layer = next(layer for layer in model.layers if layer.adapts)
-        return ValueError(f"expected model.adapt(X) before training: {layer!r} has learnt nothing from data yet")
+    for buffer in model.program.buffers:
+        if np.isnan(buffer.initial).any() and np.isnan(model.buffers[buffer.name]).any():
+            layer = model.layers[int(buffer.name.lstrip(ascii_letters).split(".")[0])]
+            return ValueError(f"expected model.adapt(X) before training: {layer!r} has learnt nothing from data yet")
     places = {id(tensor): f"model.weights[{i}]" for i, tensor in enumerate(model.weights)}
     places |= {id(tensor): f"model.biases[{i}]" for i, tensor in enumerate(model.biases)}
     for mapping, kind in ((model.tensors, "tensors"), (model.buffers, "buffers")):

@@ -415,6 +415,30 @@ def finite_error(array: NDArray[Any], dtype: np.dtype[Any], name: str, given: ob
     return _not_finite(array.flat[first], dtype, where, f"{name} has shape {array.shape}", name, remedy)
 
 
+def code_error(X: Features, codes: list[tuple[int, int]], given: object = None) -> ValueError | None:
+    """The error that names the first code of no category, or None. `codes`: columns, and the categories of each."""
+    found: tuple[int, int, float, int] | None = None  # row, column, value, categories
+    for column, categories in codes:
+        if isinstance(X, CSR):
+            stored = np.flatnonzero(X.columns == column)  # what is not stored is category 0
+            rows, values = np.searchsorted(X.offsets, stored, side="right") - 1, X.values[stored]
+        else:
+            values = np.atleast_2d(X)[:, column]
+            rows = np.arange(len(values))
+        with _QUIET():
+            bad = np.flatnonzero(~((values >= 0) & (values < categories) & (values == np.floor(values))))
+        if len(bad) and (found is None or rows[bad[0]] < found[0]):
+            found = int(rows[bad[0]]), column, values[bad[0]], categories
+    if found is None:
+        return None
+    row, column, value, categories = found
+    width = column + 1 if isinstance(X, CSR) else X.shape[-1]
+    where = _place(row * width + column, (row + 1, width), given)
+    return ValueError(
+        f"expected a category's code in X, a whole number from 0 to {categories - 1}, got {value:g} at {where}"
+    )
+
+
 def _place(flat: int, shape: tuple[int, ...], given: object) -> str:
     """Row and column of an element; with the column's name, where what was given is a data frame that has names."""
     index = [int(i) for i in np.unravel_index(flat, shape)]

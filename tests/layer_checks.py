@@ -19,6 +19,7 @@ import numpy as np
 import mlpfast as mf
 from mlpfast.core import kinds
 from mlpfast.layers import LAYERS, Layer
+from mlpfast.layers.encoder import Encoder
 from mlpfast.program import Program
 
 HERE = Path(__file__).parent
@@ -69,13 +70,22 @@ def models(layer_class, dtype="float64") -> Iterator[mf.Model]:
     """Each example between dense layers, first, and last, as far as it can be; taught by data, where it learns so."""
     for model in untaught(layer_class, dtype):
         if any(layer.adapts for layer in model.layers):
-            model.adapt(data(model, 40)[0] * 3 + 5)
+            X, codes = data(model, 40)[0], [column for column, _ in model.program.codes]
+            numbers = [column for column in range(model.inputs) if column not in codes]
+            X[:, numbers] = X[:, numbers] * 3 + 5
+            model.adapt(X)
         yield model
 
 
 def untaught(layer_class, dtype) -> Iterator[mf.Model]:
     for number, (columns, layer) in enumerate(layer_class.examples()):
         inputs, outputs = mf.Dense(columns, "tanh", bias_initializer=mf.initializers.Normal(0.3)), mf.Dense(3)
+        if isinstance(layer, (mf.Columns, Encoder)):  # they read the data
+            yield mf.Model(columns, [layer, outputs], dtype=dtype, seed=number)
+            alone = mf.Model(columns, [layer], dtype=dtype, seed=number)
+            if alone.n_parameters:
+                yield alone
+            continue
         yield mf.Model(5, [inputs, layer, outputs], dtype=dtype, seed=number)
         yield mf.Model(columns, [layer, outputs], dtype=dtype, seed=number)
         if not (isinstance(layer, mf.Dropout) or getattr(layer, "dropout", 0)):
@@ -84,7 +94,10 @@ def untaught(layer_class, dtype) -> Iterator[mf.Model]:
 
 def data(model, rows):
     rng = np.random.default_rng(rows)
-    return rng.normal(size=(rows, model.inputs)).astype(model.dtype), rng.normal(size=(rows, model.outputs))
+    X, y = rng.normal(size=(rows, model.inputs)).astype(model.dtype), rng.normal(size=(rows, model.outputs))
+    for column, categories in model.program.codes:
+        X[:, column] = rng.integers(categories, size=rows)
+    return X, y
 
 
 def trained(model, n_threads=1):

@@ -3,27 +3,27 @@
  * embeddings for numerical features in tabular deep learning", 2022; with a linear map behind them Holzmueller,
  * Grinsztajn and Steinwart, "Better by default", 2024).
  *
- * What is kept of column i and frequency f: the cosine in column i F + f, F being the frequencies rounded up to KEPT;
- * the sine, later dL/d angle, n F columns behind.
+ * What is kept of column i and frequency f: the cosine in column i F + f, F being the frequencies rounded up to
+ * WAVE_COLUMNS; the sine, later dL/d angle, n F columns behind.
  */
 
-enum { KEPT = 64 / sizeof(float), ROWS_TOGETHER = 8, MOST_UNITS = MF_MOST_UNITS };
-_Static_assert(KEPT % LANES == 0, "no vector of what is kept is in two panels");
+enum { WAVE_COLUMNS = 64 / sizeof(float), WAVE_ROWS = 8, MOST_UNITS = MF_MOST_UNITS };
+_Static_assert(WAVE_COLUMNS % LANES == 0, "no vector of what is kept is in two panels");
 static const real TWO_PI = REAL(6.2831853071795865);
 
 INLINE int64_t kept_column(const mf_columns *part, int64_t frequencies, int is_sine, int64_t i, int64_t f) {
-    return ((is_sine ? part->n : 0) + i) * round_up(frequencies, KEPT) + f;
+    return ((is_sine ? part->n : 0) + i) * round_up(frequencies, WAVE_COLUMNS) + f;
 }
 
 /* A linear map's outputs for some rows, by vectors of units: they stay in cache lines of their own. */
-typedef real units_of_rows[ROWS_TOGETHER][LANES] __attribute__((aligned(64)));
+typedef real units_of_rows[WAVE_ROWS][LANES] __attribute__((aligned(64)));
 
 /* e (units, height) += h (height, count) w (count, units), in the order of w's rows. */
 INLINE void add_product(const int height, const units_of_rows h, const real *w, int count, int64_t units,
                         units_of_rows *e) {
     for (int64_t k = 0; k < units; k += LANES, e++) {
         const int n = lanes_of(units - k);
-        vec sum[ROWS_TOGETHER];
+        vec sum[WAVE_ROWS];
         UNROLL for (int q = 0; q < height; q++) sum[q] = vload((*e)[q]);
         for (int f = 0; f < count; f++) {
             const vec weights = load_some(w + f * units + k, n);
@@ -39,7 +39,7 @@ INLINE void waves(const int height, const int linear, const mf_columns *part, in
     const real *frequency = (const real *)tensors[0] + i * frequencies, *phase = tensors[1], *w = tensors[2];
     const real *bias = tensors[3], *numbers = at(x, r0, column_read(part, i));
     const int64_t units = part->width, first = part->first + i * units;
-    units_of_rows h, e[MOST_UNITS / LANES];
+    units_of_rows h = {{0}}, e[MOST_UNITS / LANES];
     for (int64_t k = 0; k < units && linear; k += LANES) {
         const vec start = load_some(bias + i * units + k, lanes_of(units - k));
         UNROLL for (int q = 0; q < height; q++) vstore(e[k / LANES][q], start);
@@ -73,10 +73,10 @@ INLINE void waves(const int height, const int linear, const mf_columns *part, in
 
 INLINE void all_waves(const int linear, const mf_columns *part, int64_t frequencies, const void *const *tensors,
                       mf_matrix x, mf_matrix kept, mf_matrix out, int64_t rows) {
-    const int64_t whole = rows / ROWS_TOGETHER * ROWS_TOGETHER;
+    const int64_t whole = rows / WAVE_ROWS * WAVE_ROWS;
     for (int64_t i = 0; i < part->n; i++) {
-        for (int64_t r = 0; r < whole; r += ROWS_TOGETHER)
-            waves(ROWS_TOGETHER, linear, part, frequencies, tensors, x, kept, out, i, r);
+        for (int64_t r = 0; r < whole; r += WAVE_ROWS)
+            waves(WAVE_ROWS, linear, part, frequencies, tensors, x, kept, out, i, r);
         for (int64_t r = whole; r < rows; r++) waves(1, linear, part, frequencies, tensors, x, kept, out, i, r);
     }
 }
@@ -160,7 +160,7 @@ static void periodic_gradient(const mf_columns *part, int64_t frequencies, int t
                               int64_t ld, int accumulate) {
     const part_tile tile = {i0, ni, j0, nj, ld, g, accumulate};
     mf_columns angles = *part;
-    angles.first = kept_column(part, frequencies, 1, 0, 0), angles.width = round_up(frequencies, KEPT);
+    angles.first = kept_column(part, frequencies, 1, 0, 0), angles.width = round_up(frequencies, WAVE_COLUMNS);
     switch (tensor) {
     case 0: part_gradient(&angles, TWO_PI, x, kept, rows, &tile); return;
     case 1: part_gradient(&angles, 1, (mf_matrix){0}, kept, rows, &tile); return;

@@ -18,10 +18,10 @@ from .network cimport Network
 from .optimizers cimport rule_of
 from .optimizers import state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
-from .results import EpochResult, NotFiniteError, NotFiniteParametersError
+from .results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
 from .sparse cimport room_for_entries
 from .step cimport run_epoch, run_rows
-from .table cimport MF_FLOAT32, MF_OK, MF_OUT_OF_RANGE, mf_kernels, mf_raised, thread_limit
+from .table cimport MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, mf_kernels, mf_raised, thread_limit
 from .table import LOSSES, METRICS
 
 cnp.import_array()
@@ -97,7 +97,7 @@ cdef class Engine:
 
         Raises
         ------
-        NotFiniteError, NotFiniteParametersError, ValueError
+        NotFiniteError, BadCodeError, NotFiniteParametersError, ValueError
             If data or parameters are not as they should be; parameters, state and counts are as before.
         """
         cdef Step step
@@ -282,7 +282,9 @@ cdef class Engine:
                 raise ValueError(out_of_range(X, y, order, self.network.inputs, step.source.classes))
             if mf_raised(&step.bad) == MF_OK:
                 raise NotFiniteParametersError
-            raise NotFiniteError
+            if mf_raised(&step.bad) & MF_NOT_FINITE:
+                raise NotFiniteError
+            raise BadCodeError
         cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
         cdef double penalty = totals.penalty / rows

@@ -4,9 +4,14 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from .layers.activate cimport activate
 from .layers.add cimport add as sum_of_two
 from .layers.batch_norm cimport batch_norm
+from .layers.copy_columns cimport copy_columns
 from .layers.dense cimport dense
 from .layers.dropout cimport dropout
+from .layers.embedding cimport embedding
+from .layers.one_hot cimport one_hot
 from .layers.parametric cimport parametric, prelu
+from .layers.periodic cimport periodic
+from .layers.piecewise_linear cimport piecewise_linear
 from .layers.row_norm cimport layer_norm, rms_norm
 from .layers.scale cimport scale
 from .layers.standardize cimport standardize
@@ -46,6 +51,11 @@ ours(batch_norm())
 ours(prelu())
 ours(parametric())
 ours(standardize())
+ours(copy_columns())
+ours(one_hot())
+ours(embedding())
+ours(periodic())
+ours(piecewise_linear())
 
 
 def register(capsule):

@@ -48,11 +48,17 @@ cdef class Network:
     cdef char **rows          # what each layer makes of a single row,
     cdef char **sources       # and of which it makes it, or NULL: the row itself,
     cdef char **others        # and also reads
+    cdef int n_codes          # columns of the data that hold codes of categories:
+    cdef const int32_t *code_columns
+    cdef const double *categories
+    cdef double row_work      # multiply-adds of a row, about
     cdef int64_t n_parameters, n_state, inputs, outputs, block_rows, scratch_size
 
     cdef void *room(self, size_t size)
     cdef int place_values(self, program, schedule) except -1
     cdef int make_layers(self, program, schedule) except -1
+    cdef int note_codes(self, codes) except -1
+    cdef bint has_bad_code(self, const void *x) noexcept nogil
     cdef int predict_row(self, const void *x, void *out) noexcept nogil
     cdef cnp.ndarray output(self, object out, int64_t rows)
     cdef object predict_many(self, cnp.ndarray X, int64_t rows, cnp.ndarray out, n_threads)

@@ -4,15 +4,16 @@ cimport numpy as cnp
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport floor
 from libc.string cimport memcpy
 from .memory cimport csr_of, dtype_of, panels, panels_size, row_major
 from .memory import aligned_zeros, has_slack
 from .plan cimport reserve, set_layers, set_tile, set_values, takes_csr
 from .table cimport (
-    MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix, mf_raise,
+    MF_BAD_CODE, MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix, mf_raise,
     mf_raised, parallel_for, thread_limit,
 )
-from .results import NotFiniteError
+from .results import BadCodeError, NotFiniteError
 
 cnp.import_array()
 
@@ -113,9 +114,13 @@ cdef class Network:
         schedule = program.schedule("prediction")
         self.takes_csr = takes_csr(program, schedule)
         self.inputs, self.outputs = program.values[0].columns, program.values[schedule.output].columns
+        # Of a table, a row reads a few entries.
+        self.row_work = sum([tensor.size for tensor in program.tensors if tensor.role != "table"])
+        self.row_work += max(value.columns for value in program.values)
         self.held = []
         self.place_values(program, schedule)
         self.make_layers(program, schedule)
+        self.note_codes(program.codes)
 
     cdef void *room(self, size_t size):
         buffer = aligned_zeros(size, np.uint8)
@@ -185,6 +190,27 @@ cdef class Network:
                 k += 1
         return 0
 
+    cdef int note_codes(self, codes) except -1:
+        columns = np.array([column for column, _ in codes], np.int32)
+        categories = np.array([categories for _, categories in codes], np.float64)
+        self.held += [columns, categories]
+        self.n_codes, self.code_columns = len(codes), <const int32_t *> cnp.PyArray_DATA(columns)
+        self.categories = <const double *> cnp.PyArray_DATA(categories)
+        return 0
+
+    cdef bint has_bad_code(self, const void *x) noexcept nogil:
+        """Whether a row of the parameters' dtype holds what is no code; many rows' kernels tell so themselves."""
+        cdef double code
+        cdef int i
+        for i in range(self.n_codes):
+            if self.kernels.dtype == MF_FLOAT32:
+                code = (<const float *> x)[self.code_columns[i]]
+            else:
+                code = (<const double *> x)[self.code_columns[i]]
+            if not (0 <= code < self.categories[i]) or code != floor(code):
+                return True
+        return False
+
     cdef int predict_row(self, const void *x, void *out) noexcept nogil:
         cdef const mf_kernels *kernels = self.kernels
         cdef const mf_layer *layer
@@ -193,6 +219,8 @@ cdef class Network:
         cdef int l
         if not kernels.all_finite(x, self.inputs):
             return MF_NOT_FINITE
+        if self.has_bad_code(x):
+            return MF_BAD_CODE
         for l in range(self.n_layers):
             layer = &self.layers[l]
             source = x if self.sources[l] == NULL else self.sources[l]
@@ -211,7 +239,7 @@ cdef class Network:
         if not (cnp.PyArray_CheckExact(X) and cnp.PyArray_ISCARRAY_RO(X)):
             return None
         cdef cnp.ndarray x = <cnp.ndarray> X, result
-        cdef int ndim = cnp.PyArray_NDIM(x), typenum = cnp.PyArray_TYPE(x)
+        cdef int ndim = cnp.PyArray_NDIM(x), typenum = cnp.PyArray_TYPE(x), status
         if ndim == 1:
             rows = 1
         elif ndim == 2:
@@ -226,15 +254,16 @@ cdef class Network:
         if rows == 1 and self.row_by_row:
             if typenum != self.typenum:
                 x = quiet_cast(x, self.parameters.dtype)
-            if self.predict_row(cnp.PyArray_DATA(x), cnp.PyArray_DATA(result)) == MF_NOT_FINITE:
-                raise NotFiniteError
+            status = self.predict_row(cnp.PyArray_DATA(x), cnp.PyArray_DATA(result))
+            if status != MF_OK:
+                raise NotFiniteError if status == MF_NOT_FINITE else BadCodeError
             return result
         return self.predict_many(x, rows, result, n_threads)
 
     cdef object predict_many(self, cnp.ndarray X, int64_t rows, cnp.ndarray out, n_threads):
         cdef Rows job
         job.x, job.x_dtype, job.x_ld = <const char *> cnp.PyArray_DATA(X), dtype_of(X), self.inputs
-        job.reads_csr, job.work = False, rows * <double> self.n_parameters
+        job.reads_csr, job.work = False, rows * self.row_work
         return self.predict_rows(&job, rows, out, (X,), n_threads)
 
     def predict_csr(self, triple, out=None, n_threads=None):
@@ -244,7 +273,7 @@ cdef class Network:
         cdef int64_t rows = offsets.shape[0] - 1
         out = self.output(out, rows)
         job.x, job.x_dtype, job.x_ld, job.csr = NULL, 0, 0, csr_of(values, columns, offsets)
-        job.reads_csr, job.work = self.takes_csr, rows * <double> self.n_parameters
+        job.reads_csr, job.work = self.takes_csr, rows * self.row_work
         cdef double units = self.layers[0].makes.columns
         if job.reads_csr:
             job.work += (job.csr.stored - rows * <double> self.inputs) * units
@@ -310,8 +339,10 @@ cdef class Network:
                 PyErr_CheckSignals()
         if mf_raised(&job.bad) & MF_OUT_OF_RANGE:
             raise ValueError(f"X: expected a CSR matrix of {self.inputs} columns that nobody changes while it is read")
-        if mf_raised(&job.bad):
+        if mf_raised(&job.bad) & MF_NOT_FINITE:
             raise NotFiniteError
+        if mf_raised(&job.bad):
+            raise BadCodeError
         if result is not out:
             out[...] = result
         return out

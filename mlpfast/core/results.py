@@ -12,6 +12,13 @@ class NotFiniteError(ValueError):
         super().__init__("X: expected finite numbers, got NaN or infinity")
 
 
+class BadCodeError(ValueError):
+    """A row of X holds no code of a category where one is needed. Steps may have been made before it was read."""
+
+    def __init__(self) -> None:
+        super().__init__("X: expected whole numbers within range as the codes of categories")
+
+
 class NotFiniteParametersError(ValueError):
     """The parameters held NaN or infinity before the first step, and nothing was done."""
 

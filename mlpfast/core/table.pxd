@@ -14,6 +14,13 @@ cdef extern from "mlpfast.h" nogil:
         MF_OK
         MF_NOT_FINITE
         MF_OUT_OF_RANGE
+        MF_BAD_CODE
+
+    cdef enum:
+        MF_BAD_IF_UNKNOWN
+        MF_NONE_IF_UNKNOWN
+        MF_MOST_UNITS
+        MF_MOST_BINS
 
     cdef enum:
         MF_IDENTITY
@@ -47,6 +54,12 @@ cdef extern from "mlpfast.h" nogil:
         int32_t *rows
         int32_t *columns
         void *values
+
+    ctypedef struct mf_columns:
+        const int32_t *columns
+        int64_t n
+        int64_t first
+        int64_t width
 
     ctypedef struct mf_targets:
         const void *dense
@@ -142,6 +155,25 @@ cdef extern from "mlpfast.h" nogil:
         void (*normalise_columns_back)(mf_matrix delta, mf_matrix n, const void *scale, const double *variance,
                                        double epsilon, const double *sum, const double *product_sum, double count,
                                        mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
+        void (*copy_columns)(const mf_columns *part, mf_matrix x, mf_matrix out, int64_t rows) noexcept nogil
+        int (*one_hot)(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows) noexcept nogil
+        int (*look_up)(const mf_columns *part, int64_t categories, int64_t unknown, const void *table, mf_matrix x,
+                       mf_matrix out, int64_t rows) noexcept nogil
+        void (*look_up_gradient)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x,
+                                 mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g,
+                                 int64_t ld, int accumulate) noexcept nogil
+        void (*periodic)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
+                         mf_matrix kept, mf_matrix out, int64_t rows) noexcept nogil
+        void (*periodic_back)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix kept,
+                              mf_matrix delta, int64_t rows) noexcept nogil
+        void (*periodic_gradient)(const mf_columns *part, int64_t frequencies, int tensor, mf_matrix x, mf_matrix kept,
+                                  mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj,
+                                  void *g, int64_t ld, int accumulate) noexcept nogil
+        void (*piecewise)(const mf_columns *part, int64_t bins, const void *edges, const void *const *tensors,
+                          mf_matrix x, mf_matrix out, int64_t rows) noexcept nogil
+        void (*piecewise_gradient)(const mf_columns *part, int64_t bins, const void *edges, int tensor, mf_matrix x,
+                                   mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj,
+                                   void *g, int64_t ld, int accumulate) noexcept nogil
         void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
                      double scale, mf_matrix delta, double *row_loss) noexcept nogil
         void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows,

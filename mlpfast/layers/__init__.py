@@ -10,9 +10,14 @@ from ..program import Program
 from .activate import Activate
 from .base import Layer, lower_all
 from .batch_norm import BatchNorm
+from .columns import Columns
 from .dense import Dense
 from .dropout import Dropout
+from .embedding import Embedding
+from .one_hot import OneHot
 from .parametric import Parametric, PReLU
+from .periodic import Periodic
+from .piecewise_linear import PiecewiseLinear
 from .residual import Residual
 from .row_norms import LayerNorm, RMSNorm
 from .scale import Scale
@@ -22,12 +27,17 @@ __all__ = [
     "LAYERS",
     "Activate",
     "BatchNorm",
+    "Columns",
     "Dense",
     "Dropout",
+    "Embedding",
     "Layer",
     "LayerNorm",
+    "OneHot",
     "PReLU",
     "Parametric",
+    "Periodic",
+    "PiecewiseLinear",
     "RMSNorm",
     "Residual",
     "Scale",
@@ -50,6 +60,11 @@ LAYERS: dict[str, type[Layer]] = {
         RMSNorm,
         BatchNorm,
         Residual,
+        Columns,
+        Periodic,
+        PiecewiseLinear,
+        OneHot,
+        Embedding,
     )
 }
 

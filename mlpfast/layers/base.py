@@ -15,7 +15,7 @@ from ..errors import boolean, real
 from ..parts import Rule
 from ..program import Program
 
-__all__ = ["Layer", "lower_all"]
+__all__ = ["Layer", "add_rule", "lower_all"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,6 @@ class Layer:
     learning_rate_scale: float = 1.0
     weight_decay_scale: float | None = None
     name: ClassVar[str]
-    adapts: ClassVar[bool] = False  # it learns from data, by `adapt`
 
     def __post_init__(self) -> None:
         self._set_training(self.trainable, self.learning_rate_scale, self.weight_decay_scale)
@@ -86,9 +85,17 @@ class Layer:
         """
         raise NotImplementedError
 
-    def adapt(self, X: NDArray[np.float64]) -> Mapping[str, NDArray[Any]]:
-        """What the layer learns from its input (n, columns), once: values of its buffers by name, less their place."""
+    @property
+    def adapts(self) -> bool:
+        """Whether it learns from data, by `adapt`."""
+        return False
+
+    def adapt(self, X: NDArray[Any], place: str) -> Mapping[str, NDArray[Any]]:
+        """What the layer learns from its input (n, columns), once: values of its buffers by name."""
         return {}
+
+    def check_dtype(self, dtype: np.dtype[Any]) -> None:
+        """Raise a ValueError if a model of that dtype can't have the layer."""
 
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:
@@ -123,10 +130,15 @@ def lower_all(program: Program, reads: int, layers: Iterable[Layer], within: str
     for number, layer in enumerate(layers):
         before = len(program.tensors)
         reads = layer.lower(program, reads, f"{within}{number}")
-        for t in range(before, len(program.tensors)):
-            tensor = program.tensors[t]
-            program.tensors[t] = tensor._replace(rule=_ruled(tensor.rule, layer))
+        add_rule(program, before, layer)
         yield reads
+
+
+def add_rule(program: Program, first: int, layer: Layer) -> None:
+    """Put a layer's rule on top of those that the tensors from the first one on have."""
+    for t in range(first, len(program.tensors)):
+        tensor = program.tensors[t]
+        program.tensors[t] = tensor._replace(rule=_ruled(tensor.rule, layer))
 
 
 def _ruled(rule: Rule, layer: Layer) -> Rule:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from ..activations import Activation
 from ..program import Program
@@ -84,6 +86,10 @@ class Residual(Layer):
         total = program.value(width, Activation("identity"))
         program.layer("add", made, total, also=reads)
         return total
+
+    def check_dtype(self, dtype: np.dtype[Any]) -> None:
+        for layer in self.layers:
+            layer.check_dtype(dtype)
 
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:

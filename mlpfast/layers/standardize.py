@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -55,7 +55,6 @@ class Standardize(Layer):
     method: Literal["standard", "robust"] = "standard"
     clip: float | None = None
     name: ClassVar[str] = "standardize"
-    adapts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,7 +70,12 @@ class Standardize(Layer):
         program.layer("standardize", reads, made, buffers=buffers)
         return made
 
-    def adapt(self, X: NDArray[np.float64]) -> Mapping[str, NDArray[Any]]:
+    @property
+    def adapts(self) -> bool:
+        return True
+
+    def adapt(self, X: NDArray[Any], place: str) -> Mapping[str, NDArray[Any]]:
+        X = X.astype(np.float64)
         if self.method == "standard":
             centre, width = X.mean(axis=0), X.std(axis=0)
         else:
@@ -80,9 +84,17 @@ class Standardize(Layer):
             width = np.where(width == 0, (X.max(axis=0) - X.min(axis=0)) / 2, width)
         varies = (X[0] != X).any(axis=0)  # rounding may leave a deviation where nothing varies
         return {
-            "offset": -centre,
-            "factor": np.divide(1.0, width, out=np.zeros_like(width), where=varies & (width > 0)),
+            f"offset{place}": -centre,
+            f"factor{place}": np.divide(1.0, width, out=np.zeros_like(width), where=varies & (width > 0)),
         }
+
+    def transform(self, X: NDArray[Any], learnt: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """What it makes of its input, having learnt offset and factor."""
+        offset, factor = learnt
+        made: NDArray[Any] = (X + offset) * factor
+        if self.clip is not None:
+            made = made / np.sqrt(1 + (made / self.clip) ** 2)
+        return made.astype(X.dtype)
 
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:

@@ -1,0 +1,20 @@
+# Some columns of what it reads, as they are. No tensors.
+
+from ..table cimport MF_LAYER_KIND_VERSION, mf_block, mf_columns, mf_kernels, mf_layer, mf_layer_kind
+from .block cimport of_block, output
+from .part cimport no_way_back, part_of, row_made, row_read
+
+
+cdef inline mf_layer_kind copy_columns() noexcept nogil:
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"copy_columns", False, forward, no_way_back, NULL, NULL, one_row, NULL)
+
+
+cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    cdef mf_columns part = part_of(layer)
+    block.kernels.copy_columns(&part, output(layer.reads, block), of_block(layer.makes.h, block), block.rows)
+
+
+cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
+                         void *h) noexcept nogil:
+    cdef mf_columns part = part_of(layer)
+    kernels.copy_columns(&part, row_read(layer, kernels, x), row_made(layer, kernels, h), 1)

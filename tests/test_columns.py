@@ -1,0 +1,383 @@
+"""Columns of a table and their encoders against NumPy and scikit-learn, and what they refuse."""
+
+import re
+
+import numpy as np
+import pytest
+from layer_checks import data
+from scipy import sparse
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder
+
+import mlpfast as mf
+
+DTYPES = ("float32", "float64")
+TABLE = mf.Columns([([0, 2], mf.Periodic(5)), (3, mf.Embedding(9, 4)), ([1, 5], mf.OneHot(3))])
+
+
+def numbers(rows, columns, dtype="float64"):
+    return np.random.default_rng(rows).normal(size=(rows, columns)).astype(dtype)
+
+
+def made(layer, X, dtype="float64"):
+    """What a layer makes of X, and the model that is nothing but the layer."""
+    model = mf.Model(X.shape[1], [layer], dtype=dtype)
+    return model.predict(X), model
+
+
+# --- values ---
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_periodic_is_a_linear_map_of_cosines_and_the_number(dtype):
+    X = numbers(70, 4, dtype)
+    got, model = made(mf.Periodic(frequencies=21, units=6, sigma=0.7), X, dtype)
+    f, p, b = (model.tensors[name].astype(np.float64) for name in ("frequency0", "phase0", "b0"))
+    W = model.tensors["W0"].astype(np.float64).reshape(4, 21, 6)
+    h = np.cos(2 * np.pi * X[:, :, None] * f + p)
+    e = np.einsum("rif,ifk->rik", h, W) + b
+    expected = np.concatenate([e.reshape(70, 24), X], axis=1)
+    np.testing.assert_allclose(got, expected, atol=2e-5 if dtype == "float32" else 1e-13)
+
+
+def test_plain_periodic_is_cosines_and_sines():
+    X = numbers(30, 3)
+    got, model = made(mf.Periodic(frequencies=7, units=None), X)
+    angle = 2 * np.pi * X[:, :, None] * model.tensors["frequency0"]
+    expected = np.concatenate([np.cos(angle), np.sin(angle)], axis=2).reshape(30, 42)
+    np.testing.assert_allclose(got, expected, atol=1e-14)
+
+
+def test_periodic_is_right_for_huge_numbers():
+    X = np.array([[1e15], [-3e200]])
+    got, model = made(mf.Periodic(frequencies=3, units=None), X)
+    with np.errstate(all="ignore"):
+        angle = (2 * np.pi * model.tensors["frequency0"][0]) * X
+    np.testing.assert_allclose(got, np.concatenate([np.cos(angle), np.sin(angle)], axis=1), atol=1e-14)
+
+
+def encoding(x, edges):
+    """By the definition, bin by bin."""
+    p = (x[:, None] - edges[:-1]) / np.diff(edges)
+    return np.clip(p, [-np.inf] + [0] * (len(edges) - 2), [1] * (len(edges) - 2) + [np.inf])
+
+
+@pytest.mark.parametrize("bins", [1, 2, 5, 48, 130])
+def test_piecewise_linear_encodes_as_defined(bins):
+    X = 3 * numbers(200, 2)
+    edges = np.sort(np.random.default_rng(bins).normal(size=(2, bins + 1)), axis=1)
+    X[:2] = edges[:, 0], edges[:, -1]  # on edges, too
+    got, _ = made(mf.PiecewiseLinear(units=None, edges=edges.tolist()), X)
+    expected = np.concatenate([encoding(X[:, i], edges[i]) for i in range(2)], axis=1)
+    np.testing.assert_allclose(got, expected, atol=1e-9)
+    one_by_one = [made(mf.PiecewiseLinear(units=None, edges=edges.tolist()), X[i : i + 1])[0][0] for i in range(9)]
+    np.testing.assert_array_equal(one_by_one, got[:9])
+
+
+@pytest.mark.parametrize("units", [1, 16, 37])
+def test_piecewise_linear_maps_as_the_encoding_times_weights(units):
+    X = numbers(150, 3)
+    model = mf.Model(3, [mf.PiecewiseLinear(bins=20, units=units)], dtype="float64")
+    model.adapt(numbers(500, 3))
+    assert not model.tensors["W0"].any()
+    W = model.tensors["W0"]
+    W[:] = np.random.default_rng(1).normal(size=W.shape)
+    V, b = model.tensors["V0"], model.tensors["b0"]
+    p = np.stack([encoding(X[:, i], model.buffers["edges0"][i]) for i in range(3)], axis=1)
+    expected = np.einsum("rij,ijk->rik", p, W.reshape(3, 20, units)) + X[:, :, None] * V + b
+    np.testing.assert_allclose(model.predict(X), expected.reshape(150, 3 * units), atol=1e-12)
+
+
+def test_edges_are_quantiles_and_bins_left_over_stay_at_zero():
+    X = numbers(400, 2)
+    X[:, 1] = np.round(X[:, 1])
+    model = mf.Model(2, [mf.PiecewiseLinear(bins=10, units=None)], dtype="float64")
+    model.adapt(X)
+    shares = np.linspace(0, 1, 11)
+    np.testing.assert_array_equal(model.buffers["edges0"][0], np.quantile(X[:, 0], shares))
+    different = np.unique(np.quantile(X[:, 1], shares))
+    assert len(different) < 11
+    np.testing.assert_array_equal(model.buffers["edges0"][1, : len(different)], different)
+    encoded = model.predict(X)
+    np.testing.assert_allclose(encoded[:, 10 : 9 + len(different)], encoding(X[:, 1], different), atol=1e-12)
+    assert not encoded[:, 9 + len(different) :].any()
+
+
+def test_one_hot_is_scikit_learns():
+    X = np.random.default_rng(0).integers(4, size=(60, 3))
+    expected = OneHotEncoder(categories=[range(4)] * 3, sparse_output=False).fit(X).transform(X)
+    got, _ = made(mf.OneHot(4), X.astype(np.uint8))
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_codes_of_no_category_may_be_ignored_or_have_a_code_of_their_own():
+    X = np.array([[1.0], [3.0], [-1.0], [0.5]])
+    np.testing.assert_array_equal(made(mf.OneHot(3, unknown="ignore"), X)[0], [[0, 1, 0], [0] * 3, [0] * 3, [0] * 3])
+    np.testing.assert_array_equal(made(mf.OneHot(3, unknown=2), X)[0], [[0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
+    for rows in (X, X[1:2]):
+        got, model = made(mf.Embedding(3, 5, unknown=0), rows)
+        np.testing.assert_array_equal(got[-1], model.tensors["table0"][0])
+
+
+def test_embedding_looks_up_each_columns_own_table():
+    codes = np.random.default_rng(0).integers(50, size=(90, 3))
+    got, model = made(mf.Embedding(50, 7), codes.astype(np.float64))
+    tables = model.tensors["table0"].reshape(3, 50, 7)
+    np.testing.assert_array_equal(got, np.concatenate([tables[i][codes[:, i]] for i in range(3)], axis=1))
+
+
+def test_the_gradient_of_a_table_is_the_sum_over_the_rows_of_each_category():
+    rng = np.random.default_rng(0)
+    codes, y = rng.integers(40, size=(3000, 2)), rng.normal(size=(3000, 6))
+    model = mf.Model(2, [mf.Embedding(1000, 3)], dtype="float64")
+    _, gradient = model.loss_and_gradient(codes.astype(np.float64), y, "mse", n_threads=2)
+    delta = (model.predict(codes.astype(np.float64)) - y) / 3000
+    expected = np.zeros((2, 1000, 3))
+    for i in range(2):
+        np.add.at(expected[i], codes[:, i], delta[:, 3 * i : 3 * i + 3])
+    np.testing.assert_allclose(gradient.reshape(2, 1000, 3), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_order_is_that_of_a_column_transformer_which_passes_the_rest_first():
+    X = numbers(20, 8)
+    X[:, [1, 5]] = np.random.default_rng(0).integers(3, size=(20, 2))
+    hot = OneHotEncoder(categories=[range(3)] * 2, sparse_output=False)
+    by_hand = ColumnTransformer([("rest", "passthrough", [0, 2, 3, 4, 6, 7]), ("hot", hot, [5, 1])])
+    np.testing.assert_array_equal(made(mf.Columns([([5, 1], mf.OneHot(3))]), X)[0], by_hand.fit_transform(X))
+    np.testing.assert_array_equal(made(mf.Columns([(5, mf.OneHot(3))], "drop"), X)[0], np.eye(3)[X[:, 5].astype(int)])
+
+
+def test_many_columns_pass_as_they_are():
+    X = numbers(33, 200, "float32")
+    X[:, 77] = 1
+    got, _ = made(mf.Columns([(77, mf.OneHot(2))]), X, "float32")
+    np.testing.assert_array_equal(got, np.concatenate([np.delete(X, 77, axis=1), [[0, 1]] * 33], axis=1))
+
+
+def test_steps_of_one_encoder_are_as_layers_by_themselves():
+    X = 5 * numbers(300, 2) + 3
+    model = mf.Model(2, [mf.Columns([([1, 0], [mf.Standardize("robust", clip=3.0), mf.PiecewiseLinear(7)])])], seed=1)
+    model.adapt(X)
+    alone = mf.Model(2, [mf.Standardize("robust", clip=3.0), mf.PiecewiseLinear(7)], seed=1)
+    alone.adapt(X[:, [1, 0]])
+    assert list(model.buffers) == ["offset0.0.0", "factor0.0.0", "edges0.0.1"]
+    np.testing.assert_allclose(model.buffers["edges0.0.1"], alone.buffers["edges1"], rtol=1e-6)
+    alone.state = model.state
+    np.testing.assert_array_equal(model.predict(X), alone.predict(X[:, [1, 0]]))
+
+
+def test_one_hot_columns_may_be_standardized():
+    codes = np.random.default_rng(0).integers(3, size=(100, 1)).astype(np.float64)
+    layer = mf.Columns([(0, [mf.OneHot(3), mf.Standardize()])])
+    model = mf.Model(1, [layer], dtype="float64")
+    model.adapt(codes)
+    got = model.predict(codes)
+    np.testing.assert_allclose([got.mean(axis=0), got.std(axis=0)], [[0] * 3, [1] * 3], atol=1e-12)
+
+
+def test_rules_of_encoders_and_of_columns_multiply():
+    layer = mf.Columns(
+        [(0, mf.Periodic(learning_rate_scale=0.1)), (1, mf.Embedding(3, 2, trainable=False))], learning_rate_scale=0.5
+    )
+    rules = {tensor.name: tensor.rule for tensor in mf.Model(2, [layer, mf.Dense(1)]).program.tensors}
+    assert rules["frequency0.0"].learning_rate_scale == pytest.approx(0.05)
+    assert rules["table0.1"].learning_rate_scale == 0.5
+    assert not rules["table0.1"].trainable
+    assert rules["W1"].trainable
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_table_is_learnt(dtype):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.uniform(-2, 2, 2000), rng.integers(9, size=2000)])
+    y = np.sin(6 * X[:, 0]) + rng.normal(size=9)[X[:, 1].astype(int)]
+    layer = mf.Columns([(0, mf.Periodic(sigma=0.5)), (1, mf.Embedding(9, 3))])
+    model = mf.Model(2, [layer, mf.Dense(32, "relu"), mf.Dense(1)], dtype=dtype)
+    trainer = mf.Trainer(model, "mse", mf.Adam(0.01), batch_size=1500)
+    trainer.fit(X, y, epochs=150, verbose=0)
+    assert trainer.evaluate(X, y)["loss"] < 0.05 * y.var()
+
+
+def test_sparse_rows_are_those_of_dense_ones():
+    model = mf.Model(6, [TABLE, mf.Dense(3)], dtype="float64")
+    X = data(model, 90)[0]
+    np.testing.assert_array_equal(model.predict(sparse.csr_array(X)), model.predict(X))
+
+
+# --- bad input ---
+
+
+def table_with_a_bad_code(code=2.5):
+    model = mf.Model(6, [TABLE, mf.Dense(3)])
+    X, y = data(model, 120)
+    X[71, 5] = code
+    return model, X, y
+
+
+@pytest.mark.parametrize("code", [2.5, 3, -1, 1e30])
+def test_a_code_of_no_category_is_named(code):
+    model, X, y = table_with_a_bad_code(code)
+    where = rf"a category's code in X, a whole number from 0 to 2, got {re.escape(f'{code:g}')} at row 71, column 5"
+    before = model.state.copy()
+    with pytest.raises(ValueError, match=where):
+        model.predict(X)
+    with pytest.raises(ValueError, match=where):
+        model.predict(X.astype("float64").tolist())
+    with pytest.raises(ValueError, match=where):
+        model.predict(sparse.csr_array(X))
+    with pytest.raises(ValueError, match=where.replace("row 71", "row 0")):
+        model.predict(X[71:72])
+    with pytest.raises(ValueError, match=where.replace("row 71, ", "row 0, ")):
+        model.predict(X[71])
+    with pytest.raises(ValueError, match=where):
+        model.loss_and_gradient(X, y, "mse")
+    trainer = mf.Trainer(model, "mse", batch_size=50, shuffle=False)
+    with pytest.raises(ValueError, match=where):
+        trainer.fit(X, y, epochs=2, verbose=0)
+    with pytest.raises(ValueError, match=where):
+        trainer.evaluate(X, y)
+    np.testing.assert_array_equal(model.state, before)
+
+
+def test_the_column_of_a_data_frame_is_named():
+    pandas = pytest.importorskip("pandas")
+    model, X, _ = table_with_a_bad_code()
+    with pytest.raises(ValueError, match=r"got 2.5 at row 71, column 5 \('colour'\)"):
+        model.predict(pandas.DataFrame(X, columns=["a", "b", "c", "d", "e", "colour"]))
+
+
+def test_missing_numbers_are_told_before_codes():
+    model, X, _ = table_with_a_bad_code()
+    X[3, 3] = np.nan
+    with pytest.raises(ValueError, match="expected finite values in X, got NaN at row 3, column 3"):
+        model.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("encoders", "message"),
+    [
+        ([], "expected at least one"),
+        (
+            [([0, 1], mf.Periodic()), ([3, 1], mf.OneHot(2))],
+            "expected each column once, got column 1 in encoders 0 and 1",
+        ),
+        ([([0, 0], mf.Periodic())], "expected each column once, got column 0 in encoders 0 and 0"),
+        ([(-1, mf.Periodic())], "columns of encoder 0 to be >= 0, got -1"),
+        ([([], mf.Periodic())], "expected columns of encoder 0, got none"),
+        ([(0, [mf.Periodic(), mf.Standardize()])], r"expected nothing behind Periodic\(\) in encoder 0"),
+        ([(0, [mf.Standardize(), mf.OneHot(2)])], r"expected nothing before OneHot\(2\) in encoder 0"),
+    ],
+)
+def test_columns_that_do_not_fit_each_other(encoders, message):
+    with pytest.raises(ValueError, match=message):
+        mf.Columns(encoders)
+
+
+@pytest.mark.parametrize(
+    ("encoders", "message"),
+    [
+        (mf.Periodic(), r"expected a sequence of \(columns, encoder\)"),
+        ([mf.Periodic()], r"expected a sequence of \(columns, encoder\)"),
+        ([("age", mf.Periodic())], "expected columns of encoder 0 to be a number or a sequence of them, got 'age'"),
+        ([(1.5, mf.Periodic())], "columns of encoder 0 to be an integer, got 1.5"),
+        ([(0, mf.Dense(3))], "expected encoder 0 to be Periodic, .* got Dense"),
+        ([(0, "passthrough")], "expected encoder 0 to be Periodic, .* got 'passthrough'"),
+    ],
+)
+def test_columns_of_other_types(encoders, message):
+    with pytest.raises(TypeError, match=message):
+        mf.Columns(encoders)
+
+
+def test_columns_beyond_the_data():
+    with pytest.raises(ValueError, match="Columns: expected columns from 0 to 4, got 5"):
+        mf.Model(5, [mf.Columns([([2, 5], mf.Periodic())])])
+
+
+@pytest.mark.parametrize("layer", [TABLE, mf.Periodic(), mf.Embedding(3, 2)])
+def test_they_come_first(layer):
+    with pytest.raises(
+        ValueError, match=f"expected {type(layer).__name__} in front of all layers that have parameters"
+    ):
+        mf.Model(6, [mf.Dense(6), layer])
+
+
+def test_codes_are_in_the_data_alone():
+    mf.Model(4, [mf.Standardize(), mf.Columns([(0, mf.Periodic())]), mf.Dense(1)])
+    with pytest.raises(ValueError, match="expected OneHot as the first layer"):
+        mf.Model(4, [mf.Standardize(), mf.Columns([(0, mf.OneHot(3))])])
+
+
+@pytest.mark.parametrize("make", [mf.OneHot, lambda n: mf.Embedding(n, 1), lambda n: mf.Columns([(0, mf.OneHot(n))])])
+def test_categories_that_a_dtype_does_not_tell_apart(make):
+    with pytest.raises(ValueError, match="expected at most 16,777,216 categories in a float32 model, got 16,777,217"):
+        mf.Model(1, [make(2**24 + 1)])
+
+
+@pytest.mark.parametrize("unknown", [3, -1, "zeros", True, None, 1.0])
+def test_what_unknown_may_be(unknown):
+    with pytest.raises(
+        ValueError, match="expected unknown to be 'error', 'ignore' or the code to take instead, from 0 to 2"
+    ):
+        mf.OneHot(3, unknown=unknown)
+    with pytest.raises(ValueError, match="expected unknown to be 'error' or the code to take instead, from 0 to 2"):
+        mf.Embedding(3, 2, unknown=unknown)
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ([0, 1, 1, 2], "expected edges that ascend, got 1 and 2 that coincide: 1, 1"),
+        ([0, 2, 1], "expected edges that ascend, got 1 and 2 that descend: 2, 1"),
+        ([[0, 1], [0, 1, 1]], "expected edges of column 1 that ascend"),
+        ([0], "expected edges to be at least two numbers"),
+        ([0, np.inf], "edges, 1 to be finite"),
+        (range(300), "bins to be >= 1 and <= 256, got 299"),
+    ],
+)
+def test_edges_that_make_no_bins(edges, message):
+    with pytest.raises(ValueError, match=message):
+        mf.PiecewiseLinear(edges=edges)
+
+
+def test_edges_that_do_not_fit():
+    with pytest.raises(ValueError, match="expected bins to be left out or 2 beside the edges, got 5"):
+        mf.PiecewiseLinear(5, edges=[0, 1, 2])
+    with pytest.raises(ValueError, match="expected edges for 3 columns, got them for 2"):
+        mf.Model(3, [mf.PiecewiseLinear(edges=[[0, 1], [0, 2]])])
+    close = mf.PiecewiseLinear(edges=[1.0, 1.0 + 1e-12, 2.0])
+    mf.Model(1, [close], dtype="float64")
+    with pytest.raises(ValueError, match="expected edges that differ in float32"):
+        mf.Model(1, [close])
+
+
+def test_a_column_of_one_number_has_no_bins():
+    model = mf.Model(3, [mf.Columns([([0, 2], mf.PiecewiseLinear())])])
+    with pytest.raises(
+        ValueError, match="at least two different numbers in each column, got 4 alone in column 1 of those"
+    ):
+        model.adapt(np.array([[1.0, 2.0, 4.0], [3.0, 4.0, 4.0]]))
+
+
+def test_a_forgotten_adapt_is_told_by_training():
+    model = mf.Model(2, [mf.Columns([(1, mf.PiecewiseLinear(units=4))]), mf.Standardize(), mf.Dense(1)])
+    with pytest.raises(ValueError, match=r"expected model.adapt\(X\) before training: Columns\(\[\(1, PiecewiseLinear"):
+        mf.Trainer(model, "mse").fit(np.zeros((4, 2)), np.zeros(4), epochs=1, verbose=0)
+
+
+def test_other_libraries_names_are_told():
+    with pytest.raises(TypeError, match="it is called frequencies"):
+        mf.Periodic(n_frequencies=3)
+    with pytest.raises(TypeError, match="it is called units"):
+        mf.Embedding(3, embedding_dim=2)
+
+
+def test_repr_is_what_one_writes():
+    for layer in (
+        mf.Columns(
+            [(0, mf.Periodic(4, units=None)), (range(1, 9), mf.Embedding(5, 2, unknown=0)), ([9, 11], mf.OneHot(3))]
+        ),
+        mf.Columns([([0], [mf.Standardize("robust"), mf.PiecewiseLinear(edges=[0.0, 1.0])])], remainder="drop"),
+    ):
+        assert eval(repr(layer), vars(mf)) == layer
+    assert repr(mf.Columns([(range(20), mf.Periodic())])) == "Columns([(range(0, 20), Periodic())])"
