@@ -83,7 +83,7 @@ def untaught(layer_class, dtype) -> Iterator[mf.Model]:
         if isinstance(layer, (mf.Columns, Encoder)):  # they read the data
             yield mf.Model(columns, [layer, outputs], dtype=dtype, seed=number)
             alone = mf.Model(columns, [layer], dtype=dtype, seed=number)
-            if alone.n_parameters:
+            if any(tensor.rule.trainable for tensor in alone.program.tensors):
                 yield alone
             continue
         yield mf.Model(5, [inputs, layer, outputs], dtype=dtype, seed=number)
