@@ -2,7 +2,7 @@
  * The remainder of a large angle, after Payne and Hanek, "Radian reduction for trigonometric functions" (SIGNUM
  * Newsletter, 1983): x 2/pi modulo 4 from the bits of 2/pi alone that count, in whole numbers.
  */
-#include "angle.h"
+#include "runtime/angle.h"
 
 #include <math.h>
 #include <string.h>
