@@ -270,7 +270,7 @@ class Model:
         loss : str or Loss
             See `mlpfast.losses`.
         sample_weight : array-like (n,), optional
-            The loss is then ``sum(w_i loss_i) / sum(w_i)``.
+            The loss is then ``sum(w_i loss_i) / sum(w_i)``. Rows of weight zero count for nothing.
         l1, l2 : float >= 0, default 0.0
             Penalties ``l1 sum|W| + l2/2 sum W^2`` on the weights, not on the biases.
         training : bool, default False
@@ -317,6 +317,8 @@ class Model:
         n = validation.n_rows(X)
         y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
         sample_weight = validation.as_sample_weight(sample_weight, n)
+        if training and self.program.over_batch:
+            X, y, sample_weight = validation.without_weightless(X, y, sample_weight)
         X, y = validation.blank_weightless(X, y, sample_weight)
         if out is not None and validation.shares_memory(out, X, y, sample_weight, self._parameters):
             value, out[...] = self._loss_and_gradient(X, y, sample_weight, loss, l1, l2, training, None, n_threads)
