@@ -403,7 +403,8 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If X is not numeric, does not fit the model, is sparse or empty, or holds NaN or infinity.
+            If X is not numeric, does not fit the model, is sparse or empty, or holds NaN or infinity; or what would be
+            learnt is too large for the model's dtype. The model is unchanged then.
 
         Examples
         --------
@@ -416,9 +417,22 @@ class Model:
         features = validation.as_features(X, self.inputs, self.dtype)
         if isinstance(features, validation.CSR):
             raise TypeError("adapt: expected dense X, got sparse rows; a part of them, made dense, is enough")
-        for number, layer in enumerate(self.layers):
-            learnt = layer.adapt(self._input_of(number, features).astype(np.float64)) if layer.adapts else {}
-            for name, values in learnt.items():
+        before = self._state.copy()
+        try:
+            for number, layer in enumerate(self.layers):
+                if layer.adapts:
+                    self._teach(number, layer, self._input_of(number, features).astype(np.float64))
+        except BaseException:
+            self._state[...] = before  # nothing is half done
+            raise
+
+    def _teach(self, number: int, layer: Layer, X: NDArray[np.float64]) -> None:
+        """Let a layer learn from what it reads."""
+        with np.errstate(all="ignore"):
+            for name, values in layer.adapt(X).items():
+                error = validation.finite_error(values, self.dtype, f"{name}{number}")
+                if error is not None:
+                    raise ValueError(f"adapt: {layer!r} can't learn this from X: {error}")
                 self.buffers[f"{name}{number}"][...] = values
 
     def _input_of(self, number: int, X: NDArray[Any]) -> NDArray[Any]:
@@ -429,6 +443,8 @@ class Model:
         state = aligned_zeros(program.n_parameters + program.n_buffered, self.dtype)
         state[: program.n_parameters] = self._parameters[: program.n_parameters]
         state[program.n_parameters :] = self._state[self.n_parameters :][: program.n_buffered]
+        if not program.schedule("prediction").phases[0].forward:  # such as dropout, which is for training only
+            return X
         outputs = Network(program, state).predict(np.ascontiguousarray(X))
         assert outputs is not None, "as_features leaves nothing to refuse"
         return outputs
