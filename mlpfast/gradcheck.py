@@ -37,7 +37,7 @@ from .losses import Loss, as_loss
 from .model import Model
 from .parts import Rule
 from .rounding import gradient_rounding
-from .validation import CSR, as_features, as_sample_weight, as_targets, n_rows
+from .validation import CSR, as_features, as_sample_weight, as_targets, n_rows, without_weightless
 
 __all__ = ["GradientReport", "TensorReport", "gradcheck"]
 
@@ -216,8 +216,10 @@ class _Reference:
             self.X = features.astype(float64)
         self.y = targets if targets.dtype == np.int32 else targets.astype(float64)
         self.sample_weight = as_sample_weight(sample_weight, n)
-        self.weight = np.ones(n) if self.sample_weight is None else self.sample_weight
-        self.rows, self.model, self.loss = n, model, loss
+        if training and model.program.over_batch:
+            self.X, self.y, self.sample_weight = without_weightless(self.X, self.y, self.sample_weight)
+        self.rows, self.model, self.loss = len(self.y), model, loss
+        self.weight = np.ones(self.rows) if self.sample_weight is None else self.sample_weight
         self.fused = bool(loss.output_activations)  # the loss is a function of z
         self.l1, self.l2, self.training = l1, l2, training
         state = aligned_zeros(model.state.size, float64)

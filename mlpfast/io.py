@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
 from . import modelfile
 from ._files import as_path
 from .errors import boolean
@@ -24,7 +26,8 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     ----------
     path : str or path-like
     allow_non_finite : bool, default False
-        Whether parameters and buffers may be NaN or infinite, as those of a model that was saved with such may be.
+        Whether parameters and buffers may be NaN or infinite, as those of a model that was saved with such may be. What
+        `Model.adapt` has yet to teach may be NaN anyway.
         Predictions of such a model may depend on the number of rows.
 
     Returns
@@ -52,5 +55,6 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     with modelfile.reading(path) as file:
         model = Model.__new__(Model)
         model._build(*file.header)
-        file.read_into(model._arrays(), allow_non_finite=allow_non_finite)
+        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial)]
+        file.read_into(model._arrays(), allow_non_finite=allow_non_finite, unlearnt=unlearnt)
     return model

@@ -277,7 +277,7 @@ class Model:
         loss : str or Loss
             See `mlpfast.losses`.
         sample_weight : array-like (n,), optional
-            The loss is then ``sum(w_i loss_i) / sum(w_i)``.
+            The loss is then ``sum(w_i loss_i) / sum(w_i)``. Rows of weight zero count for nothing.
         l1, l2 : float >= 0, default 0.0
             Penalties ``l1 sum|W| + l2/2 sum W^2`` on the weights, not on the biases.
         training : bool, default False
@@ -324,6 +324,8 @@ class Model:
         n = validation.n_rows(X)
         y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
         sample_weight = validation.as_sample_weight(sample_weight, n)
+        if training and self.program.over_batch:
+            X, y, sample_weight = validation.without_weightless(X, y, sample_weight)
         X, y = validation.blank_weightless(X, y, sample_weight)
         overlaps = validation.shares_memory(out, X, y, sample_weight, self._parameters)
         into = None if overlaps else out
@@ -414,7 +416,8 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If X is not numeric, does not fit the model, is sparse or empty, or holds NaN or infinity.
+            If X is not numeric, does not fit the model, is sparse or empty, or holds NaN or infinity; or what would be
+            learnt is too large for the model's dtype. The model is unchanged then.
 
         Examples
         --------
@@ -427,9 +430,22 @@ class Model:
         features = validation.as_features(X, self.inputs, self.dtype)
         if isinstance(features, validation.CSR):
             raise TypeError("adapt: expected dense X, got sparse rows; a part of them, made dense, is enough")
-        for number, layer in enumerate(self.layers):
-            learnt = layer.adapt(self._input_of(number, features), str(number)) if layer.adapts else {}
-            for name, values in learnt.items():
+        before = self._state.copy()
+        try:
+            for number, layer in enumerate(self.layers):
+                if layer.adapts:
+                    self._teach(number, layer, self._input_of(number, features))
+        except BaseException:
+            self._state[...] = before  # nothing is half done
+            raise
+
+    def _teach(self, number: int, layer: Layer, X: NDArray[Any]) -> None:
+        """Let a layer learn from what it reads."""
+        with np.errstate(all="ignore"):
+            for name, values in layer.adapt(X, str(number)).items():
+                error = validation.finite_error(values, self.dtype, name)
+                if error is not None:
+                    raise ValueError(f"adapt: {layer!r} can't learn this from X: {error}")
                 self.buffers[name][...] = values
 
     def _input_of(self, number: int, X: NDArray[Any]) -> NDArray[Any]:
@@ -440,6 +456,8 @@ class Model:
         state = aligned_zeros(program.n_parameters + program.n_buffered, self.dtype)
         state[: program.n_parameters] = self._parameters[: program.n_parameters]
         state[program.n_parameters :] = self._state[self.n_parameters :][: program.n_buffered]
+        if not program.schedule("prediction").phases[0].forward:  # such as dropout, which is for training only
+            return X
         outputs = Network(program, state).predict(np.ascontiguousarray(X))
         assert outputs is not None, "as_features leaves nothing to refuse"
         return outputs

@@ -20,7 +20,7 @@ import math
 import os
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -104,11 +104,16 @@ class ModelFile:
         self.header = _read_header(archive, self._members)
         _check_sizes(self._members, self.header)
 
-    def read_into(self, arrays: Mapping[str, NDArray[Any]], *, allow_non_finite: bool) -> None:
-        """Fill the arrays, which have the names, shapes and dtype that the header tells."""
+    def read_into(
+        self, arrays: Mapping[str, NDArray[Any]], *, allow_non_finite: bool, unlearnt: Collection[str] = ()
+    ) -> None:
+        """Fill the arrays, which have the names, shapes and dtype that the header tells.
+
+        Those that are `unlearnt` to begin with may be NaN throughout.
+        """
         for name, array in arrays.items():
             _read_array(self._archive, self._members[_member(name)], array)
-            if not allow_non_finite:
+            if not allow_non_finite and not (name in unlearnt and np.isnan(array).all()):
                 _check_finite(_member(name), array)
 
 

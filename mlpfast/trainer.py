@@ -81,6 +81,11 @@ class _Data(NamedTuple):
     weight_exponent: int = 0  # of the power of two that is in the weights
 
 
+def _number(data: _Data, order: NDArray[np.int64] | None) -> int:
+    """Rows of an epoch."""
+    return len(data.y) if order is None else len(order)
+
+
 @explain_attributes(TRAINER_ATTRIBUTES)
 class Trainer:
     """Trains a model by mini-batch gradient descent.
@@ -410,7 +415,7 @@ class Trainer:
         show = verbosity(verbose)
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
         data = self._check(X, y, sample_weight, finite=show)
-        self._check_batches(len(data.y))
+        self._check_batches(data)
         if (error := parameters_error(self.model)) is not None:
             raise error
         validation = None if validation_data is None else self._check_validation(validation_data)
@@ -578,7 +583,16 @@ class Trainer:
 
     def _step(self, data: _Data) -> float:
         with self._owner:
-            return self._run(self._engine_of(len(data.y), exact=False), data, None, 0.0, epochs=0).loss
+            engine = self._engine_of(len(data.y), exact=False)
+            return self._run(engine, data, self._counted(data, None), 0.0, epochs=0).loss
+
+    def _counted(self, data: _Data, order: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+        """The order without rows of weight zero, if statistics of a batch would notice them."""
+        weights = data.sample_weight
+        if weights is None or weights.all() or not self._program.over_batch:
+            return order
+        rows = np.arange(len(weights)) if order is None else order
+        return rows[weights[rows] > 0]
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.model.sizes))
@@ -611,8 +625,9 @@ class Trainer:
         self._penalties(data)
         return data
 
-    def _check_batches(self, n: int) -> None:
+    def _check_batches(self, data: _Data) -> None:
         """Where layers take statistics over a batch, one of a single row has none."""
+        n = _number(data, self._counted(data, None))
         rows = min(self.batch_size or n, n)
         if (rows > 2 and n % rows != 1) or not self.program.over_batch:
             return
@@ -622,7 +637,7 @@ class Trainer:
             warnings.warn(
                 f"the last of the batches of {rows} rows would have a single one, of which BatchNorm can't take "
                 "statistics: it goes with the batch before it",
-                stacklevel=4,
+                stacklevel=5,  # whoever called `fit`
             )
 
     def _check_validation(self, validation_data: Any) -> _Data:
@@ -635,7 +650,8 @@ class Trainer:
         return self._check(X, y, sample_weight, of=" of validation_data")
 
     def _run_epoch(self, data: _Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
-        n = len(data.y) if order is None else len(order)
+        order = self._counted(data, order)
+        n = _number(data, order)
         with self._owner:
             return self._run(self._engine_of(min(self.batch_size or n, n)), data, order, deadline, epochs=1)
 

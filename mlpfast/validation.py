@@ -381,6 +381,21 @@ def blank_weightless(
     return X, _zeroed(y, out) if y.dtype.kind == "f" else y
 
 
+def without_weightless(
+    X: Features, y: NDArray[Any], weights: NDArray[np.float64] | None
+) -> tuple[Features, NDArray[Any], NDArray[np.float64] | None]:
+    """The rows that have a weight, where statistics are taken over all that there are."""
+    if weights is None or weights.all():
+        return X, y, weights
+    kept = weights != 0.0
+    if not isinstance(X, CSR):
+        return X[kept], y[kept], weights[kept]
+    lengths = np.diff(X.offsets)
+    stored = np.repeat(kept, lengths)
+    offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(X.offsets.dtype)
+    return CSR(X.values[stored], X.columns[stored], offsets), y[kept], weights[kept]
+
+
 def _zeroed(array: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[Any]:
     """The array with zeros in these rows: a copy, if there is anything else in them."""
     if not array[rows].any():

@@ -7,6 +7,7 @@ import pickle
 import layer_checks
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from isas import OTHER_ISAS, run_under
 from layer_checks import DTYPES, Shift, data, digest, models, trained
 
@@ -62,6 +63,19 @@ def test_one_row_is_as_one_of_many(layer_class, dtype):
         for start, stop in [(0, 1), (3, 50), (1, 66), (199, 200)]:
             np.testing.assert_array_equal(model.predict(X[start:stop]), expected[start:stop])
         np.testing.assert_array_equal(model.predict(X[7])[0], expected[7])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sparse_rows_are_as_dense_ones(layer_class, dtype):
+    for model in models(layer_class, dtype):
+        X, y = data(model, 150)
+        X[X < 0.5] = 0
+        found = set()
+        for given in (X, sp.csr_matrix(X)):
+            twin = model.copy()
+            mf.Trainer(twin, "mse", mf.SGD(0.01), batch_size=67, seed=1).fit(given, y, verbose=0)
+            found.add(twin.state.tobytes() + twin.predict(given[:70]).tobytes() + twin.predict(given[:1]).tobytes())
+        assert len(found) == 1, f"\n{model.program}"
 
 
 def test_copies_and_pickles(layer_class):

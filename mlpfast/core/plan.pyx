@@ -208,7 +208,11 @@ cdef void set_tile(mf_tile *to, tile, tensor) except *:
 
 cdef bint takes_csr(object program, schedule) except -1:
     """Whether all layers that read the data take CSR rows as they are; else, rows are gathered."""
-    return all(kind_of(program.layers[n].kind).reads_csr for n in schedule.phases[0].forward if schedule.reads[n] == 0)
+    for phase in schedule.phases:
+        for n in phase.forward if phase.direction == "rows" else ():
+            if schedule.also[n] == 0 or (schedule.reads[n] == 0 and not kind_of(program.layers[n].kind).reads_csr):
+                return False
+    return True
 
 
 cdef void plan_bands(Plan *plan, char *state) except *:
@@ -219,7 +223,8 @@ cdef void plan_bands(Plan *plan, char *state) except *:
     for t in range(plan.n_tiles):
         if reads_data(plan, &plan.tiles[t]) and plan.tiles[t].i0 == 0:
             plan.bands.width = gcd(plan.bands.width, plan.tiles[t].ni)
-    plan.n_bands = (plan.inputs + plan.bands.width - 1) // plan.bands.width
+    if plan.bands.width > 0:    # else what reads the data is frozen
+        plan.n_bands = (plan.inputs + plan.bands.width - 1) // plan.bands.width
     for t in range(plan.n_tensors):
         tensor = &plan.tensors[t]
         if reads_data(plan, tensor):

@@ -97,7 +97,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
         for p in range(step.schedule.n_phases):
             step.phase = &step.schedule.phases[p]
             if step.phase.direction == TILES:
-                if plan.reads_csr:
+                if plan.n_bands > 0:
                     mf_raise(&step.bad, sort_entries(step))
                     if mf_raised(&step.bad) != MF_OK:
                         return BAD_DATA
