@@ -208,7 +208,10 @@ cdef void set_tile(mf_tile *to, tile, tensor) except *:
 
 cdef bint takes_csr(object program, schedule) except -1:
     """Whether all layers that read the data take CSR rows as they are; else, rows are gathered."""
-    return all(kind_of(program.layers[n].kind).reads_csr for n in schedule.phases[0].forward if schedule.reads[n] == 0)
+    run = {number for phase in schedule.phases for number in phase.forward}
+    if any(schedule.also[n] == 0 for n in run):
+        return False                            # what a layer reads beside its input is always gathered
+    return all(kind_of(program.layers[n].kind).reads_csr for n in run if schedule.reads[n] == 0)
 
 
 cdef void plan_bands(Plan *plan, char *state) except *:
