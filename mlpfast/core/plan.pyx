@@ -192,6 +192,7 @@ cdef list set_rules(Plan *plan, object program):
         to = &plan.rules[<int> number]
         to.trainable = rule.trainable
         to.learning_rate_scale, to.epsilon_scale = rule.learning_rate_scale, rule.epsilon_scale
+        to.multiplier = rule.multiplier
         to.weight_decay_scale = float(decays) if rule.weight_decay_scale is None else rule.weight_decay_scale
         to.takes_l1, to.takes_l2 = rule.l1 is None and decays, rule.l2 is None and decays
         to.l1, to.l2 = rule.l1 or 0.0, rule.l2 or 0.0
