@@ -33,6 +33,7 @@ class Rule(NamedTuple):
     trainable: bool = True
     learning_rate_scale: float = 1.0
     epsilon_scale: float = 1.0
+    multiplier: float = 1.0  # the tensor is this times what is trained: steps are as if they were taken there
     weight_decay_scale: float | None = None
     l1: float | None = None  # in place of the trainer's
     l2: float | None = None

@@ -647,6 +647,7 @@ def test_extras_default_to_nothing_new() -> None:
         pytest.skip("this scikit-learn's regressor has no loss yet")
     extras = {
         "dropout": 0.0, "weight_decay": 0.0, "dtype": "auto", "n_threads": None, "callbacks": None, "max_seconds": None,
+        "normalization": None, "residual": False,
     }  # fmt: skip
     expected = {
         MLPClassifier: extras | {"class_weight": None, "label_smoothing": 0.0},

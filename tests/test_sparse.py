@@ -310,5 +310,29 @@ def test_other_kinds_of_first_layers_get_the_rows_made_dense():
     np.testing.assert_array_equal(gradient, expected)
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        [mf.BatchNorm()],
+        [mf.Residual([mf.Dense(9, "relu", dropout=0.25)])],
+        [mf.Residual([mf.Dense(9, use_bias=False), mf.BatchNorm(), mf.Activate("relu")])],
+        [mf.Residual([mf.BatchNorm(), mf.Dense(9)]), mf.Dense(5, "tanh")],
+    ],
+)
+def test_a_first_layer_that_reads_the_data_as_a_whole_gets_it_dense(first):
+    """Beside a dense layer too, and behind statistics over the batch."""
+    X, y = random_rows(0, 70, 9, 0.3, "float64"), np.random.default_rng(0).normal(size=70)
+    models = [mf.Model(9, [*first, mf.Dense(1)], dtype="float64") for _ in range(2)]
+    for model, rows in zip(models, (X, X.toarray()), strict=True):
+        mf.Trainer(model, "mse", batch_size=20).fit(rows, y, epochs=2, verbose=0)
+    np.testing.assert_array_equal(models[0].state, models[1].state)
+    np.testing.assert_array_equal(models[0].predict(X), models[1].predict(X.toarray()))
+    for training in (False, True):
+        loss, gradient = models[0].loss_and_gradient(X, y, "mse", training=training)
+        expected_loss, expected = models[1].loss_and_gradient(X.toarray(), y, "mse", training=training)
+        assert loss == expected_loss
+        np.testing.assert_array_equal(gradient, expected)
+
+
 if __name__ == "__main__":
     print(json.dumps(digests()))

@@ -15,6 +15,7 @@ cdef enum:
 ctypedef struct TensorRule:
     bint trainable
     double learning_rate_scale, epsilon_scale
+    double multiplier           # the tensor is this times what is trained
     double weight_decay_scale   # 0 where it does not reach
     bint takes_l1, takes_l2     # the step's; else its own:
     double l1, l2

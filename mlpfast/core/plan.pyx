@@ -192,6 +192,7 @@ cdef list set_rules(Plan *plan, object program):
         to = &plan.rules[<int> number]
         to.trainable = rule.trainable
         to.learning_rate_scale, to.epsilon_scale = rule.learning_rate_scale, rule.epsilon_scale
+        to.multiplier = rule.multiplier
         to.weight_decay_scale = float(decays) if rule.weight_decay_scale is None else rule.weight_decay_scale
         to.takes_l1, to.takes_l2 = rule.l1 is None and decays, rule.l2 is None and decays
         to.l1, to.l2 = rule.l1 or 0.0, rule.l2 or 0.0
@@ -208,11 +209,10 @@ cdef void set_tile(mf_tile *to, tile, tensor) except *:
 
 cdef bint takes_csr(object program, schedule) except -1:
     """Whether all layers that read the data take CSR rows as they are; else, rows are gathered."""
-    for phase in schedule.phases:
-        for n in phase.forward if phase.direction == "rows" else ():
-            if schedule.also[n] == 0 or (schedule.reads[n] == 0 and not kind_of(program.layers[n].kind).reads_csr):
-                return False
-    return True
+    run = {number for phase in schedule.phases for number in phase.forward}
+    if any(schedule.also[n] == 0 for n in run):
+        return False                            # what a layer reads beside its input is always gathered
+    return all(kind_of(program.layers[n].kind).reads_csr for n in run if schedule.reads[n] == 0)
 
 
 cdef void plan_bands(Plan *plan, char *state) except *:

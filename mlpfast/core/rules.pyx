@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 from .optimizers cimport at_step
 from .plan cimport Plan, TensorRule
-from .table cimport MF_MOST_TENSORS, mf_kernels, mf_tile, mf_update
+from .table cimport MF_MOST_TENSORS, MF_SGD, mf_kernels, mf_tile, mf_update
 
 
 cdef void penalise(Step *step) noexcept nogil:
@@ -29,8 +29,10 @@ cdef void set_rules(Step *step) noexcept nogil:
         rule = &step.plan.rules[r]
         u = base
         rate = step.learning_rate * rule.learning_rate_scale
-        u.rate *= rule.learning_rate_scale
-        u.epsilon *= rule.epsilon_scale
+        u.rate *= rule.learning_rate_scale * rule.multiplier
+        if u.optimizer == MF_SGD:
+            u.rate *= rule.multiplier  # which is in its gradient, too; the others divide by the gradient's size
+        u.epsilon *= rule.epsilon_scale / rule.multiplier
         u.shrink = 1 - rate * step.rule.weight_decay * rule.weight_decay_scale
         u.l1, u.l2 = step.rules[r].l1, step.rules[r].l2
         step.rules[r] = u

@@ -27,6 +27,7 @@ cdef extern from "mlpfast.h" nogil:
         MF_SOFTMAX
 
     cdef enum:
+        MF_SGD
         MF_ADAM
 
     cdef enum:

@@ -24,7 +24,7 @@ from .constraints import CONSTRAINTS
 from .holdout import hold_out
 from .inputs import features, features_and_targets, sample_weights
 from .lbfgs import fit_lbfgs
-from .network import draw_parameters, hidden_layers, with_layers
+from .network import HiddenLayer, all_layers, dense_tensors, draw_parameters, hidden_layers, with_layers
 from .reporting import Reporter
 from .rows import Rows
 from .scales import warn_of_scale
@@ -111,20 +111,23 @@ class BaseMLP(BaseEstimator):
     @property
     def coefs_(self) -> list[NDArray[Any]]:
         """Weight matrices (fan_in, fan_out), one for each layer: views into ``model_.parameters``."""
-        return ParameterViews(self._fitted_model().weights)
+        return ParameterViews(weights for weights, _ in dense_tensors(self._fitted_model()))
 
     @coefs_.setter
     def coefs_(self, arrays: Iterable[Any]) -> None:
-        ParameterViews(self._fitted_model().weights).assign(arrays)
+        self.coefs_[:] = arrays
 
     @property
     def intercepts_(self) -> list[NDArray[Any]]:
-        """Bias vectors (fan_out,), one for each layer: views into ``model_.parameters``."""
-        return ParameterViews(self._fitted_model().biases)
+        """Bias vectors (fan_out,), one for each layer: views into ``model_.parameters``.
+
+        Read-only zeros for a layer without biases.
+        """
+        return ParameterViews(biases for _, biases in dense_tensors(self._fitted_model()))
 
     @intercepts_.setter
     def intercepts_(self, arrays: Iterable[Any]) -> None:
-        ParameterViews(self._fitted_model().biases).assign(arrays)
+        self.intercepts_[:] = arrays
 
     @property
     def _optimizer(self) -> Trainer:
@@ -133,6 +136,9 @@ class BaseMLP(BaseEstimator):
         if trainer is None:
             raise AttributeError(f"this {type(self).__name__} has no optimizer; fit it with solver 'sgd' or 'adam'")
         return trainer
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"normalization": None, "residual": False} | state)  # an older version has not these
 
     def _fitted_model(self) -> Model:
         if "model_" not in vars(self):  # an AttributeError, so that hasattr(estimator, "coefs_") is False
@@ -154,10 +160,15 @@ class BaseMLP(BaseEstimator):
     ) -> None:
         with self._left_alone_if_rejected():
             first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-            hidden = hidden_layers(self.hidden_layer_sizes, self.activation, self.dropout)
+            hidden = hidden_layers(self.hidden_layer_sizes, self.activation, self.dropout, self.normalization)
             check_callbacks(self.callbacks or ())
             if self.solver == "lbfgs" and (self.weight_decay or any(layer.dropout for layer in hidden)):
                 raise ValueError("dropout and weight_decay need solver 'sgd' or 'adam'; 'lbfgs' takes alpha alone")
+            if self.solver == "lbfgs" and self.normalization == "batch":
+                raise ValueError(
+                    "normalization='batch' needs solver 'sgd' or 'adam', whose steps move its running statistics on; "
+                    "'lbfgs' takes normalization='layer'"
+                )
             if (X_val is None) != (y_val is None):
                 raise ValueError("expected X_val and y_val together, got only one of them")
             if incremental and self.early_stopping and X_val is None:
@@ -193,6 +204,7 @@ class BaseMLP(BaseEstimator):
                     stratify=self._stratify(train.y),
                     strata=self._strata(),
                 )
+            self._check_batches(len(train) if kept is None else len(kept))
         if first_pass:
             scaled = self._numeric_targets and self.out_activation_ == "identity"
             steps = self.solver in STOCHASTIC_SOLVERS
@@ -213,16 +225,23 @@ class BaseMLP(BaseEstimator):
         finally:
             self._show_state(state)
 
-    def _prepare_model(self, hidden: list[Dense], X: Any, random_state: Any, first_pass: bool) -> None:
+    def _prepare_model(self, hidden: list[HiddenLayer], X: Any, random_state: Any, first_pass: bool) -> None:
         """A new network, or the old one with what `set_params` may have changed in it."""
-        layers = (*hidden, Dense(self.n_outputs_, self.out_activation_))
+        output = Dense(self.n_outputs_, self.out_activation_)
+        layers = all_layers(hidden, output, X.shape[1], self.residual)
         if first_pass:
             self.model_ = Model(X.shape[1], layers, dtype=X.dtype)
-            draw_parameters(self.model_, random_state)
-            self.n_layers_ = len(layers) + 1
+            draw_parameters(self.model_, hidden, random_state)
+            self.n_layers_ = len(hidden) + 2
         elif layers != self.model_.layers:
             self.model_ = with_layers(self.model_, layers)
             self._trainer = None
+
+    def _check_batches(self, rows: int) -> None:
+        """Where statistics are taken over a batch, one of a single row has none."""
+        if any(layer.over_batch for layer in self.model_.program.layers) and 1 in (rows, self.batch_size):
+            got = "one sample to train on" if rows == 1 else "batch_size=1"
+            raise ValueError(f"expected batches of at least 2 samples for normalization='batch', got {got}")
 
     def _prepare_state(self, first_pass: bool) -> FitState:
         """A new state, or that which the calls before have left."""

@@ -85,6 +85,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Most evaluations of the loss by "lbfgs".
     dropout : float in [0, 1) or sequence of float, default 0.0
         Probability with which each output of the hidden layers (or of each) is zeroed in training.
+    normalization : {"layer", "batch"} or None, default None
+        Normalise between the product and the activation of each hidden layer: "layer" each row (`mlpfast.LayerNorm`),
+        "batch" each column over a batch, whatever the weights of its rows, and in predictions by running averages
+        (`mlpfast.BatchNorm`). "batch" is for "sgd" and "adam" with batches of at least two rows (a last one of a single
+        row goes with the one before it), and takes the place of the biases.
+    residual : bool, default False
+        Put an identity beside each hidden layer that is as wide as its input: ``h = x + layer(x)``. There has to be
+        one.
     class_weight : "balanced", dict or None, default None
         Weight of each class in the loss, multiplied with the sample weights; "balanced" makes all classes weigh the
         same, sample weights aside. A list of dicts, one for each label, for multilabel.
@@ -115,7 +123,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Weights of each layer: views into ``model_.parameters``. Changing or assigning them, or one of them, changes the
         model.
     intercepts_ : list of ndarray (fan_out,)
-        Biases of each layer, likewise.
+        Biases of each layer, likewise. With ``normalization="batch"``, hidden layers have none: theirs are read-only
+        zeros.
     n_iter_ : int
         Epochs or iterations of the last call.
     loss_ : float
@@ -197,6 +206,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         dropout: float | Sequence[float] = 0.0,
+        normalization: str | None = None,
+        residual: bool = False,
         class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None,
         label_smoothing: float = 0.0,
         weight_decay: float = 0.0,
@@ -229,6 +240,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.dropout = dropout
+        self.normalization = normalization
+        self.residual = residual
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.weight_decay = weight_decay

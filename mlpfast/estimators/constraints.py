@@ -36,6 +36,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+    "normalization": [str, None],  # names have an error of their own, which offers the nearest
+    "residual": ["boolean"],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "dtype": [
         StrOptions({"auto", "float32", "float64"}),

@@ -87,6 +87,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The error at which ``loss="huber"`` goes over from quadratic to linear.
     dropout : float in [0, 1) or sequence of float, default 0.0
         Probability with which each output of the hidden layers (or of each) is zeroed in training.
+    normalization : {"layer", "batch"} or None, default None
+        Normalise between the product and the activation of each hidden layer: "layer" each row (`mlpfast.LayerNorm`),
+        "batch" each column over a batch, whatever the weights of its rows, and in predictions by running averages
+        (`mlpfast.BatchNorm`). "batch" is for "sgd" and "adam" with batches of at least two rows (a last one of a single
+        row goes with the one before it), and takes the place of the biases.
+    residual : bool, default False
+        Put an identity beside each hidden layer that is as wide as its input: ``h = x + layer(x)``. There has to be
+        one.
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay: in each step, weights are multiplied by ``1 - learning rate * weight_decay``. With
         "adam" this is AdamW (set ``alpha=0`` for it alone).
@@ -110,7 +118,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Weights of each layer: views into ``model_.parameters``. Changing or assigning them, or one of them, changes the
         model.
     intercepts_ : list of ndarray (fan_out,)
-        Biases of each layer, likewise.
+        Biases of each layer, likewise. With ``normalization="batch"``, hidden layers have none: theirs are read-only
+        zeros.
     n_iter_ : int
         Epochs or iterations of the last call.
     loss_ : float
@@ -193,6 +202,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantile: float = 0.5,
         huber_delta: float = 1.0,
         dropout: float | Sequence[float] = 0.0,
+        normalization: str | None = None,
+        residual: bool = False,
         weight_decay: float = 0.0,
         dtype: str | type | np.dtype[Any] = "auto",
         n_threads: int | None = None,
@@ -226,6 +237,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.quantile = quantile
         self.huber_delta = huber_delta
         self.dropout = dropout
+        self.normalization = normalization
+        self.residual = residual
         self.weight_decay = weight_decay
         self.dtype = dtype
         self.n_threads = n_threads

@@ -10,17 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class ParameterViews(list[NDArray[Any]]):
-    """The model's weight matrices, or its biases. Assigning an element copies the values into the model."""
+    """The model's weight matrices, or its biases. Assigning an element copies the values into the model.
+
+    Where a layer has no biases there are zeros, which are read-only: nothing else can be assigned to them.
+    """
 
     def __setitem__(self, index: SupportsIndex | slice, values: Any) -> None:
         if isinstance(index, slice):
             self._assign_all(range(len(self))[index], list(values))
         else:
             self._assign_all([range(len(self))[index]], [values])
-
-    def assign(self, arrays: Iterable[ArrayLike]) -> None:
-        """Copy one array into each view; nothing is changed if a shape is wrong."""
-        self._assign_all(range(len(self)), list(arrays))
 
     def _assign_all(self, places: Iterable[int], arrays: list[ArrayLike]) -> None:
         places = list(places)
@@ -30,6 +29,9 @@ class ParameterViews(list[NDArray[Any]]):
         for place, array in zip(places, values, strict=True):
             if array.shape != self[place].shape:
                 raise ValueError(f"expected shape {self[place].shape} for layer {place}, got {array.shape}")
+            if array.any() and not self[place].flags.writeable:
+                raise ValueError(f"expected zeros for layer {place}, which has no biases but the shift of a norm")
         with np.errstate(all="ignore"):  # a cast rounds as it does, whatever the user has set
             for place, array in zip(places, values, strict=True):
-                np.copyto(self[place], array, casting="same_kind")
+                if self[place].flags.writeable:
+                    np.copyto(self[place], array, casting="same_kind")

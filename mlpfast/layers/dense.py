@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..activations import ACTIVATIONS, Activation, as_activation
-from ..errors import boolean, integer, real
+from ..errors import boolean, integer, real, unknown_name
 from ..hints import DENSE_ARGUMENTS, explain_arguments
 from ..initializers import Initializer, Normal, as_initializer, default_initializer
 from ..parts import Rule
@@ -15,6 +17,8 @@ from ..program import Program
 from .base import Layer
 
 __all__ = ["Dense"]
+
+_PARAMETRIZATIONS = ("standard", "ntp")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -41,6 +45,11 @@ class Dense(Layer):
     max_norm : float > 0, optional
         After each step, the weights of a unit whose Euclidean norm is above it are scaled down to it (Srebro and
         Shraibman, 2005).
+    parametrization : {"standard", "ntp"}, default "standard"
+        "ntp" is the neural tangent parametrization (Jacot et al., 2018): optimizers take their steps in V, where
+        ``W = V / sqrt(fan_in)``. Of Adam and RMSprop, W then has the steps times ``1 / sqrt(fan_in)``, of SGD times
+        ``1 / fan_in``; weight decay is the same. W remains what the layer has: initial values, penalties and `max_norm`
+        are of W, and a V of variance 1 is drawn by "lecun_normal".
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`.
 
@@ -66,6 +75,7 @@ class Dense(Layer):
     l1: float | None = None
     l2: float | None = None
     max_norm: float | None = None
+    parametrization: Literal["standard", "ntp"] = "standard"
 
     @explain_arguments(DENSE_ARGUMENTS)
     def __init__(
@@ -80,6 +90,7 @@ class Dense(Layer):
         l1: float | None = None,
         l2: float | None = None,
         max_norm: float | None = None,
+        parametrization: Literal["standard", "ntp"] = "standard",
         trainable: bool = True,
         learning_rate_scale: float = 1.0,
         weight_decay_scale: float | None = None,
@@ -95,12 +106,16 @@ class Dense(Layer):
         object.__setattr__(self, "l1", None if l1 is None else real("l1", l1, at_least=0.0))
         object.__setattr__(self, "l2", None if l2 is None else real("l2", l2, at_least=0.0))
         object.__setattr__(self, "max_norm", None if max_norm is None else real("max_norm", max_norm, above=0.0))
+        if parametrization not in _PARAMETRIZATIONS:
+            raise unknown_name("parametrization", parametrization, _PARAMETRIZATIONS)
+        object.__setattr__(self, "parametrization", sys.intern(parametrization))  # equal layers have equal pickles
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         fan_in = program.values[reads].columns
         fans, stream = (fan_in, self.units), 2 * program.n_dense
-        rule = Rule(l1=self.l1, l2=self.l2, max_norm=self.max_norm)
+        multiplier = 1.0 / math.sqrt(fan_in) if self.parametrization == "ntp" else 1.0
+        rule = Rule(multiplier=multiplier, l1=self.l1, l2=self.l2, max_norm=self.max_norm)
         tensors = [program.tensor(f"W{place}", fans, "weight", self.kernel_initializer, fans, stream=stream, rule=rule)]
         if self.use_bias:
             shape, initializer = (self.units,), self.bias_initializer
@@ -117,6 +132,7 @@ class Dense(Layer):
         yield 9, cls(37, "tanh", use_bias=False, l2=0.5, learning_rate_scale=2.0, weight_decay_scale=0.5)
         yield 9, cls(5, "relu", trainable=False)
         yield 40, cls(70, "tanh", max_norm=0.5)
+        yield 65, cls(33, "gelu", parametrization="ntp", dropout=0.25)
 
     def __repr__(self) -> str:
         parts = [str(self.units), f"activation={self._shown(self.activation)}"]
@@ -130,5 +146,7 @@ class Dense(Layer):
             parts.append("use_bias=False")
         limits = {"l1": self.l1, "l2": self.l2, "max_norm": self.max_norm}
         parts += [f"{name}={value:g}" for name, value in limits.items() if value is not None]
+        if self.parametrization != "standard":
+            parts.append(f"parametrization={self.parametrization!r}")
         parts += self._shown_training()
         return f"Dense({', '.join(parts)})"
