@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), metavar="PEER", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--rounds", type=int, help="samples of each (default 7; 2 if quick)")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench" / "results.json", help="JSON file")
-    parser.add_argument("--docs", type=Path, help="folder of benchmarks.md (default: docs, if everything is measured)")
+    parser.add_argument("--docs", type=Path, help="folder of benchmarks.md, where sections that are not measured stay "
+                        "as they are (default: docs, if everything is measured)")  # fmt: skip
     parser.add_argument("--compare", type=Path, metavar="BASE", help="show what changed since this JSON file")
     arguments = parser.parse_args()
 
@@ -50,7 +51,7 @@ def main() -> None:
     partial = arguments.quick or arguments.peers or arguments.workloads or set(arguments.sections) != set(SECTIONS)
     docs = arguments.docs or (None if partial else ROOT / "docs")
     if docs is not None:
-        write_docs(run, docs)
+        write_docs(run, docs, whole=set(arguments.sections) == set(SECTIONS))
         print(f"written: {docs / 'benchmarks.md'}")
     if arguments.compare:
         print("\n" + compare(json.loads(arguments.compare.read_text())["results"], run["results"]))

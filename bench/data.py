@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bench.workloads import Workload
+from bench.workloads import NORM_EPSILON, Workload
+
+Layers = list[
+    tuple[NDArray, ...]
+]  # W (fan_in, fan_out) and b of each product, and a norm's scale and shift behind them
 
 FASHION_MNIST = Path(os.environ.get("MLPFAST_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
 
@@ -35,33 +39,50 @@ def fashion_mnist(part: str = "train") -> tuple[NDArray[np.float32], NDArray[np.
     return images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int64)
 
 
-def initial_weights(sizes: tuple[int, ...], rng: np.random.Generator) -> list[tuple[NDArray, NDArray]]:
+def initial_weights(sizes: tuple[int, ...], rng: np.random.Generator) -> Layers:
     """Glorot-uniform weights (fan_in, fan_out) and zero biases, layer by layer, in float64."""
     return [(rng.uniform(-1, 1, (k, n)) * np.sqrt(6 / (k + n)), np.zeros(n)) for k, n in pairwise(sizes)]
 
 
-def flatten(layers: list[tuple[NDArray, NDArray]]) -> NDArray:
+def with_norms(layers: Layers) -> Layers:
+    """Each hidden layer with its norm's scale, ones, and shift, zeros."""
+    return [*((W, b, np.ones_like(b), np.zeros_like(b)) for W, b in layers[:-1]), layers[-1]]
+
+
+def flatten(layers: Layers) -> NDArray:
     return np.concatenate([a.ravel() for layer in layers for a in layer])
 
 
-def unflatten(flat: NDArray, sizes: tuple[int, ...]) -> list[tuple[NDArray, NDArray]]:
-    """Views into W0 (fan_in, fan_out) row-major, b0, W1, b1, ..."""
+def unflatten(flat: NDArray, workload: Workload) -> Layers:
+    """Views into W0 (fan_in, fan_out) row-major, b0, W1, b1, ...; a hidden layer's scale and shift follow its bias."""
     layers, start = [], 0
-    for k, n in pairwise(sizes):
-        layers.append((flat[start : start + k * n].reshape(k, n), flat[start + k * n : start + (k + 1) * n]))
-        start += (k + 1) * n
+    for i, (k, n) in enumerate(pairwise(workload.sizes)):
+        vectors = 3 if workload.norm and i < len(workload.sizes) - 2 else 1
+        stop = start + (k + vectors) * n
+        W, *others = np.split(flat[start:stop], np.arange(k, k + vectors) * n)
+        layers.append((W.reshape(k, n), *others))
+        start = stop
     return layers
 
 
-def logits(layers: list[tuple[NDArray, NDArray]], X: NDArray) -> NDArray:
-    """Pre-activations of the output layer (n, outputs) of a ReLU network.
+def logits(layers: Layers, X: NDArray, hidden: str = "plain") -> NDArray:
+    """Pre-activations of the output layer (n, outputs) of a ReLU network; see `Workload` for what `hidden` says.
 
-    By one thread: NumPy's others would go on spinning for a tenth of a second, beside the next sample of a peer.
+    Statistics of columns are those of X itself. By one thread: NumPy's others would go on spinning for a tenth of a
+    second, beside the next sample of a peer.
     """
     with threadpool_limits(1, user_api="blas"):
-        for i, (W, b) in enumerate(layers):
-            X = (np.maximum(X, 0) if i else X) @ W + b
-    return X
+        for W, b, *norm in layers[:-1]:
+            z = X @ W + b
+            if norm:
+                scale, shift = norm
+                axis = 0 if hidden == "batch_norm" else 1
+                deviation = np.sqrt(z.var(axis=axis, keepdims=True) + NORM_EPSILON)
+                z = (z - z.mean(axis=axis, keepdims=True)) / deviation * scale + shift
+            h = np.maximum(z, 0)
+            X = X + h if hidden == "residual" and X.shape == h.shape else h
+        W, b = layers[-1]
+        return X @ W + b
 
 
 def make(workload: Workload) -> dict[str, NDArray]:
@@ -78,7 +99,8 @@ def make(workload: Workload) -> dict[str, NDArray]:
         X, y = (a[: workload.rows] for a in fashion_mnist())
         if workload.data == "standardized Fashion-MNIST":
             X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-3)
-    initial = flatten(initial_weights(workload.sizes, rng))
+    layers = initial_weights(workload.sizes, rng)
+    initial = flatten(with_norms(layers) if workload.norm else layers)
     dtype = np.dtype(workload.dtype)
     test = dict(zip(("X_test", "y_test"), fashion_mnist("t10k"), strict=True)) if workload.name == "accuracy" else {}
     return {

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers import INFERENCE_PEERS, PEERS, TRAINING_PEERS
+from bench.peers import INFERENCE_PEERS, LAYER_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
 from bench.targets import TARGETS, Record, Results, percent
-from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LEARNING_RATE, SWEEPS, THREADED, TRAINING
+from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LAYERS, LEARNING_RATE, PLAIN, SWEEPS, THREADED, TRAINING
 
 NOT_MEASURED = "not measured"
 FAR = 150e-9  # seconds from one processor to the other: below, they share a last-level cache on the machines we know
@@ -91,6 +91,22 @@ def roof_terms(results: Results, section: str, workload: str) -> str:
 
 def shortened(text: str, length: int = 80) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def layer_table(results: Results) -> str:
+    """A row for each net: its times, the better peer's over ours, and how much longer than the plain net ours takes."""
+
+    def cell(show: Callable[[float], str], quantity: Callable[[Results], float]) -> str:
+        found = measured(quantity, results)
+        return "-" if found is None else show(found)
+
+    def row(name: str) -> list[str]:
+        times = [cell(duration, lambda r, p=peer: r.seconds(name, p, section="layers")) for peer in LAYER_PEERS]
+        over = cell(ratio, lambda r: r.layers_over(name))
+        return [name, *times, over, cell("{:+.0%}".format, lambda r: r.over_plain(name))]
+
+    head = ["", *map(label, LAYER_PEERS), "the better over mlpfast", "mlpfast over plain"]
+    return table(head, [row(workload.name) for workload in LAYERS])
 
 
 def sweep_table(results: Results, axis: str) -> str:
@@ -248,6 +264,10 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         "that it describes; the raw numbers are in [results.json](benchmarks/results.json).",
         "## The machine",
         machine_text(run),
+        *(
+            f"The section *{name}* is from another run:\n\n{machine_text(origin)}"
+            for name, origin in run.get("elsewhere", {}).items()
+        ),
         "## How it is measured",
         HOW.format(rate=LEARNING_RATE),
         "## Targets",
@@ -287,6 +307,16 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
     parts += ["## float64"]
     for workload in FLOAT64:
         parts += [f"### {workload.name}", workload_table(results, "float64", workload.name, "loss")]
+    parts += [
+        "## Layers",
+        f"{network(PLAIN.sizes)}, {PLAIN.loss}, batch {PLAIN.batch}, {PLAIN.rows:,} standard normal rows. The hidden "
+        "layers are product, bias and ReLU (*plain*), with a norm between bias and ReLU (*with BatchNorm*, *with "
+        "LayerNorm*), or with the identity beside the second (*with Residual*). All nets of all libraries take turns, "
+        "so that any two times compare. *Loss* takes a batch norm's statistics from the rows it is computed of.",
+        layer_table(results),
+    ]
+    for workload in LAYERS:
+        parts += [f"### {workload.name}", workload_table(results, "layers", workload.name, "loss")]
     parts += ["## As the network grows"]
     for axis, text in SWEEP_TEXT.items():
         parts += [
@@ -365,7 +395,11 @@ assert set(SWEEP_TEXT) == set(SWEEPS)
 def summary(run: dict[str, Any]) -> str:
     """What a terminal shows at the end of a run."""
     results = Results(run["results"])
-    groups = (("training", TRAINING, TRAINING_PEERS), ("inference", INFERENCE, INFERENCE_PEERS))
+    groups = (
+        ("training", TRAINING, TRAINING_PEERS),
+        ("inference", INFERENCE, INFERENCE_PEERS),
+        ("layers", LAYERS, LAYER_PEERS),
+    )
     rows = []
     for section, workloads, peers in groups:
         for workload in workloads:
@@ -383,10 +417,24 @@ def summary(run: dict[str, Any]) -> str:
     return "\n\n".join(part for part in (overview, targets(results)) if part)
 
 
-def write_docs(run: dict[str, Any], docs: Path) -> None:
-    """docs/benchmarks.md, docs/benchmarks/*.svg (if matplotlib is there) and docs/benchmarks/results.json."""
+def merged(stored: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """A stored run with the sections of a later one in place of its own, and by "elsewhere" what these come from."""
+    sections = dict.fromkeys(record["section"] for record in run["results"])
+    kept = [record for record in stored["results"] if record["section"] not in sections]
+    origin = {name: run[name] for name in ("machine", "settings", "versions")}
+    elsewhere = {**stored.get("elsewhere", {}), **dict.fromkeys(sections, origin)}
+    return {**stored, "results": kept + run["results"], "elsewhere": elsewhere}
+
+
+def write_docs(run: dict[str, Any], docs: Path, whole: bool = True) -> None:
+    """docs/benchmarks.md, docs/benchmarks/*.svg (if matplotlib is there) and docs/benchmarks/results.json.
+
+    A run that is not whole takes the place of its sections in the one that is there.
+    """
     folder = docs / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
+    if not whole and (folder / "results.json").exists():
+        run = merged(json.loads((folder / "results.json").read_text()), run)
     (folder / "results.json").write_text(json.dumps(run, indent=1) + "\n")
     try:
         from bench.pictures import draw
@@ -407,11 +455,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__.split("\n\n")[0])
     parser.add_argument("results", type=Path)
     parser.add_argument("--docs", type=Path, help="write benchmarks.md and its pictures into this folder")
+    parser.add_argument("--sections-only", action="store_true", help="the other sections of that page stay as they are")
     arguments = parser.parse_args()
     run = json.loads(arguments.results.read_text())
     print(summary(run))
     if arguments.docs:
-        write_docs(run, arguments.docs)
+        write_docs(run, arguments.docs, whole=not arguments.sections_only)
 
 
 if __name__ == "__main__":

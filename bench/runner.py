@@ -35,11 +35,15 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lane:
-    """A peer with a number of threads; pinned to as many processors, or free to run on any."""
+    """A peer with a number of threads; pinned to as many processors, or free to run on any.
+
+    Lanes with workloads of their own are measured beside each other, as peers are: what they take compares.
+    """
 
     peer: str
     threads: int = 1
     pinned: bool = True
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True)
@@ -183,13 +187,24 @@ class Crew:
         """Prepare the workload in every child, then sample them round-robin, beginning with another one each time."""
         if not self.settings.wants_workload(workload.name):
             return []
+        return self._measure(section, dict.fromkeys((*self.children, *self.missing), workload), sample, **extra)
+
+    def measure_own(self, section: str) -> list[Record]:
+        """The same where each lane has a workload of its own."""
+        return self._measure(
+            section, {lane: lane.workload for lane in (*self.children, *self.missing) if lane.workload}
+        )
+
+    def _measure(
+        self, section: str, work: dict[Lane, Workload], sample: Sampler | None = None, **extra: Any
+    ) -> list[Record]:
         if self.settings.quick:
-            workload = quick(workload)
-        records = {lane: record(section, workload, lane, **extra) for lane in (*self.children, *self.missing)}
+            work = {lane: quick(workload) for lane, workload in work.items()}
+        records = {lane: record(section, workload, lane, **extra) for lane, workload in work.items()}
         for lane, why in self.missing.items():
             records[lane]["missing"] = why
         try:
-            self._sample(records, workload, data_file(workload), sample)
+            self._sample(records, work, {lane: data_file(workload) for lane, workload in work.items()}, sample)
         except FileNotFoundError as error:  # the data
             for entry in records.values():
                 entry["missing"] = str(error)
@@ -198,11 +213,17 @@ class Crew:
                 print(line(entry), flush=True)
         return list(records.values())
 
-    def _sample(self, records: dict[Lane, Record], workload: Workload, data: Path, sample: Sampler | None) -> None:
+    def _sample(
+        self,
+        records: dict[Lane, Record],
+        work: dict[Lane, Workload],
+        data: dict[Lane, Path],
+        sample: Sampler | None,
+    ) -> None:
         samples: dict[Lane, list[dict[str, Any]]] = {}
         for lane, child in list(self.children.items()):
             with self._failing(lane, records[lane]):
-                request = {"workload": workload.to_dict(), "data": str(data), "threads": lane.threads}
+                request = {"workload": work[lane].to_dict(), "data": str(data[lane]), "threads": lane.threads}
                 records[lane] |= child.ask("prepare", **request)
                 records[lane]["version"] = child.version
                 samples[lane] = []
@@ -213,7 +234,7 @@ class Crew:
                 with self._failing(lane, records[lane]):
                     child = self.children[lane]
                     samples[lane].append(
-                        sample(child, str(data)) if sample else child.ask("run", at_least=self.settings.at_least)
+                        sample(child, str(data[lane])) if sample else child.ask("run", at_least=self.settings.at_least)
                     )
         for lane, runs in samples.items():
             if "missing" not in records[lane]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from bench import estimators, footprint, threads
-from bench.peers import INFERENCE_PEERS, TRAINING_PEERS
+from bench.peers import INFERENCE_PEERS, LAYER_PEERS, TRAINING_PEERS
 from bench.runner import Child, Crew, Lane, Record, Settings
-from bench.workloads import ACCURACY, ACCURACY_EPOCHS, ACCURACY_GOAL, FLOAT64, INFERENCE, SWEEPS, TRAINING
+from bench.workloads import ACCURACY, ACCURACY_EPOCHS, ACCURACY_GOAL, FLOAT64, INFERENCE, LAYERS, SWEEPS, TRAINING
 
 
 def training(settings: Settings) -> list[Record]:
@@ -26,6 +26,14 @@ def float64(settings: Settings) -> list[Record]:
     peers = ("mlpfast", "jax", "torch", "sklearn", "numpy", "roof")
     with Crew([Lane(peer) for peer in peers], settings) as crew:
         return [record for workload in FLOAT64 for record in crew.measure("float64", workload)]
+
+
+def layers(settings: Settings) -> list[Record]:
+    """Nets that differ in their hidden layers alone, all of them in turn: their times compare, too."""
+    workloads = [workload for workload in LAYERS if settings.wants_workload(workload.name)]
+    lanes = [Lane(peer, workload=workload) for workload in workloads for peer in (*LAYER_PEERS, "roof")]
+    with Crew(lanes, settings) as crew:
+        return crew.measure_own("layers")
 
 
 def sweeps(settings: Settings) -> list[Record]:
@@ -62,6 +70,7 @@ SECTIONS: dict[str, Callable[[Settings], list[Record]]] = {
     "training": training,
     "inference": inference,
     "float64": float64,
+    "layers": layers,
     "threads": threads.run,
     "sweep": sweeps,
     "accuracy": accuracy,

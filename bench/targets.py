@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from bench.peers import LAYER_PEERS
 from bench.tables import duration, ratio
+from bench.workloads import LAYERS, PLAIN
 
 Record = dict[str, Any]
 
@@ -41,6 +43,16 @@ class Results:
         record = self.get(workload=workload, peer=peer, section=section)
         peak = self.get(workload=workload, peer="roof", section=section)["peak"]
         return float(record["flops"] / record["seconds"] / peak)
+
+    def over_plain(self, workload: str) -> float:
+        """Of the layers section: how much longer than the plain net mlpfast takes, as a fraction of that."""
+        longer, plain = (self.seconds(name, "mlpfast", section="layers") for name in (workload, PLAIN.name))
+        return longer / plain - 1
+
+    def layers_over(self, workload: str) -> float:
+        """Of the layers section: how many times as long as mlpfast the better peer takes."""
+        ours, better = (self.seconds(workload, *of, section="layers") for of in (LAYER_PEERS[:1], LAYER_PEERS[1:]))
+        return better / ours
 
     def speed_ups(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> list[float]:
         """Seconds with one thread over seconds with two, in each of the rounds."""
@@ -100,6 +112,27 @@ def _over(workload: str, what: str, goal: float, least: float | None, *peers: st
     )
 
 
+def _layers(workload: str, longer: float) -> list[Target]:
+    return [
+        Target(
+            workload,
+            "better of JAX and PyTorch over ours, over that of the plain net",
+            1.2,
+            1,
+            lambda results: results.layers_over(workload) / results.layers_over(PLAIN.name),
+        ),
+        Target(
+            workload,
+            "longer than our plain net",
+            longer,
+            longer,
+            lambda results: results.over_plain(workload),
+            show=percent,
+            lower_is_better=True,
+        ),
+    ]
+
+
 def _peak(workload: str, section: str, goal: float, least: float) -> Target:
     return Target(
         workload,
@@ -148,6 +181,12 @@ TARGETS = [
     *[_over(f"throughput {net}", "ONNX Runtime", 1.8, 1.4, "onnxruntime") for net in (_A, _B, _IMAGES)],
     *[_peak(f"throughput {net}", "inference", 0.8, 0.65) for net in (_A, _B)],
     *[_peak(f"{name} float64", "float64", 0.8, 0.6) for name in ("small", "medium", "large")],
+    *[
+        target
+        for workload in LAYERS
+        if workload is not PLAIN
+        for target in _layers(workload.name, 0.25 if workload.hidden == "batch_norm" else 0.15)
+    ],
     *[
         Target(name, "2 threads over 1, machine free", 1.8, 1.6, lambda results, name=name: results.speed_up(name))
         for name in ("medium", "large")

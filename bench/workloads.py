@@ -7,11 +7,15 @@ from itertools import pairwise
 from typing import Any
 
 LEARNING_RATE = 1e-3  # Adam, with the paper's betas and epsilon = 1e-8, everywhere
+NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
 class Workload:
     """A multilayer perceptron (ReLU; softmax at the output for cross_entropy) and what is done with it.
+
+    `hidden` says what a hidden layer is: "plain"; "batch_norm" or "layer_norm", with the norm between product and ReLU;
+    "residual", with the identity beside those as wide as their input.
 
     A *step* is one optimizer step of `batch` rows (kind "train") or one call that predicts `batch` rows ("predict").
     A timed training run is `epochs` whole epochs from the same initial weights, over `rows` rows.
@@ -26,6 +30,12 @@ class Workload:
     data: str = "random"
     epochs: int = 1
     dtype: str = "float32"
+    hidden: str = "plain"
+
+    @property
+    def norm(self) -> bool:
+        """Whether each hidden layer has a scale and a shift, too."""
+        return self.hidden in ("batch_norm", "layer_norm")
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Workload:
@@ -45,7 +55,8 @@ class Workload:
 
     @property
     def parameters(self) -> int:
-        return sum((k + 1) * n for k, n in pairwise(self.sizes))
+        norms = 2 * sum(self.sizes[1:-1]) if self.norm else 0
+        return sum((k + 1) * n for k, n in pairwise(self.sizes)) + norms
 
     @property
     def flops(self) -> float:
@@ -96,6 +107,14 @@ ON_IMAGES = tuple(
 )
 INFERENCE = LATENCY + THROUGHPUT + ON_IMAGES
 THREADED = (TINY, SMALL, *IMAGES, *THROUGHPUT)  # a single row is predicted without threads
+
+PLAIN = Workload("plain", (784, 256, 256, 10), batch=128)
+LAYERS = (
+    PLAIN,
+    replace(PLAIN, name="with BatchNorm", hidden="batch_norm"),
+    replace(PLAIN, name="with LayerNorm", hidden="layer_norm"),
+    replace(PLAIN, name="with Residual", hidden="residual"),
+)
 
 FLOAT64 = tuple(replace(w, name=f"{w.name} float64", dtype="float64") for w in (SMALL, MEDIUM, LARGE))
 

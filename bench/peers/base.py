@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import logits, unflatten
+from bench.data import Layers, logits, unflatten
 from bench.workloads import Workload
 
 JUDGED_ROWS = 5000
-Layers = list[tuple[NDArray, NDArray]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Task:
 
     @property
     def layers(self) -> Layers:
-        return unflatten(self.initial, self.workload.sizes)
+        return unflatten(self.initial, self.workload)
 
     @property
     def classifies(self) -> bool:
@@ -58,7 +57,7 @@ class Peer(ABC):
         raise NotImplementedError
 
     def layers(self) -> Layers:
-        """The trained weights (fan_in, fan_out) and biases."""
+        """The trained weights (fan_in, fan_out) and biases, and those of norms."""
         raise NotImplementedError
 
     def predictor(self) -> Callable[[NDArray], Any]:
@@ -122,7 +121,7 @@ class Peer(ABC):
             elapsed += time.perf_counter() - begin
             steps += workload.epochs * workload.steps
         X, y = self.task.X[:JUDGED_ROWS], self.task.y[:JUDGED_ROWS]
-        return {"seconds": elapsed / steps, "loss": loss(self.layers(), X, y, workload.loss)}
+        return {"seconds": elapsed / steps, "loss": loss(self.layers(), X, y, workload)}
 
     def _run_calls(self, at_least: float) -> dict[str, Any]:
         predict: Callable[[NDArray], Any] = self._predict
@@ -144,10 +143,10 @@ def softmax(z: NDArray) -> NDArray:
     return e / e.sum(axis=1, keepdims=True)
 
 
-def loss(layers: Layers, X: NDArray, y: NDArray, name: str) -> float:
+def loss(layers: Layers, X: NDArray, y: NDArray, workload: Workload) -> float:
     """The training loss of a network on some rows, in float64: mse is 1/(2n) sum of squares."""
-    z = logits([(np.asarray(W, float), np.asarray(b, float)) for W, b in layers], X)
-    if name == "mse":
+    z = logits([tuple(np.asarray(a, float) for a in layer) for layer in layers], X, workload.hidden)
+    if workload.loss == "mse":
         return float(0.5 * np.square(z - y).sum(axis=1).mean())
     z -= z.max(axis=1, keepdims=True)
     return float((np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), y]).mean())

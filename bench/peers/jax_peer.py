@@ -15,28 +15,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.peers.base import Layers, Peer
-from bench.workloads import LEARNING_RATE
+from bench.workloads import LEARNING_RATE, NORM_EPSILON
 
 
-def forward(parameters: Any, x: Any) -> Any:
-    for i, (W, b) in enumerate(parameters):
-        x = (jax.nn.relu(x) if i else x) @ W + b
-    return x
+def normalised(z: Any, axis: int, scale: Any, shift: Any) -> Any:
+    """And the mean and variance along the axis."""
+    mean, variance = jnp.mean(z, axis, keepdims=True), jnp.var(z, axis, keepdims=True)
+    return (z - mean) * (jax.lax.rsqrt(variance + NORM_EPSILON) * scale) + shift, (mean, variance)
+
+
+def forward(parameters: Any, x: Any, hidden: str = "plain") -> Any:
+    """Logits, and the mean and variance of the batch for each norm of columns."""
+    statistics = []
+    for W, b, *norm in parameters[:-1]:
+        z = x @ W + b
+        if hidden == "batch_norm":
+            z, moments = normalised(z, 0, *norm)
+            statistics.append(moments)
+        elif hidden == "layer_norm":
+            z, _ = normalised(z, 1, *norm)
+        h = jax.nn.relu(z)
+        x = x + h if hidden == "residual" and x.shape == h.shape else h
+    W, b = parameters[-1]
+    return x @ W + b, statistics
 
 
 def take(array: Any, rows: Any) -> Any:
     return array.at[rows].get(mode="promise_in_bounds")
 
 
-def cross_entropy(parameters: Any, x: Any, y: Any) -> Any:
-    z = forward(parameters, x)
+def cross_entropy(z: Any, y: Any) -> Any:
     return (
         jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, y[:, None], axis=1, mode="promise_in_bounds")[:, 0]
     ).mean()
 
 
-def mse(parameters: Any, x: Any, y: Any) -> Any:
-    return 0.5 * jnp.square(forward(parameters, x) - y).sum(axis=1).mean()
+def mse(z: Any, y: Any) -> Any:
+    return 0.5 * jnp.square(z - y).sum(axis=1).mean()
 
 
 def adam(state: Any, gradient: Any, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Any:
@@ -58,11 +73,19 @@ class JaxPeer(Peer):
         jax.config.update("jax_enable_x64", task.workload.dtype == "float64")
         self.rng = np.random.default_rng(0)
         self.X, self.y = jnp.asarray(task.X), jnp.asarray(task.y.astype(np.int32) if task.classifies else task.y)
-        gradient = jax.grad(cross_entropy if task.classifies else mse)
+        criterion, hidden = cross_entropy if task.classifies else mse, task.workload.hidden
         whole = len(task.X) // batch * batch
 
+        def loss(parameters: Any, x: Any, y: Any) -> Any:
+            z, statistics = forward(parameters, x, hidden)
+            return criterion(z, y), statistics
+
+        gradient = jax.grad(loss, has_aux=True)
+
         def step(state: Any, x: Any, y: Any) -> Any:
-            return adam(state, gradient(state[0], x, y))
+            *optimized, running = state
+            g, statistics = gradient(state[0], x, y)
+            return *adam(optimized, g), jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, running, statistics)
 
         def epoch(state: Any, X: Any, y: Any, order: Any) -> Any:
             def body(state: Any, rows: Any) -> Any:
@@ -79,8 +102,11 @@ class JaxPeer(Peer):
         self.epoch_function = jax.jit(shuffled_epoch if self.shuffles_inside else epoch, donate_argnums=0)
 
     def reset(self) -> None:
-        p = [(jnp.array(W), jnp.array(b)) for W, b in self.task.layers]
-        self.state = (p, jax.tree.map(jnp.zeros_like, p), jax.tree.map(jnp.zeros_like, p), jnp.zeros((), self.X.dtype))
+        p = [tuple(map(jnp.array, layer)) for layer in self.task.layers]
+        m, v = (jax.tree.map(jnp.zeros_like, p) for _ in range(2))
+        units = self.task.workload.sizes[1:-1] if self.task.workload.hidden == "batch_norm" else ()
+        running = [(jnp.zeros((1, n), self.X.dtype), jnp.ones((1, n), self.X.dtype)) for n in units]
+        self.state = (p, m, v, jnp.zeros((), self.X.dtype), running)
 
     def train(self, epochs: int) -> None:
         for _ in range(epochs):
@@ -92,11 +118,11 @@ class JaxPeer(Peer):
         jax.block_until_ready(self.state)
 
     def layers(self) -> Layers:
-        return [(np.asarray(W), np.asarray(b)) for W, b in self.state[0]]
+        return [tuple(map(np.asarray, layer)) for layer in self.state[0]]
 
     def predictor(self) -> Callable[[NDArray], Any]:
         parameters = [(jnp.array(W), jnp.array(b)) for W, b in self.task.layers]
-        jitted = jax.jit(lambda x: jax.nn.softmax(forward(parameters, x)))
+        jitted = jax.jit(lambda x: jax.nn.softmax(forward(parameters, x)[0]))
         return lambda x: np.asarray(jitted(x))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,22 @@ from numpy.typing import NDArray
 import mlpfast as mf
 from bench.data import unflatten
 from bench.peers.base import Layers, Peer
-from bench.workloads import LEARNING_RATE
+from bench.workloads import LEARNING_RATE, NORM_EPSILON, Workload
+
+
+def layers(workload: Workload, output: str) -> list[mf.layers.Layer]:
+    stack: list[mf.layers.Layer] = []
+    for fan_in, units in pairwise(workload.sizes[:-1]):
+        match workload.hidden:
+            case "batch_norm":
+                stack += [mf.Dense(units), mf.BatchNorm(epsilon=NORM_EPSILON), mf.Activate("relu")]
+            case "layer_norm":
+                stack += [mf.Dense(units), mf.LayerNorm(epsilon=NORM_EPSILON), mf.Activate("relu")]
+            case "residual" if fan_in == units:
+                stack.append(mf.Residual([mf.Dense(units, "relu")]))
+            case _:
+                stack.append(mf.Dense(units, "relu"))
+    return [*stack, mf.Dense(workload.sizes[-1], output)]
 
 
 class MlpfastPeer(Peer):
@@ -21,14 +37,14 @@ class MlpfastPeer(Peer):
     def prepare(self) -> None:
         workload = self.task.workload
         output = "softmax" if self.task.classifies else "identity"
-        sizes = list(workload.sizes)
-        self.model = mf.mlp(sizes, activation="relu", output_activation=output, dtype=workload.dtype, seed=0)
+        self.model = mf.Model(workload.sizes[0], layers(workload, output), dtype=workload.dtype, seed=0)
         self.model.parameters[:] = self.task.initial
+        self.initial = self.model.state.copy()
         self.shuffles = 0
 
     def reset(self) -> None:
         workload = self.task.workload
-        self.model.parameters[:] = self.task.initial
+        self.model.state[:] = self.initial
         self.trainer = mf.Trainer(
             self.model,
             loss=workload.loss,
@@ -43,7 +59,7 @@ class MlpfastPeer(Peer):
         self.trainer.fit(self.task.X, self.task.y, epochs=epochs, verbose=0)
 
     def layers(self) -> Layers:
-        return unflatten(np.asarray(self.model.parameters), self.task.workload.sizes)
+        return unflatten(np.asarray(self.model.parameters), self.task.workload)
 
     def predictor(self) -> Callable[[NDArray], Any]:
         out = np.empty((self.task.workload.batch, self.task.workload.sizes[-1]), self.task.workload.dtype)

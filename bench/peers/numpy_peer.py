@@ -24,8 +24,8 @@ class NumpyPeer(Peer):
     def reset(self) -> None:
         self.p = self.task.initial.copy()
         self.g, self.m, self.v, self.work = (np.zeros_like(self.p) for _ in range(4))
-        self.weights = unflatten(self.p, self.task.workload.sizes)
-        self.gradients = unflatten(self.g, self.task.workload.sizes)
+        self.weights = unflatten(self.p, self.task.workload)
+        self.gradients = unflatten(self.g, self.task.workload)
         self.t = 0
 
     def train(self, epochs: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,34 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from bench.peers.base import Layers, Peer
-from bench.workloads import LEARNING_RATE
+from bench.workloads import LEARNING_RATE, NORM_EPSILON, Workload
 
 
 def half_mse(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 0.5 * functional.mse_loss(output, target)
+
+
+class Residual(torch.nn.Module):
+    def __init__(self, *block: torch.nn.Module) -> None:
+        super().__init__()
+        self.block = torch.nn.Sequential(*block)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.block(x)
+
+
+NORMS = {"batch_norm": torch.nn.BatchNorm1d, "layer_norm": torch.nn.LayerNorm}
+
+
+def network(workload: Workload, dtype: torch.dtype) -> torch.nn.Sequential:
+    modules: list[torch.nn.Module] = []
+    for fan_in, units in pairwise(workload.sizes[:-1]):
+        hidden: list[torch.nn.Module] = [torch.nn.Linear(fan_in, units, dtype=dtype)]
+        if workload.norm:
+            hidden.append(NORMS[workload.hidden](units, eps=NORM_EPSILON, dtype=dtype))
+        hidden.append(torch.nn.ReLU())
+        modules += [Residual(*hidden)] if workload.hidden == "residual" and fan_in == units else hidden
+    return torch.nn.Sequential(*modules, torch.nn.Linear(*workload.sizes[-2:], dtype=dtype))
 
 
 class TorchPeer(Peer):
@@ -26,19 +50,18 @@ class TorchPeer(Peer):
         torch.set_num_threads(task.threads)
         torch.manual_seed(0)
         self.X, self.y = torch.from_numpy(task.X), torch.from_numpy(task.y)
-        modules: list[torch.nn.Module] = []
-        for W, _ in task.layers:
-            modules += [torch.nn.Linear(*W.shape, dtype=self.X.dtype), torch.nn.ReLU()]
-        self.network = torch.nn.Sequential(*modules[:-1])
-        self.linear = list(self.network[::2])
+        self.network = network(task.workload, self.X.dtype)
         self._assign()
         self.criterion = functional.cross_entropy if task.classifies else half_mse
 
     def _assign(self) -> None:
+        initial = (array for layer in self.task.layers for array in layer)
         with torch.no_grad():
-            for linear, (W, b) in zip(self.linear, self.task.layers, strict=True):
-                linear.weight.copy_(torch.from_numpy(W.T.copy()))
-                linear.bias.copy_(torch.from_numpy(b))
+            for parameter, array in zip(self.network.parameters(), initial, strict=True):
+                parameter.copy_(torch.from_numpy(array.T.copy()))
+            for module in self.network.modules():
+                if isinstance(module, torch.nn.BatchNorm1d):
+                    module.reset_running_stats()
 
     def reset(self) -> None:
         self._assign()
@@ -53,7 +76,8 @@ class TorchPeer(Peer):
                 optimizer.step()
 
     def layers(self) -> Layers:
-        return [(linear.weight.detach().numpy().T, linear.bias.detach().numpy()) for linear in self.linear]
+        arrays = (parameter.detach().numpy().T for parameter in self.network.parameters())
+        return [tuple(next(arrays) for _ in layer) for layer in self.task.layers]
 
     def module(self) -> torch.nn.Module:
         return torch.nn.Sequential(*self.network, torch.nn.Softmax(dim=1)).eval()
