@@ -55,6 +55,6 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     with modelfile.reading(path) as file:
         model = Model.__new__(Model)
         model._build(*file.header)
-        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial)]
+        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial).any()]
         file.read_into(model._arrays(), allow_non_finite=allow_non_finite, unlearnt=unlearnt)
     return model
