@@ -50,7 +50,7 @@ from .layers import (
     Standardize,
 )
 from .model import Model, mlp
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ __all__ = [
     "SGD",
     "Activate",
     "Activation",
+    "Adagrad",
     "Adam",
     "AdamW",
     "BatchNorm",
@@ -72,8 +73,10 @@ __all__ = [
     "Dropout",
     "Group",
     "LayerNorm",
+    "Lion",
     "Model",
     "ModelFileError",
+    "NAdam",
     "PReLU",
     "Parametric",
     "RMSNorm",

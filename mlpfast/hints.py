@@ -126,7 +126,7 @@ OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("set trainer.learning_rate, in a callback for example", "lr_schedule", "schedule", "lr_decay"),
     **_for("it is called nesterov", "nesterovs_momentum", "use_nesterov"),
     **_for("RMSprop's decay is called rho; weight_decay is the optimizer's other", "alpha"),
-    **_for("Adam's is beta_1; SGD and RMSprop have momentum", "momentum"),
+    **_for("that of Adam, NAdam and Lion is beta_1; SGD and RMSprop have momentum", "momentum"),
     **_for("the trainer is given the model: Trainer(model, optimizer=...)", "params", "parameters"),
 }
 

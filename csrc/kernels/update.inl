@@ -9,11 +9,14 @@ INLINE void store(real *x, vec v, int n) {
     else vstore_n(x, v, n);
 }
 
-/* dl/dp with the penalties' gradient: g + l2 p + l1 sign(p). */
-INLINE vec penalised(vec g, vec p, vec l1, vec l2) {
-    const vec zero = vset(0), sign = vselect(vequal(p, zero), zero, vcopysign(l1, p));
-    return vfma(l2, p, g + sign);
+/* magnitude * sign(x), where sign(0) = 0. */
+INLINE vec with_sign(vec magnitude, vec x) {
+    const vec zero = vset(0);
+    return vselect(vequal(x, zero), zero, vcopysign(magnitude, x));
 }
+
+/* dl/dp with the penalties' gradient: g + l2 p + l1 sign(p). */
+INLINE vec penalised(vec g, vec p, vec l1, vec l2) { return vfma(l2, p, g + with_sign(l1, p)); }
 
 /* v <- mu v - rate d;  p <- p + v, or, looking ahead (Nesterov 1983, Sutskever et al. 2013), p + mu v - rate d. */
 INLINE vec momentum_step(vec p, vec d, real *velocity, vec mu, vec rate, int nesterov, int n) {
@@ -54,6 +57,34 @@ INLINE vec adam(const mf_update *u, vec p, vec g, real *const *state, int n) {
         store(maximum, v, n);
     }
     return vfma(-vset((real)u->rate), m / (vsqrt(v) + vset((real)u->epsilon)), p);
+}
+
+/* Duchi, Hazan and Singer 2011. */
+INLINE vec adagrad(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const sum = state[0];
+    const vec s = vfma(g, g, load(sum, n));
+    store(sum, s, n);
+    return vfma(-vset((real)u->rate), g / (vsqrt(s) + vset((real)u->epsilon)), p);
+}
+
+/* Dozat 2016, with rate and epsilon as Adam's. */
+INLINE vec nadam(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const first = state[0], *const second = state[1];
+    const vec m0 = load(first, n), v0 = load(second, n);
+    const vec m = vfma(vset((real)(1 - u->momentum)), g - m0, m0);
+    const vec v = vfma(vset((real)(1 - u->decay)), g * g - v0, v0);
+    store(first, m, n);
+    store(second, v, n);
+    const vec direction = vfma(vset((real)u->ahead), m, g);
+    return vfma(-vset((real)u->rate), direction / (vsqrt(v) + vset((real)u->epsilon)), p);
+}
+
+/* Chen et al. 2023. */
+INLINE vec lion(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const mean = state[0];
+    const vec m = load(mean, n), change = g - m;
+    store(mean, vfma(vset((real)(1 - u->decay)), change, m), n);
+    return p - with_sign(vset((real)u->rate), vfma(vset((real)(1 - u->momentum)), change, m));
 }
 
 /* --- spans, rows, tiles --- */

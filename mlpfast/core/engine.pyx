@@ -80,7 +80,7 @@ cdef class Engine:
         X : (n, inputs) C-contiguous float32, float64 or uint8, or a CSR triple (values, columns, offsets)
         y : int32 or int64 (n,) class indices, or (n, outputs) of the parameters' dtype
         sample_weight : float64 (n,), or None
-        optimizer : SGD, RMSprop, Adam or AdamW
+        optimizer : Optimizer
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
         counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed
             in place

@@ -21,6 +21,7 @@ cdef extern from "mlpfast.h" nogil:
 
     cdef enum:
         MF_ADAM
+        MF_NADAM
 
     cdef enum:
         MF_RNG_SHUFFLE
@@ -62,6 +63,7 @@ cdef extern from "mlpfast.h" nogil:
         double rate
         double momentum
         double decay
+        double ahead
         double epsilon
         double l1
         double l2
