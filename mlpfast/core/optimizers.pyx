@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.math cimport pow, sqrt
+from libc.math cimport INFINITY, pow, sqrt
 from .memory import aligned_zeros
 from .table cimport MF_ADAM, MF_NADAM
 from .table import OPTIMIZERS
@@ -31,7 +31,7 @@ def new_state(optimizer, Py_ssize_t n, dtype):
 
 cdef Rule rule_of(object optimizer) except *:
     cdef Rule rule
-    rule.base.nesterov = rule.base.amsgrad = rule.epsilon_hat = False
+    rule.base.nesterov = rule.base.amsgrad = rule.base.clips = rule.epsilon_hat = False
     rule.base.momentum = rule.base.decay = rule.base.ahead = rule.base.epsilon = 0
     rule.momentum_decay, rule.product, rule.multiplied = 0, 1, 0
     rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], optimizer.weight_decay
@@ -52,10 +52,10 @@ cdef Rule rule_of(object optimizer) except *:
 
 
 cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil:
-    """The constants of step number `step`, from 1, but for penalties and decay."""
+    """The constants of step number `step`, from 1, but for penalties, clipping and decay."""
     cdef mf_update u = rule.base
     cdef double correction
-    u.rate, u.l1, u.l2, u.shrink = learning_rate, 0, 0, 1
+    u.rate, u.l1, u.l2, u.factor, u.most, u.shrink = learning_rate, 0, 0, 1, INFINITY, 1
     if u.optimizer == MF_ADAM or u.optimizer == MF_NADAM:
         # lr m_hat / (sqrt(v_hat) + eps) = lr c / (1 - beta_1^t) m / (sqrt(v) + c eps), with c = sqrt(1 - beta_2^t)
         correction = sqrt(1 - pow(u.decay, step))

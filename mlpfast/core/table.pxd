@@ -60,6 +60,7 @@ cdef extern from "mlpfast.h" nogil:
         int32_t optimizer
         int32_t nesterov
         int32_t amsgrad
+        int32_t clips
         double rate
         double momentum
         double decay
@@ -67,6 +68,8 @@ cdef extern from "mlpfast.h" nogil:
         double epsilon
         double l1
         double l2
+        double factor
+        double most
         double shrink
 
     ctypedef struct mf_soon:
