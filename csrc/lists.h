@@ -53,7 +53,10 @@
 #define MF_EACH_OPTIMIZER(row)                                                                                         \
     row(SGD, sgd)                                                                                                      \
     row(RMSPROP, rmsprop)                                                                                              \
-    row(ADAM, adam)
+    row(ADAM, adam)                                                                                                    \
+    row(ADAGRAD, adagrad)                                                                                              \
+    row(NADAM, nadam)                                                                                                  \
+    row(LION, lion)
 
 /* row(ID, name). Bodies: v<name>() in math.inl */
 #define MF_EACH_FUNCTION(row)                                                                                          \

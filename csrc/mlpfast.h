@@ -89,11 +89,15 @@ typedef struct {
     int32_t optimizer;
     int32_t nesterov;  /* SGD */
     int32_t amsgrad;   /* Adam: uses slot[2] */
-    double rate;       /* SGD, RMSprop: the learning rate; Adam: the bias-corrected one */
-    double momentum;   /* SGD, RMSprop: momentum; Adam: beta_1 */
-    double decay;      /* Adam: beta_2; RMSprop: rho */
-    double epsilon;    /* Adam: already scaled, if it belongs to the corrected second moment */
+    int32_t clips;     /* the gradient, with the penalties in it, is multiplied by `factor`, and each element is then
+                        * clipped to -most..most */
+    double rate;       /* the learning rate; of Adam and NAdam with their corrections of the means */
+    double momentum;   /* SGD, RMSprop: momentum; Adam, NAdam, Lion: beta_1 */
+    double decay;      /* Adam, NAdam, Lion: beta_2; RMSprop: rho */
+    double ahead;      /* NAdam: the mean's share in the step, beside the gradient's of 1 */
+    double epsilon;    /* Adam, NAdam: already scaled, if it belongs to the corrected second moment */
     double l1, l2;     /* penalties, added to the gradient of weights (never of biases) */
+    double factor, most;
     double shrink;     /* decoupled weight decay: weights are multiplied by this first (1 = none) */
 } mf_update;
 

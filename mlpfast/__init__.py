@@ -55,7 +55,7 @@ from .layers import (
     Standardize,
 )
 from .model import Model, mlp
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ __all__ = [
     "SGD",
     "Activate",
     "Activation",
+    "Adagrad",
     "Adam",
     "AdamW",
     "BatchNorm",
@@ -79,8 +80,10 @@ __all__ = [
     "Embedding",
     "Group",
     "LayerNorm",
+    "Lion",
     "Model",
     "ModelFileError",
+    "NAdam",
     "OneHot",
     "PReLU",
     "Parametric",

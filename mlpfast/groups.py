@@ -31,7 +31,7 @@ class Group:
     weight_decay_scale : float >= 0, optional
         In relation to the optimizer's weight decay.
     epsilon_scale : float > 0, optional
-        In relation to the optimizer's epsilon (Adam, RMSprop).
+        In relation to the optimizer's epsilon (Adam, NAdam, RMSprop, Adagrad).
     l1, l2 : float >= 0, optional
         Penalties in place of the trainer's.
     max_norm : float > 0, optional

@@ -52,7 +52,10 @@ FIT_ARGUMENTS: dict[str, str] = {
     "steps_per_epoch": "an epoch is all rows once; Trainer(model, batch_size=...) sets the steps",
 }
 
+_CLIPS = "clip_norm is for the norm of the whole gradient, clip_value for its elements"
+
 TRAINER_ARGUMENTS: dict[str, str] = {
+    **_for(_CLIPS, "clipnorm", "global_clipnorm", "clipvalue", "max_grad_norm", "gradient_clip_val", "grad_clip"),
     **_for(_RATE, "lr", "learning_rate", "learning_rate_init", "rate"),
     **_for("the optimizer has it: Trainer(model, optimizer=SGD(momentum=..., nesterov=...))", "momentum", "nesterov"),
     **_for("the optimizer has it: Trainer(model, optimizer=Adam(...))", "beta_1", "beta_2", "betas", "epsilon", "eps"),
@@ -162,8 +165,9 @@ OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("set trainer.learning_rate, in a callback for example", "lr_schedule", "schedule", "lr_decay"),
     **_for("it is called nesterov", "nesterovs_momentum", "use_nesterov"),
     **_for("RMSprop's decay is called rho; weight_decay is the optimizer's other", "alpha"),
-    **_for("Adam's is beta_1; SGD and RMSprop have momentum", "momentum"),
+    **_for("that of Adam, NAdam and Lion is beta_1; SGD and RMSprop have momentum", "momentum"),
     **_for("the trainer is given the model: Trainer(model, optimizer=...)", "params", "parameters"),
+    **_for(f"the trainer has it: {_CLIPS}", "clipnorm", "global_clipnorm", "clipvalue", "clip_norm", "clip_value"),
 }
 
 _TRAIN = "a trainer does it: Trainer(model, loss=..., optimizer=...).fit(X, y)"

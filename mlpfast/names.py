@@ -37,6 +37,10 @@ ALIASES: dict[str, dict[str, str]] = {
         "RMSprop": "rmsprop",  # Keras
         "Adam": "adam",  # Keras
         "AdamW": "adamw",  # Keras
+        "Adagrad": "adagrad",  # Keras
+        "Nadam": "nadam",  # Keras
+        "NAdam": "nadam",  # PyTorch
+        "Lion": "lion",  # Keras
     },
     "initializer": {
         "xavier_uniform": "glorot_uniform",  # PyTorch
@@ -110,13 +114,10 @@ UNLIKE: dict[str, dict[str, str]] = {
         "nag": "write SGD(momentum=0.9, nesterov=True)",
         "gd": "'sgd' with Trainer(batch_size=None) is gradient descent",
         "amsgrad": "write Adam(amsgrad=True)",
-        "nadam": _ADAPTIVE,
         "radam": _ADAPTIVE,
         "adamax": _ADAPTIVE,
-        "adagrad": _ADAPTIVE,
         "adadelta": _ADAPTIVE,
         "adafactor": _ADAPTIVE,
-        "lion": _ADAPTIVE,
         "lbfgs": "MLPClassifier and MLPRegressor have solver='lbfgs'",
     },
     "initializer": {

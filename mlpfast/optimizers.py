@@ -14,7 +14,18 @@ from typing import ClassVar, TypeVar
 from .errors import boolean, known_name, real
 from .hints import OPTIMIZER_ARGUMENTS, explain_arguments
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "as_optimizer"]
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "NAdam",
+    "Optimizer",
+    "RMSprop",
+    "as_optimizer",
+]
 
 
 @dataclass(frozen=True)
@@ -181,8 +192,112 @@ class AdamW(Adam):
     name: ClassVar[str] = "adamw"
 
 
+@_explained
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Gradient descent scaled by the root of the sum of all squares so far (Duchi, Hazan and Singer, 2011).
+
+    ``s = s + g^2; p -= lr g / (sqrt(s) + epsilon)``, as in PyTorch; Keras has the epsilon under the root.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.01
+    initial_accumulator_value : float >= 0, default 0.0
+        What ``s`` starts at.
+    epsilon : float > 0, default 1e-10
+        A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay.
+    """
+
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    initial_accumulator_value: float = 0.0
+    epsilon: float = 1e-10
+    name: ClassVar[str] = "adagrad"
+    update: ClassVar[str] = "adagrad"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("initial_accumulator_value", at_least=0.0)
+        self._check("epsilon", above=0.0)
+
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        self._check_epsilon(self.epsilon, smallest, dtype)
+
+
+@_explained
+@dataclass(frozen=True)
+class NAdam(Optimizer):
+    """Adam that looks ahead, as Nesterov's momentum does (Dozat, 2016).
+
+    With ``m`` and ``v`` as Adam's, the momenta ``mu_t = beta_1 (1 - 0.96^(t momentum_decay) / 2)`` at step t (from 1)
+    and their products ``M_t = mu_1 mu_2 ... mu_t``, it is ``p -= lr m_hat / (sqrt(v_hat) + epsilon)``,
+    ``m_hat = mu_(t+1) m / (1 - M_(t+1)) + (1 - mu_t) g / (1 - M_t)``, ``v_hat = v / (1 - beta_2^t)``: PyTorch's.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.002
+    beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float > 0, default 1e-8
+        A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
+        below 3.7e-37 in float32.
+    momentum_decay : float >= 0, default 0.004
+        How fast the momentum rises from about ``beta_1 / 2`` to ``beta_1``; Keras has 1.
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay.
+    """
+
+    learning_rate: float = 0.002
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    momentum_decay: float = 0.004
+    name: ClassVar[str] = "nadam"
+    update: ClassVar[str] = "nadam"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("beta_1", at_least=0.0, below=1.0)
+        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("epsilon", above=0.0)
+        self._check("momentum_decay", at_least=0.0)
+
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        self._check_epsilon(self.epsilon, smallest / math.sqrt(1.0 - self.beta_2), dtype)
+
+
+@_explained
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Steps of one size, by the sign of a running mean (Chen et al., 2023).
+
+    ``p -= lr sign(beta_1 m + (1 - beta_1) g); m = beta_2 m + (1 - beta_2) g``. Its authors take a learning rate
+    three to ten times smaller than AdamW's, and a weight decay as much larger.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.001
+    beta_1, beta_2 : float in [0, 1), default 0.9 and 0.99
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay.
+    """
+
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    name: ClassVar[str] = "lion"
+    update: ClassVar[str] = "lion"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("beta_1", at_least=0.0, below=1.0)
+        self._check("beta_2", at_least=0.0, below=1.0)
+
+
 #: Every optimizer by name. tests/test_lists.py holds their updates and those of csrc/lists.h equal.
-OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW)}
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW, Adagrad, NAdam, Lion)}
 
 
 def as_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -120,10 +120,11 @@ class Phase(NamedTuple):
     """Work in one direction, between two barriers. Layers are given by number, in the order in which they run.
 
     Along columns, `forward` takes statistics of what layers read, `back` sums of their deltas, and `updates` what is
-    kept of the statistics. Along units, the columns of weights, their norms are limited.
+    kept of the statistics. Along spans of the flat gradient, its norm is clipped; along units, the columns of weights,
+    theirs are limited.
     """
 
-    direction: Literal["rows", "columns", "tiles", "units"]
+    direction: Literal["rows", "columns", "tiles", "spans", "units"]
     forward: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
     gathers: bool = False
@@ -134,6 +135,8 @@ class Phase(NamedTuple):
         if self.direction == "columns":
             what = "keep" if self.updates else "statistics" if self.forward else "sums"
             return f"columns  {what} {_numbers(self.forward or self.back)}"
+        if self.direction == "spans":
+            return "spans    clip"
         if self.direction == "units":
             return f"units    limit {_numbers(self.back)}"
         parts = [

@@ -52,6 +52,7 @@ class Program:
     buffers: list[Buffer] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     kept: set[int] = field(default_factory=set)  # values that will be read again: no activation may be put into them
+    clips: bool = False  # the norm of a step's whole gradient
 
     # --- what layers add ---
 
@@ -166,8 +167,11 @@ class Program:
         if name in ("evaluation", "prediction"):
             wanted, back = [False] * len(self.values), []
         phases = _along_rows(run, back, batch, compares=name != "prediction")
-        if name in ("step", "gradient", "training_gradient"):
-            phases.append(Phase("tiles", back=tuple(n for n in run if self._trains(n)), updates=name == "step"))
+        trained = tuple(n for n in run if self._trains(n))
+        if name == "step" and self.clips:
+            phases += [Phase("tiles", back=trained), Phase("spans", updates=True), Phase("tiles", updates=True)]
+        elif name in ("step", "gradient", "training_gradient"):
+            phases.append(Phase("tiles", back=trained, updates=name == "step"))
         limited = tuple(n for n in run if self._limited(n))
         if limited and name == "step":
             phases.append(Phase("units", back=limited, updates=True))

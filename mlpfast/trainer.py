@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from string import ascii_letters
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -106,6 +107,12 @@ class Trainer:
         Rows in a step; None for all (gradient descent on the full batch). The last batch of an epoch may be shorter.
     l1, l2 : float >= 0, default 0.0
         Penalties ``l1 sum|W| + l2/2 sum W^2``, on weights but not on biases, added to the loss and its gradient.
+    clip_norm : float > 0, optional
+        A gradient whose Euclidean norm is above it is scaled down to it: the norm of all trained parameters together,
+        penalties included (Pascanu et al., 2013; ``global_clipnorm`` in Keras, ``clip_grad_norm_`` in PyTorch).
+    clip_value : float > 0, optional
+        Each element of the gradient, penalties included, is clipped to ``[-clip_value, clip_value]``; after its norm,
+        where both are given.
     shuffle : bool, default True
         Go through the rows in a new random order in each epoch.
     metrics : iterable of str or callable, default ()
@@ -165,6 +172,8 @@ class Trainer:
         *,
         l1: float = 0.0,
         l2: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         shuffle: bool = True,
         metrics: Iterable[str | Callable[[Any, Any], float]] = (),
         n_threads: int | None = None,
@@ -184,6 +193,8 @@ class Trainer:
         self.optimizer = optimizer
         self.batch_size = batch_size
         self.l1, self.l2 = l1, l2
+        self._groups: Mapping[str, Group] = {}
+        self.clip_norm, self.clip_value = clip_norm, clip_value
         self.shuffle = shuffle
         self.metrics = metrics
         self.n_threads = n_threads
@@ -200,6 +211,7 @@ class Trainer:
     batch_size = Setting[int | None](lambda value: None if value is None else integer("batch_size", value))
     l1 = Setting[float](lambda value: real("l1", value, at_least=0.0))
     l2 = Setting[float](lambda value: real("l2", value, at_least=0.0))
+    clip_value = Setting[float | None](lambda value: None if value is None else real("clip_value", value, above=0.0))
     shuffle = Setting[bool](lambda value: boolean("shuffle", value))
     n_threads = Setting[int | None](lambda value: None if value is None else integer("n_threads", value))
     seed = Setting[int](lambda value: integer("seed", value, at_least=0, at_most=2**64 - 1))
@@ -263,7 +275,17 @@ class Trainer:
         program = in_groups(program, groups) if groups else program
         if not any(tensor.rule.trainable for tensor in program.tensors):
             raise ValueError("expected parameters that are trained, got a model, or groups, that leave none trainable")
-        self._groups, self._program = groups, program
+        self._groups, self._program = groups, replace(program, clips=self.clip_norm is not None)
+
+    @property
+    def clip_norm(self) -> float | None:
+        """What the norm of the gradient is clipped to; another number, or None, may be assigned."""
+        return self._clip_norm
+
+    @clip_norm.setter
+    def clip_norm(self, value: float | None) -> None:
+        self._clip_norm = None if value is None else real("clip_norm", value, above=0.0)
+        self.groups = self._groups
 
     @property
     def steps(self) -> int:
@@ -607,6 +629,7 @@ class Trainer:
         return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner", "_program")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {"_clip_norm": None, "clip_value": None} | state
         self.__dict__.update(state if "_counts" in state else _of_older_version(state))
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
         self.groups = state.get("_groups")
@@ -671,7 +694,8 @@ class Trainer:
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
         if batch_rows < 1:
             raise ValueError("expected at least one row, got none")
-        settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights, tuple(self._groups.items()))
+        groups = tuple(self._groups.items())
+        settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights, self._program.clips, groups)
         engine = self._engine
         rows = 0 if engine is None else engine.batch_rows
         fits = rows == batch_rows if exact else rows >= batch_rows
@@ -699,7 +723,8 @@ class Trainer:
         try:
             result = engine.run_epoch(
                 data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self.learning_rate,
-                order=order, epochs=epochs, l1=l1, l2=l2, metrics=self._compiled_metrics, deadline=deadline,
+                order=order, epochs=epochs, l1=l1, l2=l2, clip_value=self.clip_value or math.inf,
+                clip_norm=self.clip_norm or math.inf, metrics=self._compiled_metrics, deadline=deadline,
             )  # fmt: skip
         except NotFiniteParametersError as error:
             raise parameters_error(self.model) or error from None

@@ -30,8 +30,8 @@ void relative_error(const char *isa, int dtype, int64_t rows, int64_t columns, v
     k->metric(MF_RELATIVE_ERROR, 0, row_major(k, h, columns), &targets, rows, columns, values);
 }
 
-void adagrad(const char *isa, int dtype, int64_t n, double rate, double epsilon, double l2, double shrink, void *p,
-             void *g, void *sum) {
-    const mf_update rule = {.optimizer = MF_ADAGRAD, .rate = rate, .epsilon = epsilon, .l2 = l2, .shrink = shrink};
-    mf_table_of(isa, dtype)->update(&rule, p, g, n, sum, NULL, NULL, 1, n, n);
+void signum(const char *isa, int dtype, int64_t n, double rate, double momentum, double l2, double shrink, void *p,
+            void *g, void *mean) {
+    const mf_update rule = {.optimizer = MF_SIGNUM, .rate = rate, .momentum = momentum, .l2 = l2, .shrink = shrink};
+    mf_table_of(isa, dtype)->update(&rule, p, g, n, mean, NULL, NULL, 1, n, n);
 }

@@ -28,6 +28,11 @@ OPTIMIZERS = {
     "amsgrad": mf.Adam(0.001, amsgrad=True),
     "adamw": mf.AdamW(0.001),
 }
+NEWER_OPTIMIZERS = {  # apart, so that the cases above keep theirs
+    "adagrad": mf.Adagrad(0.01, initial_accumulator_value=0.1),
+    "nadam": mf.NAdam(0.002),
+    "lion": mf.Lion(0.001, weight_decay=0.01),
+}
 ROWS = 150
 # Odd sizes; the last is large enough for a second thread to be worth its while.
 SHAPES = ([7, 5, 3], [1, 17, 1, 2], [33, 31, 65, 10], [65, 129, 67, 5])
@@ -60,6 +65,10 @@ def cases():
         name, optimizer = optimizers[-i]
         keywords = {"zeros": alike, "dropout": 0.5 * (i > 0), "batch_size": 100}
         yield f"zeros-{sizes[0]}-{alike}", (sizes, "relu", "softmax", "cross_entropy", optimizer, keywords)
+    for i, (name, optimizer) in enumerate(NEWER_OPTIMIZERS.items()):
+        yield name, (SHAPES[2 + i % 2], "tanh", "softmax", "cross_entropy", optimizer, {"l1": 0.001 * (i % 2)})
+    for clip in ({"clip_norm": 0.01}, {"clip_value": 0.001, "l1": 0.001}):
+        yield next(iter(clip)), (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.Adam(0.001), clip)
     yield "full-batch", ([33, 31, 10], "tanh", "softmax", "cross_entropy", mf.SGD(0.1), {"batch_size": None})
 
 

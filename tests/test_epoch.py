@@ -80,14 +80,15 @@ ALLOCATIONS = """
     found = {}
     for n_threads in (1, 2):
         for sizes, batch_size in (([20, 32, 5], 50), ([100, 128, 5], 200)):
-            for optimizer in (mf.SGD(0.01), mf.Adam(0.001)):
+            for optimizer, clips in ((mf.SGD(0.01), {}), (mf.Adam(0.001), {"clip_norm": 0.01})):
                 rng = np.random.default_rng(0)
                 X, y = rng.normal(size=(1000, sizes[0])), rng.integers(5, size=1000).astype(np.int32)
                 columns, each = np.tile(np.arange(0, sizes[0], 5), 1000), sizes[0] // 5
                 sparse = CSR(rng.normal(size=len(columns)), columns, np.arange(0, 1000 * each + 1, each))
                 model = mf.mlp(sizes, "gelu", "softmax", dropout=0.1)
                 trainer = mf.Trainer(
-                    model, optimizer=optimizer, batch_size=batch_size, n_threads=n_threads, metrics=["accuracy"], l2=0.1
+                    model, optimizer=optimizer, batch_size=batch_size, n_threads=n_threads, metrics=["accuracy"],
+                    l2=0.1, **clips
                 )
                 for kind, rows in (("dense", X), ("sparse", sparse)):
                     counts = []

@@ -1,5 +1,7 @@
 """Groups of parameters: rules of their own, by layer, by role and by name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,18 @@ def test_norms_are_limited_after_each_step(batch_size):
     np.testing.assert_allclose(model.parameters, free.parameters, rtol=1e-11)
     norms = np.linalg.norm(model.weights[0], axis=0)
     assert norms.max() == pytest.approx(0.4, rel=1e-14) and norms.min() < 0.39
+
+
+@pytest.mark.parametrize("optimizer", [mf.Adagrad(0.1), mf.NAdam(0.1), mf.Lion(0.1)], ids=repr)
+def test_every_optimizer_knows_rates_decays_and_epsilons(optimizer):
+    """Of a group, and of the optimizer: the same parameters."""
+    scaled = {"learning_rate": 0.05, "weight_decay": 0.6}
+    rule = {"learning_rate_scale": 0.5, "weight_decay_scale": 3.0}
+    if hasattr(optimizer, "epsilon"):
+        scaled["epsilon"], rule["epsilon_scale"] = 0.2, 2.0
+        optimizer = replace(optimizer, epsilon=0.1)
+    by_group, by_optimizer = net(), net()
+    every = dict.fromkeys(["weights", "biases", "scales"], mf.Group(**rule))
+    steps(by_group, replace(optimizer, weight_decay=0.2), every)
+    steps(by_optimizer, replace(optimizer, **scaled), dict.fromkeys(every, mf.Group(weight_decay_scale=1.0)))
+    np.testing.assert_allclose(by_group.parameters, by_optimizer.parameters, rtol=1e-13)

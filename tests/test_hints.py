@@ -10,6 +10,7 @@ import pytest
 
 import mlpfast as mf
 from mlpfast import hints
+from mlpfast.optimizers import OPTIMIZERS
 
 X, Y = np.linspace(-1, 1, 12).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 
@@ -87,7 +88,7 @@ def test_the_place_of_an_argument(where, name, place):
         ARGUMENTS[where][0](**{name: 1})
 
 
-@pytest.mark.parametrize("make", [mf.SGD, mf.RMSprop, mf.Adam, mf.AdamW])
+@pytest.mark.parametrize("make", OPTIMIZERS.values())
 def test_every_optimizer_explains(make):
     with pytest.raises(TypeError, match=rf"{make.__name__}.__init__\(\) .*'lr'; it is called learning_rate"):
         make(lr=0.1)

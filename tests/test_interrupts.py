@@ -59,13 +59,14 @@ def blocks(rows):
     return -(-rows // 64)  # of batches of 128 rows, and more
 
 
-@pytest.mark.parametrize("rows", [200, 300, 1500])
-def test_a_step_is_left_before_its_update(rows, alarm_at):
-    """From 256 rows on, even after a part of the gradient; batches of more than a chunk have several gradients."""
-    trainer, X, y = trainer_and_data(rows)
-    twin, _, _ = trainer_and_data(rows)
+@pytest.mark.parametrize(("rows", "settings"), [(200, {}), (300, {}), (1500, {}), (200, {"clip_norm": 1e-3})])
+def test_a_step_is_left_before_its_update(rows, settings, alarm_at):
+    """From 256 rows on, or where its norm is clipped, even after a part of the gradient; batches of more than a chunk
+    have several gradients."""
+    trainer, X, y = trainer_and_data(rows, **settings)
+    twin, _, _ = trainer_and_data(rows, **settings)
     chunks = 1 if rows < 1024 else 2
-    calls = CALLS_OF_A_BLOCK * blocks(rows) + chunks - (rows < 256)
+    calls = CALLS_OF_A_BLOCK * blocks(rows) + chunks - (rows < 256 and not settings)
     before, state = trainer.model.parameters.copy(), trainer._state.copy()
     for call in range(1, calls + 1):
         alarm_at(call)
@@ -137,12 +138,12 @@ def test_gradients_and_evaluations_are_left(alarm_at):
     assert trainer.evaluate(X, y) == evaluated
 
 
-def results(rows, dtype, n_threads):
+def results(rows, dtype, n_threads, **settings):
     """What steps, a gradient and an evaluation make of so many rows."""
     model = mf.Model(30, [mf.Dense(70, "relu", dropout=0.2), mf.Dense(20, "gelu"), mf.Dense(3)], dtype=dtype, seed=0)
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(rows, 30)), rng.normal(size=(rows, 3))
-    trainer = mf.Trainer(model, "mse", batch_size=rows, n_threads=n_threads, l2=0.01, seed=0)
+    trainer = mf.Trainer(model, "mse", batch_size=rows, n_threads=n_threads, l2=0.01, seed=0, **settings)
     history = trainer.fit(X, y, epochs=2, verbose=0)
     loss, gradient = model.loss_and_gradient(X, y, "mse", n_threads=n_threads)
     return model.parameters.tobytes(), str(history["loss"]), loss, gradient.tobytes(), str(trainer.evaluate(X, y))
@@ -150,12 +151,14 @@ def results(rows, dtype, n_threads):
 
 @pytest.mark.usefixtures("as_many_threads_as_asked_for")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rows", [100, 1000, 1500, 5000])
-def test_pieces_do_not_change_the_bits(rows, dtype, small_pieces):
+@pytest.mark.parametrize(
+    ("rows", "settings"), [(100, {}), (1000, {}), (1500, {}), (5000, {}), (100, {"clip_norm": 0.1})]
+)
+def test_pieces_do_not_change_the_bits(rows, settings, dtype, small_pieces):
     """One chunk and several, the sums in float64 of more than 4,096 rows, updates after the gradient and with it."""
-    found = {results(rows, dtype, n_threads) for n_threads in (1, 2, 5)}
+    found = {results(rows, dtype, n_threads, **settings) for n_threads in (1, 2, 5)}
     set_pieces()
-    assert found == {results(rows, dtype, 1)}
+    assert found == {results(rows, dtype, 1, **settings)}
 
 
 def test_handlers_and_callers_have_their_own_float_mode(alarm_at):

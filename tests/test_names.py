@@ -108,7 +108,7 @@ def test_the_names_in_a_hint_exist(kind, name):
         ("loss", "kl_divergence", "'cross_entropy'"),
         ("optimizer", "ADAM", "'adam'"),
         ("optimizer", "adam_w", "'adamw'"),
-        ("optimizer", "nadam", "'adam'"),
+        ("optimizer", "radam", "'adam'"),
         ("optimizer", "lbfgs", "solver='lbfgs'"),
         ("optimizer", "nesterov", "nesterov=True"),
         ("initializer", "xavier_uniform_", "'glorot_uniform'"),

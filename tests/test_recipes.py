@@ -59,16 +59,16 @@ static void relative_error(double parameter, int64_t n, const real *restrict h, 
         ),
     ],
     "optimizer": [
-        ("lists.h", "    row(ADAM, ", "    row(ADAGRAD, adagrad) \\"),
+        ("lists.h", "    row(ADAM, ", "    row(SIGNUM, signum) \\"),
         (
             "kernels/update.inl",
             "/* --- spans, rows, tiles --- */",
             """
-/* Duchi et al. 2011 */
-INLINE vec adagrad(const mf_update *u, vec p, vec g, real *const *state, int n) {
-    const vec sum = vfma(g, g, load(state[0], n));
-    store(state[0], sum, n);
-    return vfma(-vset((real)u->rate), g / (vsqrt(sum) + vset((real)u->epsilon)), p);
+/* Bernstein et al. 2018 */
+INLINE vec signum(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    const vec old = load(state[0], n), mean = vfma(vset((real)(1 - u->momentum)), g - old, old);
+    store(state[0], mean, n);
+    return p - with_sign(vset((real)u->rate), mean);
 }
 """,
         ),
@@ -188,11 +188,12 @@ def test_a_metric(call, dtype):
 
 
 def test_an_optimizer(call, dtype):
-    p, g, state = normal(37, dtype), normal(37, dtype, seed=1), normal(37, dtype, seed=2) ** 2
+    p, g, state = normal(37, dtype), normal(37, dtype, seed=1), normal(37, dtype, seed=2)
     old, gradient, old_state = (x.astype(np.float64) for x in (p, g + np.multiply(p, 0.3, dtype="float64"), state))
-    call("adagrad", 37, 0.1, 0.01, 0.3, 0.9, p, g, state)
-    assert_close(state, old_state + gradient**2, dtype)
-    assert_close(p, 0.9 * old - 0.1 * gradient / (np.sqrt(old_state + gradient**2) + 0.01), dtype)
+    call("signum", 37, 0.1, 0.8, 0.3, 0.9, p, g, state)
+    mean = 0.8 * old_state + 0.2 * gradient
+    assert_close(state, mean, dtype)
+    assert_close(p, 0.9 * old - 0.1 * np.sign(mean), dtype)
 
 
 def test_an_instruction_set(built):

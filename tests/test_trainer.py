@@ -34,6 +34,12 @@ OPTIMIZERS = [
     mf.Adam(0.01, epsilon=1e-3, epsilon_hat=True),
     mf.Adam(0.01, amsgrad=True, beta_2=0.5),
     mf.AdamW(0.01),
+    mf.Adagrad(0.01),
+    mf.Adagrad(0.1, initial_accumulator_value=0.1, epsilon=1e-3, weight_decay=0.1),
+    mf.NAdam(0.01),
+    mf.NAdam(0.01, beta_1=0.3, beta_2=0.9, epsilon=1e-3, momentum_decay=1.0, weight_decay=0.1),
+    mf.Lion(0.001),
+    mf.Lion(0.01, beta_1=0.5, beta_2=0.8, weight_decay=0.1),
 ]
 
 
@@ -61,6 +67,9 @@ class Reference:
         self.optimizer, self.t = optimizer, 0
         self.p = model.parameters.copy()
         self.m, self.v, self.largest = (np.zeros_like(self.p) for _ in range(3))
+        self.momenta = 1.0
+        if optimizer.name == "adagrad":
+            self.v += optimizer.initial_accumulator_value
         self.is_weight = np.zeros(self.p.size, bool)
         start = 0
         for W, b in zip(model.weights, model.biases, strict=True):
@@ -78,6 +87,19 @@ class Reference:
             self.v = o.rho * self.v + (1 - o.rho) * g**2
             self.m = o.momentum * self.m - lr * g / (np.sqrt(self.v) + o.epsilon)
             self.p += self.m
+        elif o.name == "adagrad":
+            self.v += g**2
+            self.p -= lr * g / (np.sqrt(self.v) + o.epsilon)
+        elif o.name == "lion":
+            self.p -= lr * np.sign(o.beta_1 * self.m + (1 - o.beta_1) * g)
+            self.m = o.beta_2 * self.m + (1 - o.beta_2) * g
+        elif o.name == "nadam":
+            now, following = (o.beta_1 * (1 - 0.5 * 0.96 ** (t * o.momentum_decay)) for t in (self.t, self.t + 1))
+            self.momenta *= now
+            self.m = o.beta_1 * self.m + (1 - o.beta_1) * g
+            self.v = o.beta_2 * self.v + (1 - o.beta_2) * g**2
+            m_hat = following * self.m / (1 - self.momenta * following) + (1 - now) * g / (1 - self.momenta)
+            self.p -= lr * m_hat / (np.sqrt(self.v / (1 - o.beta_2**self.t)) + o.epsilon)
         else:
             self.m = o.beta_1 * self.m + (1 - o.beta_1) * g
             self.v = o.beta_2 * self.v + (1 - o.beta_2) * g**2
@@ -165,9 +187,10 @@ def test_a_full_batch_of_many_rows():
     np.testing.assert_allclose(trainer.model.parameters, model.parameters - 0.1 * gradient, rtol=1e-12)
 
 
-def test_fitting_twice_is_fitting_longer():
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_fitting_twice_is_fitting_longer(optimizer):
     X, y = classification()
-    twice, once = classifier(), classifier()
+    twice, once = classifier(optimizer=optimizer), classifier(optimizer=optimizer)
     twice.fit(X, y, epochs=2, verbose=0)
     twice.fit(X, y, epochs=3, verbose=0)
     once.fit(X, y, epochs=5, verbose=0)
@@ -632,7 +655,10 @@ def test_divergence_behind_a_saturated_activation(dtype, steps):
     np.testing.assert_allclose(model.parameters, [10.0**steps, 0, 0, 0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", [mf.Adam(), mf.Adam(amsgrad=True), mf.AdamW(), mf.RMSprop()], ids=repr)
+OVERFLOWING = [mf.Adam(), mf.Adam(amsgrad=True), mf.AdamW(), mf.RMSprop(), mf.Adagrad(), mf.NAdam()]
+
+
+@pytest.mark.parametrize("optimizer", OVERFLOWING, ids=repr)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_square_of_a_gradient_that_overflows(optimizer, dtype):
     """By its infinite running mean the parameter would never move again, and nothing else would tell."""

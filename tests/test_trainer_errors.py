@@ -119,6 +119,8 @@ def test_infinite_weights_behind_a_saturated_activation():
         (lambda e: mf.RMSprop(epsilon=e), "float32", 1.1754944e-38),
         (lambda e: mf.RMSprop(epsilon=e, momentum=0.9), "float64", 2.2250738585072014e-308),
         (lambda e: mf.Adam(epsilon=e, epsilon_hat=True), "float32", 1.1754944e-38),
+        (lambda e: mf.Adagrad(epsilon=e), "float32", 1.1754944e-38),
+        (lambda e: mf.NAdam(epsilon=e, weight_decay=0.1), "float32", 1.1754944e-38 / np.sqrt(1 - 0.999)),
         (lambda e: mf.Adam(epsilon=e), "float32", 1.1754944e-38 / np.sqrt(1 - 0.999)),
         (lambda e: mf.AdamW(epsilon=e, beta_2=0.0), "float64", 2.2250738585072014e-308),
         (lambda e: mf.Adam(epsilon=e, amsgrad=True, beta_2=1 - 1e-12), "float32", 1.1754944e-38 / 1e-6),
@@ -133,7 +135,9 @@ def test_an_epsilon_that_the_dtype_loses(make, dtype, least):
     fitted = trainer(dtype, optimizer=make(1.1 * least))
     before = fitted.model.weights[0].copy()
     fitted.train_on_batch(np.zeros((6, 2)), Y)  # inputs of zero: the first weights have no gradient
-    np.testing.assert_array_equal(fitted.model.weights[0], before * (1 - fitted.optimizer.weight_decay * 1e-3))
+    np.testing.assert_array_equal(
+        fitted.model.weights[0], before * (1 - fitted.optimizer.weight_decay * fitted.learning_rate)
+    )
 
 
 def test_the_epsilon_of_issue_is_right_in_float64():

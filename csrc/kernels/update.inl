@@ -9,11 +9,17 @@ INLINE void store(real *x, vec v, int n) {
     else vstore_n(x, v, n);
 }
 
-/* dl/dp with the penalties' gradient: g + l2 p + l1 sign(p). */
-INLINE vec penalised(vec g, vec p, vec l1, vec l2) {
-    const vec zero = vset(0), sign = vselect(vequal(p, zero), zero, vcopysign(l1, p));
-    return vfma(l2, p, g + sign);
+/* magnitude * sign(x), where sign(0) = 0. */
+INLINE vec with_sign(vec magnitude, vec x) {
+    const vec zero = vset(0);
+    return vselect(vequal(x, zero), zero, vcopysign(magnitude, x));
 }
+
+/* dl/dp with the penalties' gradient: g + l2 p + l1 sign(p). */
+INLINE vec penalised(vec g, vec p, vec l1, vec l2) { return vfma(l2, p, g + with_sign(l1, p)); }
+
+/* NaN stays. */
+INLINE vec clipped(vec g, vec most) { return vselect(vless(most, vabs(g)), vcopysign(most, g), g); }
 
 /* v <- mu v - rate d;  p <- p + v, or, looking ahead (Nesterov 1983, Sutskever et al. 2013), p + mu v - rate d. */
 INLINE vec momentum_step(vec p, vec d, real *velocity, vec mu, vec rate, int nesterov, int n) {
@@ -56,40 +62,74 @@ INLINE vec adam(const mf_update *u, vec p, vec g, real *const *state, int n) {
     return vfma(-vset((real)u->rate), m / (vsqrt(v) + vset((real)u->epsilon)), p);
 }
 
+/* Duchi, Hazan and Singer 2011. */
+INLINE vec adagrad(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const sum = state[0];
+    const vec s = vfma(g, g, load(sum, n));
+    store(sum, s, n);
+    return vfma(-vset((real)u->rate), g / (vsqrt(s) + vset((real)u->epsilon)), p);
+}
+
+/* Dozat 2016, with rate and epsilon as Adam's. */
+INLINE vec nadam(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const first = state[0], *const second = state[1];
+    const vec m0 = load(first, n), v0 = load(second, n);
+    const vec m = vfma(vset((real)(1 - u->momentum)), g - m0, m0);
+    const vec v = vfma(vset((real)(1 - u->decay)), g * g - v0, v0);
+    store(first, m, n);
+    store(second, v, n);
+    const vec direction = vfma(vset((real)u->ahead), m, g);
+    return vfma(-vset((real)u->rate), direction / (vsqrt(v) + vset((real)u->epsilon)), p);
+}
+
+/* Chen et al. 2023. */
+INLINE vec lion(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const mean = state[0];
+    const vec m = load(mean, n), change = g - m;
+    store(mean, vfma(vset((real)(1 - u->decay)), change, m), n);
+    return p - with_sign(vset((real)u->rate), vfma(vset((real)(1 - u->momentum)), change, m));
+}
+
 /* --- spans, rows, tiles --- */
 
-INLINE void update_vector(const mf_update *u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
+/* What a rule does to gradients before the optimizer sees them; each has its own loop. */
+enum { WITH_L2, WITH_L1, CLIPPED, GRADIENTS };
+
+INLINE void update_vector(const mf_update *u, const int optimizer, const int kind, real *p, const real *g, real *s0,
                           real *s1, real *s2, const int n) {
     const vec l1 = vset((real)u->l1), l2 = vset((real)u->l2);
-    const vec old = load(p, n), d = load(g, n);
-    const vec gradient = has_l1 ? penalised(d, old, l1, l2) : vfma(l2, old, d), shrunk = vset((real)u->shrink) * old;
+    const vec old = load(p, n), d = load(g, n), shrunk = vset((real)u->shrink) * old;
+    vec gradient = kind == WITH_L2 ? vfma(l2, old, d) : penalised(d, old, l1, l2);
+    if (kind == CLIPPED) gradient = clipped(vset((real)u->factor) * gradient, vset((real)u->most));
     real *const state[] = {s0, s1, s2};
 #define IF_CHOSEN(id, name) optimizer == MF_##id ? name(u, shrunk, gradient, state, n):
     store(p, MF_EACH_OPTIMIZER(IF_CHOSEN) old, n);
 }
 
-INLINE void update_span(const mf_update *u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
+INLINE void update_span(const mf_update *u, const int optimizer, const int kind, real *p, const real *g, real *s0,
                         real *s1, real *s2, int64_t size) {
     int64_t i = 0;
     for (; i + LANES <= size; i += LANES)
-        update_vector(u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, LANES);
-    if (i < size) update_vector(u, optimizer, has_l1, p + i, g + i, s0 + i, s1 + i, s2 + i, (int)(size - i));
+        update_vector(u, optimizer, kind, p + i, g + i, s0 + i, s1 + i, s2 + i, LANES);
+    if (i < size) update_vector(u, optimizer, kind, p + i, g + i, s0 + i, s1 + i, s2 + i, (int)(size - i));
 }
 
 /* The rule is a copy, so that the compiler knows that no store changes it. */
-INLINE void update_rows(const mf_update u, const int optimizer, const int has_l1, real *p, const real *g, real *s0,
+INLINE void update_rows(const mf_update u, const int optimizer, const int kind, real *p, const real *g, real *s0,
                         real *s1, real *s2, int64_t rows, int64_t cols, int64_t ld, int64_t ld_g) {
     for (int64_t r = 0; r < rows; r++, p += ld, g += ld_g, s0 += ld, s1 += ld, s2 += ld)
-        update_span(&u, optimizer, has_l1, p, g, s0, s1, s2, cols);
+        update_span(&u, optimizer, kind, p, g, s0, s1, s2, cols);
 }
 
 static void update(const mf_update *u, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2, int64_t rows,
                    int64_t cols, int64_t ld) {
     if (cols == ld && cols == ld_g) cols *= rows, rows = 1;
-#define CASES(id, name)                                                                                                \
-    case MF_##id * 2: update_rows(*u, MF_##id, 0, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;                      \
-    case MF_##id * 2 + 1: update_rows(*u, MF_##id, 1, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
-    switch (u->optimizer * 2 + (u->l1 != 0)) { MF_EACH_OPTIMIZER(CASES) }
+#define CASE(id, kind)                                                                                                 \
+    case MF_##id * GRADIENTS + kind: update_rows(*u, MF_##id, kind, p, g, s0, s1, s2, rows, cols, ld, ld_g); break;
+#define CASES(id, name) CASE(id, WITH_L2) CASE(id, WITH_L1) CASE(id, CLIPPED)
+    switch (u->optimizer * GRADIENTS + (u->clips ? CLIPPED : u->l1 != 0 ? WITH_L1 : WITH_L2)) {
+        MF_EACH_OPTIMIZER(CASES)
+    }
 }
 
 static void add_penalty(double l1, double l2, const void *p, void *g, int64_t size) {

@@ -43,11 +43,14 @@ ctypedef struct Step:
     int metrics[MAX_METRICS]
     char *parameters
     char *gradient           # flat; or NULL where the gradient never leaves its tile
+    double *squares          # sums of the gradient's, span by span; or NULL where no norm is clipped
     double *sums             # flat, of the batch's chunks so far; or NULL where the gradient itself sums them up
     char *slots[3]           # optimizer state; an unused one points at the parameters
     # training
     Rule rule
     double learning_rate, l1, l2
+    double clip_value        # of the gradient's elements; or infinity
+    double clip_norm         # of the whole gradient, where the program clips it
     bint penalty_over_weights   # divide the penalties by the batch's sum of sample weights
     uint64_t number          # of the step, from 0
     uint64_t state_from      # the step that the optimizer's state began with
@@ -55,6 +58,7 @@ ctypedef struct Step:
     # the batch
     double weight            # sum of its sample weights
     double scale             # 1 / weight
+    double norm              # of the gradient, where it is clipped; else 0
     mf_update rules[MOST_RULES]
     # the chunk of it at hand
     int64_t first            # row of the order that it begins with

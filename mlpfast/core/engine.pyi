@@ -39,6 +39,8 @@ class Engine:
         epochs: int = 1,
         l1: float = 0.0,
         l2: float = 0.0,
+        clip_value: float = ...,
+        clip_norm: float = ...,
         metrics: Sequence[str] = (),
         max_steps: int = -1,
         deadline: float = 0.0,

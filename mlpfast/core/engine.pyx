@@ -7,11 +7,13 @@ the same step: no signal handler runs, and no exception is raised, between a ste
 cimport numpy as cnp
 import numpy as np
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 from cpython.ref cimport Py_XDECREF
 
 from .memory cimport csr_of, dtype_of
+from .clip cimport n_spans
 from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
@@ -72,7 +74,8 @@ cdef class Engine:
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
 
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double learning_rate, *, order=None,
-                  int epochs=1, double l1=0.0, double l2=0.0, metrics=(), int64_t max_steps=-1, double deadline=0.0):
+                  int epochs=1, double l1=0.0, double l2=0.0, double clip_value=INFINITY, double clip_norm=INFINITY,
+                  metrics=(), int64_t max_steps=-1, double deadline=0.0):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -80,12 +83,14 @@ cdef class Engine:
         X : (n, inputs) C-contiguous float32, float64 or uint8, or a CSR triple (values, columns, offsets)
         y : int32 or int64 (n,) class indices, or (n, outputs) of the parameters' dtype
         sample_weight : float64 (n,), or None
-        optimizer : SGD, RMSprop, Adam or AdamW
+        optimizer : Optimizer
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
         counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed
             in place
         epochs : to add to these
         order : int64 row indices, of any length, or None
+        clip_value : what the gradient's elements are clipped to
+        clip_norm : what the norm of the whole gradient is clipped to, where the program says that it is
         metrics : names
         max_steps : stop after so many steps; -1: all
         deadline : `time.monotonic()` to stop at; 0: none
@@ -114,10 +119,15 @@ cdef class Engine:
                 step.slots[slot] = state_data + slot * slot_bytes
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
-        step.apart = update_takes_long(step.plan)
+        step.apart = update_takes_long(step.plan) or self.program.clips
         if step.apart or sums is None and self.batch_rows > step.plan.capacity:
             gradient = np.empty_like(self.network.parameters)
             step.gradient = <char *> cnp.PyArray_DATA(gradient)
+        if self.program.clips:
+            gradient[:] = 0         # of what is frozen
+            squares = np.empty(n_spans(self.network.n_parameters))
+            step.squares = <double *> cnp.PyArray_DATA(squares)
+        step.clip_value, step.clip_norm = clip_value, clip_norm
         cdef int64_t size = self.network.n_state + slots * self.network.n_parameters
         if self.kept is None or self.kept.shape[0] != size:
             self.kept = np.empty(size, self.network.parameters.dtype)

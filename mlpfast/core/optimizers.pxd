@@ -6,7 +6,10 @@ ctypedef struct Rule:
     mf_update base
     double weight_decay
     bint epsilon_hat
+    double momentum_decay    # NAdam's, and the product of its momenta up to a step:
+    double product
+    int64_t multiplied
 
 
 cdef Rule rule_of(object optimizer) except *
-cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate) noexcept nogil
+cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil

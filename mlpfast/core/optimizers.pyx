@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from libc.math cimport pow, sqrt
+from libc.math cimport INFINITY, pow, sqrt
 from .memory import aligned_zeros
-from .table cimport MF_ADAM
+from .table cimport MF_ADAM, MF_NADAM
 from .table import OPTIMIZERS
 
 
@@ -14,41 +14,75 @@ def state_slots(optimizer):
         return 1 if optimizer.momentum else 0
     if optimizer.update == "rmsprop":
         return 2 if optimizer.momentum else 1
-    return 3 if optimizer.amsgrad else 2
+    if optimizer.update == "adam":
+        return 3 if optimizer.amsgrad else 2
+    return {"adagrad": 1, "nadam": 2, "lion": 1}[optimizer.update]
 
 
 def new_state(optimizer, Py_ssize_t n, dtype):
-    """Zeros (slots, n), each slot beginning on a cache line as the parameters do."""
+    """Where training begins: (slots, n), each slot beginning on a cache line as the parameters do."""
     cdef Py_ssize_t line = 64 // np.dtype(dtype).itemsize, stride = (n + line - 1) // line * line
     slots = state_slots(optimizer)
-    return aligned_zeros(slots * stride, dtype).reshape(slots, stride)[:, :n]
+    state = aligned_zeros(slots * stride, dtype).reshape(slots, stride)[:, :n]
+    if optimizer.update == "adagrad":
+        state[0] = optimizer.initial_accumulator_value
+    return state
 
 
 cdef Rule rule_of(object optimizer) except *:
     cdef Rule rule
-    rule.base.nesterov = rule.base.amsgrad = rule.epsilon_hat = False
-    rule.base.momentum = rule.base.decay = rule.base.epsilon = 0
+    rule.base.nesterov = rule.base.amsgrad = rule.base.clips = rule.epsilon_hat = False
+    rule.base.momentum = rule.base.decay = rule.base.ahead = rule.base.epsilon = 0
+    rule.momentum_decay, rule.product, rule.multiplied = 0, 1, 0
     rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], optimizer.weight_decay
     if optimizer.update == "sgd":
         rule.base.momentum, rule.base.nesterov = optimizer.momentum, optimizer.nesterov
     elif optimizer.update == "rmsprop":
         rule.base.momentum, rule.base.decay, rule.base.epsilon = optimizer.momentum, optimizer.rho, optimizer.epsilon
+    elif optimizer.update == "adagrad":
+        rule.base.epsilon = optimizer.epsilon
     else:
         rule.base.momentum, rule.base.decay = optimizer.beta_1, optimizer.beta_2
-        rule.base.epsilon, rule.base.amsgrad = optimizer.epsilon, optimizer.amsgrad
-        rule.epsilon_hat = optimizer.epsilon_hat
+        if optimizer.update == "adam":
+            rule.base.epsilon, rule.base.amsgrad = optimizer.epsilon, optimizer.amsgrad
+            rule.epsilon_hat = optimizer.epsilon_hat
+        elif optimizer.update == "nadam":
+            rule.base.epsilon, rule.momentum_decay = optimizer.epsilon, optimizer.momentum_decay
     return rule
 
 
-cdef mf_update at_step(const Rule *rule, int64_t step, double learning_rate) noexcept nogil:
-    """The constants of step number `step`, from 1, but for penalties and decay."""
+cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil:
+    """The constants of step number `step`, from 1, but for penalties, clipping and decay."""
     cdef mf_update u = rule.base
     cdef double correction
-    u.rate, u.l1, u.l2, u.shrink = learning_rate, 0, 0, 1
-    if u.optimizer == MF_ADAM:
+    u.rate, u.l1, u.l2, u.factor, u.most, u.shrink = learning_rate, 0, 0, 1, INFINITY, 1
+    if u.optimizer == MF_ADAM or u.optimizer == MF_NADAM:
         # lr m_hat / (sqrt(v_hat) + eps) = lr c / (1 - beta_1^t) m / (sqrt(v) + c eps), with c = sqrt(1 - beta_2^t)
         correction = sqrt(1 - pow(u.decay, step))
-        u.rate = learning_rate * correction / (1 - pow(u.momentum, step))
+        u.rate *= correction
         if not rule.epsilon_hat:
             u.epsilon *= correction
+    if u.optimizer == MF_ADAM:
+        u.rate /= 1 - pow(u.momentum, step)
+    elif u.optimizer == MF_NADAM:
+        look_ahead(rule, step, &u)
     return u
+
+
+cdef void look_ahead(Rule *rule, int64_t step, mf_update *u) noexcept nogil:
+    """NAdam's weights of the gradient and of its mean, the former as a factor of the rate."""
+    cdef double now = momentum_of(rule, step), following = momentum_of(rule, step + 1), of_gradient
+    if rule.multiplied != step - 1:
+        rule.multiplied, rule.product = 0, 1
+    while rule.multiplied < step:
+        rule.multiplied += 1
+        rule.product *= momentum_of(rule, rule.multiplied)
+        if rule.product < 1e-17:
+            rule.multiplied = step      # 1 less the product is 1 from here on
+    of_gradient = (1 - now) / (1 - rule.product)
+    u.rate *= of_gradient
+    u.ahead = following / (1 - rule.product * following) / of_gradient
+
+
+cdef double momentum_of(const Rule *rule, int64_t step) noexcept nogil:
+    return rule.base.momentum * (1 - 0.5 * pow(0.96, step * rule.momentum_decay))

@@ -25,6 +25,7 @@ cdef enum Direction:
     ROWS
     COLUMNS
     TILES
+    SPANS
     UNITS
 
 # Work in one direction, with a barrier after it. Layers are given by number, in the order in which they run.
@@ -67,6 +68,7 @@ ctypedef struct Plan:
     mf_tile *strips          # whole columns of tensors whose norms are limited
     Schedule step, gradient, training_gradient, evaluation
     int64_t inputs
+    int64_t n_parameters
     int64_t batch_rows
     int64_t longest          # rows of a batch: one more where a last one of a single row is not allowed
     int64_t capacity         # rows of a chunk: a batch is one chunk, unless it is large

@@ -21,13 +21,16 @@ cdef enum:
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
+DIRECTIONS = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "spans": SPANS, "units": UNITS}
+
+
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, int loss,
                            double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
                            uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
     planned.held = []
-    plan.kernels, plan.inputs = kernels, program.values[0].columns
+    plan.kernels, plan.inputs, plan.n_parameters = kernels, program.values[0].columns, program.n_parameters
     plan.batch_rows, plan.threads, plan.seed, plan.reads_csr = batch_rows, threads, seed, reads_csr
     plan.loss, plan.loss_parameter, plan.label_smoothing = loss, loss_parameter, label_smoothing
     plan.fused = reads_logits(loss)
@@ -251,7 +254,7 @@ cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object
     cdef double visits = sum([len(given.forward) + len(given.back) for given in along_rows])
     for i, given in enumerate(schedule.phases):
         phase = &to.phases[i]
-        phase.direction = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "units": UNITS}[given.direction]
+        phase.direction = DIRECTIONS[given.direction]
         phase.n_forward, phase.forward = len(given.forward), numbers(planned.held, given.forward)
         phase.n_back, phase.back = len(given.back), numbers(planned.held, given.back)
         phase.gathers, phase.compares, phase.updates = given.gathers, given.compares, given.updates
@@ -262,7 +265,7 @@ cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object
         phase.work = plan.flops * (1.5 if to.goes_back else 1)
         if phase.direction == ROWS and len(along_rows) > 1:
             phase.work *= (phase.n_forward + phase.n_back) / visits
-        elif phase.direction == UNITS:
+        elif phase.direction in (SPANS, UNITS) or phase.direction == TILES and phase.n_back == 0:
             phase.work = plan.flops / plan.batch_rows
         elif phase.direction == COLUMNS:
             to.over_batch = True

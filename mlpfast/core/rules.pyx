@@ -1,5 +1,6 @@
 """Rules: which rate, decay and penalties each group of parameters has in a step."""
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from .optimizers cimport at_step
 from .plan cimport Plan, TensorRule
@@ -35,6 +36,7 @@ cdef void set_rules(Step *step) noexcept nogil:
         u.epsilon *= rule.epsilon_scale / rule.multiplier
         u.shrink = 1 - rate * step.rule.weight_decay * rule.weight_decay_scale
         u.l1, u.l2 = step.rules[r].l1, step.rules[r].l2
+        u.clips, u.most = step.clip_value < INFINITY, step.clip_value
         step.rules[r] = u
 
 

@@ -11,17 +11,16 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
+from .clip cimport clip_norm
 from .columns cimport take_panels
 from .hadamard cimport activate, propagate
 from .interrupts cimport blocks_in_pieces, listen, look_up
 from .layers.block cimport of_block, saved
-from .plan cimport AHEAD, COLUMNS, MAX_METRICS, TILES, UNITS, Phase, Plan, next_batch, threads_for
+from .plan cimport AHEAD, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, next_batch, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
-from .sparse cimport sort_entries
 from .table cimport (
-    MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raise, mf_raised, mf_targets, mf_value,
-    set_float_mode,
+    MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raised, mf_targets, mf_value, set_float_mode,
 )
 from .tile cimport limit_norms, refresh_all, take_tiles
 
@@ -86,6 +85,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     cdef double loss = 0
     cdef double metrics[MAX_METRICS]
     cdef int m, p
+    step.norm = 0
     for m in range(MAX_METRICS):
         metrics[m] = 0
     while chunk < rows:
@@ -97,11 +97,9 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
         for p in range(step.schedule.n_phases):
             step.phase = &step.schedule.phases[p]
             if step.phase.direction == TILES:
-                if plan.n_bands > 0:
-                    mf_raise(&step.bad, sort_entries(step))
-                    if mf_raised(&step.bad) != MF_OK:
-                        return BAD_DATA
                 take_tiles(step, threads, n * step.phase.work)
+            elif step.phase.direction == SPANS:
+                clip_norm(step, threads, n * step.phase.work)
             elif step.phase.direction == UNITS:
                 limit_norms(step, threads, n * step.phase.work)
             elif step.phase.direction == COLUMNS:
@@ -111,12 +109,12 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
                                  n * step.phase.work)
             if step.error != NULL:
                 return INTERRUPTED
+            if mf_raised(&step.bad) != MF_OK:
+                return BAD_DATA
             if step.phase.compares:
                 loss = sum_up(step, loss, metrics)
-                if mf_raised(&step.bad) != MF_OK:
-                    return BAD_DATA
-                if updates and not isfinite(loss):
-                    return DIVERGED
+            if updates and not (isfinite(loss) and isfinite(step.norm)):
+                return DIVERGED
         chunk += n
         if chunk < rows and look_up(step) == INTERRUPTED:
             return INTERRUPTED

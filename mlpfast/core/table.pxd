@@ -29,6 +29,7 @@ cdef extern from "mlpfast.h" nogil:
     cdef enum:
         MF_SGD
         MF_ADAM
+        MF_NADAM
 
     cdef enum:
         MF_RNG_SHUFFLE
@@ -73,12 +74,16 @@ cdef extern from "mlpfast.h" nogil:
         int32_t optimizer
         int32_t nesterov
         int32_t amsgrad
+        int32_t clips
         double rate
         double momentum
         double decay
+        double ahead
         double epsilon
         double l1
         double l2
+        double factor
+        double most
         double shrink
 
     ctypedef struct mf_soon:

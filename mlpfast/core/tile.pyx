@@ -2,7 +2,10 @@
 
 from .interrupts cimport in_pieces
 from .plan cimport TILE_BYTES, Plan
-from .table cimport MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_soon, mf_tile, parallel_for
+from .sparse cimport sort_entries
+from .table cimport (
+    MF_MOST_TENSORS, MF_OK, mf_block, mf_kernels, mf_layer, mf_raise, mf_raised, mf_soon, mf_tile, mf_update, parallel_for,
+)
 
 cdef enum:
     MOST_SOON = 8            # pieces of memory that a tile asks for ahead of their use
@@ -12,8 +15,12 @@ cdef enum:
 
 cdef void take_tiles(Step *step, int threads, double work) noexcept nogil:
     """All tiles of a phase. `step.error` may be set before the first is updated, and not from then on."""
-    cdef bint updates = step.updates and step.phase.updates
-    if step.apart or not updates:
+    cdef bint updates = step.updates and step.phase.updates, differentiates = step.phase.n_back > 0
+    if step.plan.n_bands > 0 and differentiates:
+        mf_raise(&step.bad, sort_entries(step))
+        if mf_raised(&step.bad) != MF_OK:
+            return
+    if differentiates and (step.apart or not updates):
         in_pieces(step, step.plan.n_tiles, threads, take_tile, work)
     if updates and step.error == NULL:
         parallel_for(step.plan.n_tiles, threads, update_tile if step.apart else take_tile, step, work)
@@ -44,6 +51,8 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     add_others(step, &chunk, tile, g, ld, updates)
     if step.sums != NULL:
         sum_up(step, tile, <float *> g)
+    if step.squares != NULL and step.updates:
+        add_penalty(step, tile)
     if updates:
         update(step, tile, g, ld)
 
@@ -82,6 +91,20 @@ cdef void sum_up(Step *step, const mf_tile *tile, float *g) noexcept nogil:
                     gradient[at + j] = <float> sums[j]
 
 
+cdef void add_penalty(Step *step, const mf_tile *tile) noexcept nogil:
+    """Penalties' gradients in that of a tile, as the norm of all is wanted."""
+    cdef const mf_kernels *kernels = step.plan.kernels
+    cdef const mf_update *rule = &step.rules[rule_of(step, tile)]
+    cdef int64_t at, i
+    for i in range(tile.ni if rule.l1 != 0 or rule.l2 != 0 else 0):
+        at = (tile.offset + i * tile.ld) * kernels.itemsize
+        kernels.add_penalty(rule.l1, rule.l2, step.parameters + at, step.gradient + at, tile.nj)
+
+
+cdef int rule_of(const Step *step, const mf_tile *tile) noexcept nogil:
+    return step.plan.rules_of[tile.layer * MF_MOST_TENSORS + tile.tensor]
+
+
 cdef int64_t look_ahead(const Step *step, const mf_tile *tile, mf_soon *soon) noexcept nogil:
     """What the update will touch, where the hardware does not foresee it. Returns the number of pieces."""
     cdef int64_t item = step.plan.kernels.itemsize, at = tile.offset * item, count = 1
@@ -105,8 +128,7 @@ cdef void update(Step *step, const mf_tile *tile, const char *g, int64_t ld) noe
     """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef int64_t at = tile.offset * kernels.itemsize
-    cdef int rule = step.plan.rules_of[tile.layer * MF_MOST_TENSORS + tile.tensor]
-    kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
+    kernels.update(&step.rules[rule_of(step, tile)], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
     if step.refreshes:
         refresh_tile(step, tile, step.parameters + at)
@@ -139,9 +161,8 @@ cdef void limit_strip(void *context, int64_t index) noexcept nogil:
     cdef Step *step = <Step *> context
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef const mf_tile *strip = &step.plan.strips[index]
-    cdef int rule = step.plan.rules_of[strip.layer * MF_MOST_TENSORS + strip.tensor]
     cdef char *p = step.parameters + strip.offset * kernels.itemsize
-    kernels.limit_columns(step.plan.rules[rule].max_norm, p, strip.ni, strip.nj, strip.ld)
+    kernels.limit_columns(step.plan.rules[rule_of(step, strip)].max_norm, p, strip.ni, strip.nj, strip.ld)
     if step.refreshes:
         refresh_tile(step, strip, p)
 
