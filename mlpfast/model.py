@@ -22,7 +22,7 @@ from .core.results import BadCodeError, NotFiniteError
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
-from .layers import Dense, Layer, lower, one_for_each
+from .layers import Dense, Layer, as_layers, lower, one_for_each
 from .losses import Loss, as_loss
 from .program import Program
 from .tables import html_table
@@ -122,7 +122,7 @@ class Model:
 
     def _build(self, inputs: int, layers: Sequence[Layer], dtype: DTypeLike, seed: int) -> None:
         """Everything but the values: the parameters, all zero, and the views into them."""
-        self.layers, self.dtype = _checked_layers(layers), validation.as_dtype(dtype)
+        self.layers, self.dtype = as_layers(layers, hint="; write Model(inputs, layers)"), validation.as_dtype(dtype)
         self.seed = integer("seed", seed, at_least=0, at_most=2**64 - 1)
         for layer in self.layers:
             layer.check_dtype(self.dtype)
@@ -642,21 +642,3 @@ def _checked_sizes(sizes: Any, *after: Any) -> list[int]:
     raise TypeError(
         f"expected sizes to be a sequence [inputs, ..., outputs], got {sizes!r} ({type(sizes).__name__}){hint}"
     )
-
-
-def _checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    if isinstance(layers, Layer):
-        raise TypeError(f"expected layers to be a sequence of layers, got a single one; write [{layers!r}]")
-    try:
-        layers = tuple(layers)
-    except TypeError:
-        raise TypeError(
-            f"expected layers to be a sequence of layers, got {layers!r} ({type(layers).__name__}); "
-            "write Model(inputs, layers)"
-        ) from None
-    if not layers:
-        raise ValueError("expected at least one layer, got none")
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"expected layer {i} to be a layer such as Dense, got {layer!r} ({type(layer).__name__})")
-    return layers

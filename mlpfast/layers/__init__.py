@@ -8,7 +8,7 @@ from typing import Any
 from ..activations import Activation
 from ..program import Program
 from .activate import Activate
-from .base import Layer, lower_all
+from .base import Layer, as_layers, lower_all
 from .batch_norm import BatchNorm
 from .columns import Columns
 from .dense import Dense
@@ -42,6 +42,7 @@ __all__ = [
     "Residual",
     "Scale",
     "Standardize",
+    "as_layers",
     "lower",
 ]
 

@@ -15,7 +15,7 @@ from ..errors import boolean, real
 from ..parts import Rule
 from ..program import Program
 
-__all__ = ["Layer", "add_rule", "lower_all"]
+__all__ = ["Layer", "add_rule", "as_layers", "lower_all"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,31 @@ class Layer:
             for field in dataclasses.fields(self)
             if field.kw_only and getattr(self, field.name) != field.default
         ]
+
+
+def as_layers(layers: Any, of: str = "", hint: str = "") -> tuple[Layer, ...]:
+    """A sequence of layers as a tuple; errors begin with `of`, and one about what is no sequence ends with `hint`."""
+    if isinstance(layers, Layer):
+        raise TypeError(f"{of}expected layers to be a sequence of layers, got a single one; write [{layers!r}]")
+    try:
+        checked: tuple[Layer, ...] = tuple(layers)
+    except TypeError:
+        got = f"{layers!r} ({type(layers).__name__}){hint}"
+        raise TypeError(f"{of}expected layers to be a sequence of layers, got {got}") from None
+    if not checked:
+        raise ValueError(f"{of}expected at least one layer, got none")
+    for i, layer in enumerate(checked):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{of}expected layer {i} to be a layer such as Dense, got {_described(layer)}")
+    return checked
+
+
+def _described(value: Any) -> str:
+    """What is no layer, and what to write in place of it."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}" + (f"; write {value.__name__}(...)" if issubclass(value, Layer) else "")
+    hint = "; a block of layers is a Residual" if isinstance(value, (list, tuple)) else ""
+    return f"{value!r} ({type(value).__name__}){hint}"
 
 
 def lower_all(program: Program, reads: int, layers: Iterable[Layer], within: str = "") -> Iterator[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from ..activations import Activation
 from ..program import Program
 from .activate import Activate
-from .base import Layer, lower_all
+from .base import Layer, as_layers, lower_all
 from .batch_norm import BatchNorm
 from .dense import Dense
 from .dropout import Dropout
@@ -57,18 +57,12 @@ class Residual(Layer):
         learning_rate_scale: float = 1.0,
         weight_decay_scale: float | None = None,
     ) -> None:
-        if isinstance(layers, Layer):
-            raise TypeError(f"Residual: expected a sequence of layers, got a single one; write [{layers!r}]")
-        layers = tuple(layers)
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"Residual: expected layer {i} to be a layer, got {layer!r} ({type(layer).__name__})")
+        layers = as_layers(layers, "Residual: ")
+        for layer in layers:
             if layer.adapts:
                 raise ValueError(
                     f"Residual: expected layers that learn by gradients, got {layer!r}, which `adapt` teaches"
                 )
-        if not layers:
-            raise ValueError("Residual: expected at least one layer, got none")
         object.__setattr__(self, "layers", layers)
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
         if (depth := _depth(self)) > _DEEPEST:
