@@ -166,7 +166,8 @@ class Program:
         back = [n for n in reversed(run) if wanted[self.layers[n].makes]]
         if name in ("evaluation", "prediction"):
             wanted, back = [False] * len(self.values), []
-        phases = _along_rows(run, back, batch, compares=name != "prediction")
+        sums = {n for n in batch if wanted[reads[n]]}
+        phases = _along_rows(run, back, batch, sums, compares=name != "prediction")
         trained = tuple(n for n in run if self._trains(n))
         if name == "step" and self.clips:
             phases += [Phase("tiles", back=trained), Phase("spans", updates=True), Phase("tiles", updates=True)]
@@ -293,12 +294,14 @@ class Program:
         )
 
 
-def _along_rows(run: Sequence[int], back: Sequence[int], batch: set[int], compares: bool) -> list[Phase]:
-    """The phases along rows, and those along columns between them: before the layers of `batch`, forward and back."""
+def _along_rows(
+    run: Sequence[int], back: Sequence[int], statistics: set[int], sums: set[int], compares: bool
+) -> list[Phase]:
+    """The phases along rows, and those along columns between them: before layers that want `statistics`, or `sums`."""
     phases: list[Phase] = []
     part: list[int] = []
     for number in run:
-        if number in batch:
+        if number in statistics:
             phases += [Phase("rows", tuple(part)), Phase("columns", (number,))]
             part = []
         part.append(number)
@@ -306,7 +309,7 @@ def _along_rows(run: Sequence[int], back: Sequence[int], batch: set[int], compar
     phases[0] = phases[0]._replace(gathers=True)
     part = []
     for number in back:
-        if number in batch:
+        if number in sums:
             phases[-1] = phases[-1]._replace(back=tuple(part))
             phases += [Phase("columns", back=(number,)), Phase("rows")]
             part = []

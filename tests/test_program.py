@@ -40,6 +40,82 @@ def test_dropout_is_a_layer_that_trains_only():
     assert [prediction.reads[n] for n in (0, 2, 4)] == [0, 1, 3]
 
 
+def phases(layers, name="step", inputs=5):
+    """As lines, numbered as the program's layers are."""
+    return str(mf.Model(inputs, layers).program.schedule(name)).splitlines()[1:]
+
+
+def test_batch_norm_goes_along_columns():
+    """As drawn in the design; after the update, what is kept of the statistics."""
+    layers = [mf.Dense(4), mf.BatchNorm(), mf.Dense(3)]
+    assert phases(layers) == [
+        "  rows     gather, forward 0",
+        "  columns  statistics 1",
+        "  rows     forward 1-2, compare, back 2",
+        "  columns  sums 1",
+        "  rows     back 1-0",
+        "  tiles    gradient 0-2, update",
+        "  columns  keep 1",
+    ]
+    assert phases(layers, "training_gradient") == [*phases(layers)[:5], "  tiles    gradient 0-2"]
+    assert phases(layers, "gradient") == [
+        "  rows     gather, forward 0-2, compare, back 2-0",
+        "  tiles    gradient 0-2",
+    ]
+    assert phases(layers, "evaluation") == ["  rows     gather, forward 0-2, compare"]
+    assert phases(layers, "prediction") == ["  rows     gather, forward 0-2"]
+
+
+def test_batch_norm_needs_no_sums_where_no_gradient_flows_on():
+    assert phases([mf.BatchNorm(), mf.Dense(3)]) == [
+        "  rows     gather",
+        "  columns  statistics 0",
+        "  rows     forward 0-1, compare, back 1-0",
+        "  tiles    gradient 0-1, update",
+        "  columns  keep 0",
+    ]
+    assert phases([mf.Dense(3, trainable=False), mf.BatchNorm(), mf.BatchNorm()]) == [
+        "  rows     gather, forward 0",
+        "  columns  statistics 1",
+        "  rows     forward 1",
+        "  columns  statistics 2",
+        "  rows     forward 2, compare",
+        "  columns  sums 2",
+        "  rows     back 2-1",
+        "  tiles    gradient 1-2, update",
+        "  columns  keep 1-2",
+    ]
+
+
+def test_what_is_frozen_has_no_way_back():
+    layers = [mf.Dense(4, trainable=False), mf.BatchNorm(trainable=False), mf.Dense(4), mf.Dense(3, trainable=False)]
+    assert phases(layers) == ["  rows     gather, forward 0-3, compare, back 3-2", "  tiles    gradient 2, update"]
+
+
+def test_the_readers_of_a_value_take_turns():
+    """The first on the way back writes its delta, others add, the last finishes it; the data have no delta."""
+    layers = [mf.Dense(4), mf.Residual([mf.Residual([mf.Dense(4), mf.Dropout(0.5)])]), mf.Dense(3)]
+    p = mf.Model(5, layers).program
+    assert [(layer.kind, layer.reads, layer.also, layer.makes) for layer in p.layers] == [
+        ("dense", 0, None, 1),
+        ("dense", 1, None, 2),
+        ("dropout", 2, None, 3),
+        ("add", 3, 1, 4),
+        ("add", 4, 1, 5),
+        ("dense", 5, None, 6),
+    ]
+    step = p.schedule("step")
+    flags = {(n, which): (e.adds, e.more) for n, edges in enumerate(step.edges) for which, e in enumerate(edges)}
+    assert (flags[4, 1], flags[3, 1], flags[1, 0]) == ((False, True), (True, True), (True, False))
+    assert sum(map(any, flags.values())) == 3
+    assert step.shared == {1} and step.wanted == (False, *[True] * 6)
+
+
+def test_a_residual_needs_three_slots():
+    p = mf.Model(5, [mf.Dense(4), mf.Residual([mf.Dense(7), mf.Dense(9), mf.Dense(4)]), mf.Dense(3)]).program
+    assert p.slots(p.schedule("prediction")) == [-1, 0, 1, 2, 1, 2, 0]
+
+
 def test_tensors_are_the_flat_vector_in_order():
     model = mf.mlp([5, 7, 6, 3], dtype="float64")
     end = 0
