@@ -315,6 +315,7 @@ typedef struct {
     mf_matrix z, h;
     mf_matrix delta; /* dL/dz, finished by the last reader on the way back; before that, the sum of dL/dh so far */
     mf_matrix part;  /* where several layers read it: for what one of them will add */
+    int64_t delta_first, delta_end; /* columns of which delta is wanted: they are in parts that are trained */
 } mf_value;
 
 /* How a layer reads a value on the way back, among its other readers, as flags: delta already holds what others wrote;

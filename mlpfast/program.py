@@ -198,6 +198,14 @@ class Program:
             wanted[self.layers[number].makes] |= self._trains(number) or any(wanted[value] for value in below)
         return wanted
 
+    def delta_columns(self, value: int) -> tuple[int, int]:
+        """The first column of a value whose delta is wanted, and the one behind the last: of parts that are trained."""
+        makers = {number: layer for number, layer in enumerate(self.layers) if layer.makes == value}
+        parts = [layer.part for number, layer in makers.items() if layer.part is not None and self._trains(number)]
+        if not parts or any(layer.part is None for layer in makers.values()):
+            return 0, self.values[value].columns
+        return min(first for first, _ in parts), max(first + width for first, width in parts)
+
     def _edges(
         self, back: Sequence[int], reads: Sequence[int], also: Sequence[int | None], wanted: Sequence[bool]
     ) -> tuple[tuple[Edge, Edge], ...]:

@@ -204,6 +204,13 @@ def test_sparse_rows_are_those_of_dense_ones():
     np.testing.assert_array_equal(model.predict(sparse.csr_array(X)), model.predict(X))
 
 
+def test_deltas_end_with_the_last_part_that_is_trained():
+    parts = [(0, mf.OneHot(5)), (1, mf.Embedding(5, 40)), ([2, 3], mf.Periodic()), (4, mf.OneHot(9))]
+    program = mf.Model(6, [mf.Columns(parts), mf.Dense(3)]).program
+    assert program.delta_columns(1) == (1 + 5, 1 + 5 + 40 + 6)
+    assert program.delta_columns(2) == (0, 3)
+
+
 # --- bad input ---
 
 

@@ -80,6 +80,7 @@ cdef void set_values(mf_value *values, object program) except *:
         values[i].columns = value.columns
         values[i].activation, values[i].alpha = ACTIVATIONS[value.activation.name], value.activation.alpha
         values[i].saves_z = saves_z(values[i].activation)
+        values[i].delta_first, values[i].delta_end = program.delta_columns(i)
 
 
 cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state, int64_t itemsize, object program,

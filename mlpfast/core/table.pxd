@@ -218,6 +218,8 @@ cdef extern from "mlpfast.h" nogil:
         mf_matrix h
         mf_matrix delta
         mf_matrix part
+        int64_t delta_first
+        int64_t delta_end
 
     ctypedef struct mf_block:
         const mf_kernels *kernels

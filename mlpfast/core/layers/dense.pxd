@@ -34,9 +34,13 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
     look_at(layer, block, delta)
     if into.delta.data == NULL:
         return
+    cdef const mf_kernels *kernels = block.kernels
+    cdef int64_t first = into.delta_first // kernels.nr * kernels.nr
     if layer.edge == 0:
-        propagate_delta(block.kernels, delta, layer.wt, saved(into, block), of_block(into.delta, block), block.rows,
-                        layer.makes.columns, into.columns, into.activation, into.alpha, True)
+        propagate_delta(kernels, delta, from_column(kernels, layer.wt, first),
+                        from_column(kernels, saved(into, block), first),
+                        from_column(kernels, of_block(into.delta, block), first), block.rows, layer.makes.columns,
+                        into.delta_end - first, into.activation, into.alpha, True)
         return
     cdef mf_matrix part = place_of_part(into, layer.edge, block)
     propagate_delta(block.kernels, delta, layer.wt, part, part, block.rows, layer.makes.columns, into.columns,
