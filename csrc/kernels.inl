@@ -114,5 +114,6 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .add_penalty = add_penalty,
     .penalty = penalty,
     .limit_columns = limit_columns,
+    .average = average,
     .all_finite = all_finite,
 };

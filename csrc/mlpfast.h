@@ -292,6 +292,8 @@ typedef struct {
     double (*penalty)(double l1, double l2, const void *p, int64_t n);            /* l1 |p| + l2/2 p^2, summed */
     /* Columns of p (rows, cols; ld) whose Euclidean norm, in float64 sums, is above `most` are scaled down to it. */
     void (*limit_columns)(double most, void *p, int64_t rows, int64_t cols, int64_t ld);
+    void (*average)(double share, const void *p, void *mean, int64_t rows, int64_t cols,
+                    int64_t ld); /* mean += share (p - mean), of a tile (rows, cols; ld) */
     int (*all_finite)(const void *p, int64_t n);
 } mf_kernels;
 

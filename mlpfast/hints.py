@@ -59,6 +59,7 @@ TRAINER_ARGUMENTS: dict[str, str] = {
     **_for(_RATE, "lr", "learning_rate", "learning_rate_init", "rate"),
     **_for("the optimizer has it: Trainer(model, optimizer=SGD(momentum=..., nesterov=...))", "momentum", "nesterov"),
     **_for("the optimizer has it: Trainer(model, optimizer=Adam(...))", "beta_1", "beta_2", "betas", "epsilon", "eps"),
+    **_for("the optimizer has it: Trainer(model, optimizer=Adam(ema=...))", "ema", "use_ema", "ema_decay", "swa"),
     **_for("the optimizer has it: Trainer(model, optimizer=AdamW(weight_decay=...)); l2 is a penalty", "weight_decay"),
     **_for("the penalty on squared weights is l2", "alpha", "lambda_", "reg", "kernel_regularizer"),
     **{
@@ -164,6 +165,7 @@ OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("decoupled it is weight_decay; Trainer(model, l2=...) is the penalty", "decay", "l2", "wd"),
     **_for("set trainer.learning_rate, in a callback for example", "lr_schedule", "schedule", "lr_decay"),
     **_for("it is called nesterov", "nesterovs_momentum", "use_nesterov"),
+    **_for("an average of the parameters is asked for by ema=0.999", "use_ema", "ema_momentum", "ema_decay"),
     **_for("RMSprop's decay is called rho; weight_decay is the optimizer's other", "alpha"),
     **_for("that of Adam, NAdam and Lion is beta_1; SGD and RMSprop have momentum", "momentum"),
     **_for("the trainer is given the model: Trainer(model, optimizer=...)", "params", "parameters"),

@@ -3,6 +3,12 @@
 Below, ``g`` is the gradient (with the penalties of the trainer's ``l1`` and ``l2`` in it), ``p`` the parameters and
 ``lr`` the learning rate. Every optimizer has a decoupled ``weight_decay`` (Loshchilov and Hutter, 2019): before its
 step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The other kind of decay, coupled, is ``l2``.
+
+With ``ema``, every optimizer keeps an exponential average of the parameters: after step t (from 1),
+``average += (1 - ema) / (1 - ema^t) (p - average)``, where the division takes the start out of it, as Adam's does.
+Between epochs `Model.parameters` are the average, so that is what `Trainer.evaluate`, callbacks and `Model.save` see;
+the trainer keeps the others, and goes on from them. What is written to `Model.parameters` between epochs replaces both.
+(Running statistics, as of `BatchNorm`, are those of the others.)
 """
 
 from __future__ import annotations
@@ -35,6 +41,7 @@ class Optimizer:
     learning_rate: float = 0.001
     _: KW_ONLY
     weight_decay: float = 0.0
+    ema: float | None = None
     name: ClassVar[str]
     #: The compiled update, a row of csrc/lists.h; those that differ in their defaults share it.
     update: ClassVar[str]
@@ -42,6 +49,13 @@ class Optimizer:
     def __post_init__(self) -> None:
         self._check("learning_rate", above=0.0)
         self._check("weight_decay", at_least=0.0)
+        if self.ema is not None:
+            self._check("ema", above=0.0, below=1.0)
+
+    @property
+    def averages(self) -> bool:
+        """Whether the parameters that evaluation sees are an average."""
+        return self.ema is not None
 
     def check_precision(self, dtype: str, smallest: float) -> None:
         """Raise a ValueError if a step would divide by zero in this dtype, whose smallest normal number is given.
@@ -83,6 +97,8 @@ class SGD(Optimizer):
     nesterov : bool, default False
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
+    ema : float in (0, 1), optional
+        Decay of the average of the parameters.
     """
 
     learning_rate: float = 0.01
@@ -116,6 +132,8 @@ class RMSprop(Optimizer):
         A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
+    ema : float in (0, 1), optional
+        Decay of the average of the parameters.
     """
 
     _: KW_ONLY
@@ -157,6 +175,8 @@ class Adam(Optimizer):
         Divide by the root of the largest ``v`` so far (Reddi et al., 2018).
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
+    ema : float in (0, 1), optional
+        Decay of the average of the parameters.
     """
 
     _: KW_ONLY
@@ -208,6 +228,8 @@ class Adagrad(Optimizer):
         A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
+    ema : float in (0, 1), optional
+        Decay of the average of the parameters.
     """
 
     learning_rate: float = 0.01
@@ -246,6 +268,8 @@ class NAdam(Optimizer):
         How fast the momentum rises from about ``beta_1 / 2`` to ``beta_1``; Keras has 1.
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
+    ema : float in (0, 1), optional
+        Decay of the average of the parameters.
     """
 
     learning_rate: float = 0.002
@@ -282,6 +306,8 @@ class Lion(Optimizer):
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.99
     weight_decay : float >= 0, default 0.0
         Decoupled weight decay.
+    ema : float in (0, 1), optional
+        Decay of the average of the parameters.
     """
 
     _: KW_ONLY

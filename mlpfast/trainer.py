@@ -188,7 +188,8 @@ class Trainer:
         self._owner = Owner()
         self._engine: Engine | None = None
         self._engine_settings: tuple[Any, ...] = ()
-        self._counts = np.zeros(3, np.int64)  # optimizer steps, epochs, steps when the state was new
+        # optimizer steps, epochs, steps when the state was new, whether the parameters are their average
+        self._counts = np.zeros(4, np.int64)
         self.loss = loss
         self.optimizer = optimizer
         self.batch_size = batch_size
@@ -259,7 +260,7 @@ class Trainer:
         old = getattr(self, "_optimizer", None)
         if old is None or _kind(old) != _kind(optimizer):
             self._state = new_state(optimizer, model.n_parameters, model.dtype)
-            self._counts[2] = self._counts[0]
+            self._counts[2:] = self._counts[0], 0
         if old is None or old.learning_rate != optimizer.learning_rate:
             self.learning_rate = optimizer.learning_rate
         self._optimizer = optimizer
@@ -630,7 +631,8 @@ class Trainer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = {"_clip_norm": None, "clip_value": None} | state
-        self.__dict__.update(state if "_counts" in state else _of_older_version(state))
+        state = state if "_counts" in state else _of_older_version(state)  # which had three counts
+        self.__dict__.update(state | {"_counts": np.resize(np.append(state["_counts"], 0), 4)})
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
         self.groups = state.get("_groups")
 

@@ -80,7 +80,7 @@ def test_attributes_of_other_libraries(where):
         ("Dense", "unit", "did you mean 'units'?"),
         ("Adam", "lr", "learning_rate"),
         ("Adam", "beta1", "did you mean 'beta_1'?"),
-        ("Adam", "foreach", "expected one of learning_rate, weight_decay, beta_1"),
+        ("Adam", "foreach", "expected one of learning_rate, weight_decay, ema, beta_1"),
     ],
 )
 def test_the_place_of_an_argument(where, name, place):

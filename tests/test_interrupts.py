@@ -95,6 +95,23 @@ def test_running_statistics_belong_to_whole_steps(alarm_at):
     assert (trainer.model.state != before).any()
 
 
+def test_an_average_belongs_to_whole_steps(alarm_at):
+    rows = 300
+    (trainer, X, y), (twin, _, _) = (trainer_and_data(rows, optimizer=mf.Adam(ema=0.9)) for _ in range(2))
+    for each in (trainer, twin):
+        each.train_on_batch(X, y)
+    before, state = trainer.model.parameters.copy(), trainer._state.copy()
+    for call in range(1, CALLS_OF_A_BLOCK * blocks(rows) + 2):
+        alarm_at(call)
+        with pytest.raises(Alarm):
+            trainer.train_on_batch(X, y)
+        assert trainer.steps == 1, call
+        np.testing.assert_array_equal(trainer.model.parameters, before)
+        np.testing.assert_array_equal(trainer._state, state)
+    assert trainer.train_on_batch(X, y) == twin.train_on_batch(X, y)
+    np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
+
+
 def test_an_update_is_not_left(alarm_at):
     rows = 200
     trainer, X, y = trainer_and_data(rows)

@@ -173,6 +173,19 @@ static void limit_columns(double most, void *parameters, int64_t rows, int64_t c
     }
 }
 
+static void average(double share, const void *parameters, void *mean, int64_t rows, int64_t cols, int64_t ld) {
+    const vec s = vset((real)share);
+    if (cols == ld) cols *= rows, rows = 1;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < cols; i += LANES) {
+            const int n = cols - i < LANES ? (int)(cols - i) : LANES;
+            const real *p = (const real *)parameters + r * ld + i;
+            real *m = (real *)mean + r * ld + i;
+            const vec old = load(m, n);
+            store(m, vfma(s, load(p, n) - old, old), n);
+        }
+}
+
 static int all_finite(const void *p, int64_t size) {
     enum { CHAINS = 8 }; /* hide the latency of an FMA */
     const real *x = p;

@@ -45,7 +45,10 @@ ctypedef struct Step:
     char *gradient           # flat; or NULL where the gradient never leaves its tile
     double *squares          # sums of the gradient's, span by span; or NULL where no norm is clipped
     double *sums             # flat, of the batch's chunks so far; or NULL where the gradient itself sums them up
-    char *slots[3]           # optimizer state; an unused one points at the parameters
+    char *state              # the optimizer's: rows that begin so many bytes apart
+    int64_t state_stride
+    char *slots[3]           # those that the update itself has; an unused one points at the parameters
+    char *average            # of the parameters; or NULL
     # training
     Rule rule
     double learning_rate, l1, l2
@@ -59,6 +62,7 @@ ctypedef struct Step:
     double weight            # sum of its sample weights
     double scale             # 1 / weight
     double norm              # of the gradient, where it is clipped; else 0
+    double share             # of the parameters after the step in their average; 0 where there is none
     mf_update rules[MOST_RULES]
     # the chunk of it at hand
     int64_t first            # row of the order that it begins with

@@ -9,7 +9,7 @@ import numpy as np
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 from cpython.ref cimport Py_XDECREF
 
 from .memory cimport csr_of, dtype_of
@@ -18,7 +18,7 @@ from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
 from .optimizers cimport rule_of
-from .optimizers import state_slots
+from .optimizers import own_slots, state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
 from .sparse cimport room_for_entries
@@ -85,8 +85,8 @@ cdef class Engine:
         sample_weight : float64 (n,), or None
         optimizer : Optimizer
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
-        counts : int64 (3,), optimizer steps made, epochs begun, and the steps made when `state` was new; changed
-            in place
+        counts : int64 (4,), optimizer steps made, epochs begun, the steps made when `state` was new, and whether the
+            parameters are an average that `state` has too; changed in place
         epochs : to add to these
         order : int64 row indices, of any length, or None
         clip_value : what the gradient's elements are clipped to
@@ -108,15 +108,15 @@ cdef class Engine:
         cdef Step step
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, order, l1, l2, metrics), slot, slots
-        cdef char *state_data = <char *> cnp.PyArray_DATA(state)
-        cdef int64_t slot_bytes = state.strides[0]
-        slots = state_slots(optimizer)
+        slots, own = state_slots(optimizer), own_slots(optimizer)
         if state.shape != (slots, self.network.n_parameters) or state.dtype != self.network.parameters.dtype:
             raise ValueError(f"state: expected shape {(slots, self.network.n_parameters)}, got {state.shape}")
+        step.state, step.state_stride = <char *> cnp.PyArray_DATA(state), state.strides[0]
         for slot in range(3):
-            step.slots[slot] = step.parameters
-            if slot < slots:
-                step.slots[slot] = state_data + slot * slot_bytes
+            step.slots[slot] = row(&step, slot) if slot < own else step.parameters
+        if optimizer.averages:
+            slots -= 1              # the last one does not change meanwhile
+            step.average = row(&step, slots - 1)
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
         step.apart = update_takes_long(step.plan) or self.program.clips
@@ -140,7 +140,12 @@ cdef class Engine:
         cdef char *kept = <char *> cnp.PyArray_DATA(self.kept)
         cdef int status
         with nogil:
+            if step.average != NULL:
+                self.take_up(&step, counts[3])
             status = self.guarded(&step, rows, max_steps, kept, slots, &totals)
+            if step.average != NULL:
+                self.show_average(&step)
+                counts[3] = 1
             if status != BAD_DATA:
                 counts[0] += totals.steps
                 counts[1] += epochs
@@ -348,7 +353,7 @@ cdef class Engine:
         cdef bint finite = kernels.all_finite(step.parameters, self.network.n_state)
         cdef int64_t slot
         for slot in range(slots):
-            finite = finite and kernels.all_finite(step.slots[slot], self.network.n_parameters)
+            finite = finite and kernels.all_finite(row(step, slot), self.network.n_parameters)
         return finite
 
     cdef bint keep(self, Step *step, char *kept, int64_t slots) noexcept nogil:
@@ -357,7 +362,7 @@ cdef class Engine:
         cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
         cdef bint done = copy_in_pieces(step, kept, step.parameters, state)
         for slot in range(slots):
-            done = done and copy_in_pieces(step, kept + state + slot * size, step.slots[slot], size)
+            done = done and copy_in_pieces(step, kept + state + slot * size, row(step, slot), size)
         return done
 
     cdef void put_back(self, const Step *step, const char *kept, int64_t slots) noexcept nogil:
@@ -365,7 +370,27 @@ cdef class Engine:
         cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
         memcpy(step.parameters, kept, state)
         for slot in range(slots):
-            memcpy(step.slots[slot], kept + state + slot * size, size)
+            memcpy(row(step, slot), kept + state + slot * size, size)
+
+    # --- between epochs, the parameters are their average ---
+
+    cdef void take_up(self, Step *step, bint shown) noexcept nogil:
+        """Put the parameters back that training goes on from. Where others were written, these are the average too."""
+        cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize
+        if shown and memcmp(step.parameters, step.average, size) == 0:
+            memcpy(step.parameters, step.average + step.state_stride, size)
+        else:
+            memcpy(step.average, step.parameters, size)
+
+    cdef void show_average(self, Step *step) noexcept nogil:
+        cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize
+        memcpy(step.average + step.state_stride, step.parameters, size)
+        memcpy(step.parameters, step.average, size)
+
+
+cdef inline char *row(const Step *step, int64_t slot) noexcept nogil:
+    """Of the optimizer's state."""
+    return step.state + slot * step.state_stride
 
 
 def described(array):

@@ -6,10 +6,12 @@ ctypedef struct Rule:
     mf_update base
     double weight_decay
     bint epsilon_hat
+    double ema               # the average's; or 0
     double momentum_decay    # NAdam's, and the product of its momenta up to a step:
     double product
     int64_t multiplied
 
 
 cdef Rule rule_of(object optimizer) except *
+cdef double share_at_step(const Rule *rule, int64_t step) noexcept nogil
 cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil

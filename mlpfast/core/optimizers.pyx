@@ -9,7 +9,15 @@ from .table import OPTIMIZERS
 
 
 def state_slots(optimizer):
-    """The number of parameter-shaped state arrays that an optimizer keeps."""
+    """The number of parameter-shaped state arrays that a trainer keeps.
+
+    Where there is an average, that and the parameters in whose place it stands between epochs are the last two.
+    """
+    return own_slots(optimizer) + 2 * optimizer.averages
+
+
+def own_slots(optimizer):
+    """How many of them the update has."""
     if optimizer.update == "sgd":
         return 1 if optimizer.momentum else 0
     if optimizer.update == "rmsprop":
@@ -34,6 +42,7 @@ cdef Rule rule_of(object optimizer) except *:
     rule.base.nesterov = rule.base.amsgrad = rule.base.clips = rule.epsilon_hat = False
     rule.base.momentum = rule.base.decay = rule.base.ahead = rule.base.epsilon = 0
     rule.momentum_decay, rule.product, rule.multiplied = 0, 1, 0
+    rule.ema = optimizer.ema or 0.0
     rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], optimizer.weight_decay
     if optimizer.update == "sgd":
         rule.base.momentum, rule.base.nesterov = optimizer.momentum, optimizer.nesterov
@@ -49,6 +58,11 @@ cdef Rule rule_of(object optimizer) except *:
         elif optimizer.update == "nadam":
             rule.base.epsilon, rule.momentum_decay = optimizer.epsilon, optimizer.momentum_decay
     return rule
+
+
+cdef double share_at_step(const Rule *rule, int64_t step) noexcept nogil:
+    """The share of the parameters in their average, which begins with the first step."""
+    return (1 - rule.ema) / (1 - pow(rule.ema, step)) if rule.ema > 0 else 0
 
 
 cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil:

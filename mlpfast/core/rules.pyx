@@ -2,7 +2,7 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
-from .optimizers cimport at_step
+from .optimizers cimport at_step, share_at_step
 from .plan cimport Plan, TensorRule
 from .table cimport MF_MOST_TENSORS, MF_SGD, mf_kernels, mf_tile, mf_update
 
@@ -25,6 +25,7 @@ cdef void set_rules(Step *step) noexcept nogil:
     cdef const TensorRule *rule
     cdef double rate
     cdef int r
+    step.share = share_at_step(&step.rule, step.number - step.state_from + 1)
     penalise(step)
     for r in range(step.plan.n_rules):
         rule = &step.plan.rules[r]

@@ -189,6 +189,7 @@ cdef extern from "mlpfast.h" nogil:
         void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n) noexcept nogil
         double (*penalty)(double l1, double l2, const void *p, int64_t n) noexcept nogil
         void (*limit_columns)(double most, void *p, int64_t rows, int64_t cols, int64_t ld) noexcept nogil
+        void (*average)(double share, const void *p, void *mean, int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         int (*all_finite)(const void *p, int64_t n) noexcept nogil
 
     cdef enum:

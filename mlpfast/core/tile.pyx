@@ -1,10 +1,14 @@
 """Work along tiles of the parameters: a tile's gradient, penalty, update, and what the next step reads of it."""
 
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t
+
 from .interrupts cimport in_pieces
 from .plan cimport TILE_BYTES, Plan
 from .sparse cimport sort_entries
 from .table cimport (
-    MF_MOST_TENSORS, MF_OK, mf_block, mf_kernels, mf_layer, mf_raise, mf_raised, mf_soon, mf_tile, mf_update, parallel_for,
+    MF_MOST_TENSORS, MF_OK, mf_block, mf_kernels, mf_layer, mf_raise, mf_raised, mf_soon, mf_tile, mf_update,
+    parallel_for,
 )
 
 cdef enum:
@@ -128,10 +132,20 @@ cdef void update(Step *step, const mf_tile *tile, const char *g, int64_t ld) noe
     """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef int64_t at = tile.offset * kernels.itemsize
-    kernels.update(&step.rules[rule_of(step, tile)], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
+    cdef int rule = rule_of(step, tile)
+    kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
+    if step.share > 0 and not isfinite(step.plan.rules[rule].max_norm):
+        average(step, tile)
     if step.refreshes:
         refresh_tile(step, tile, step.parameters + at)
+
+
+cdef void average(Step *step, const mf_tile *tile) noexcept nogil:
+    """Once the parameters of a tile are those after the step, their average."""
+    cdef const mf_kernels *kernels = step.plan.kernels
+    cdef int64_t at = tile.offset * kernels.itemsize
+    kernels.average(step.share, step.parameters + at, step.average + at, tile.ni, tile.nj, tile.ld)
 
 
 cdef void refresh_tile(const Step *step, const mf_tile *tile, const char *p) noexcept nogil:
@@ -163,6 +177,8 @@ cdef void limit_strip(void *context, int64_t index) noexcept nogil:
     cdef const mf_tile *strip = &step.plan.strips[index]
     cdef char *p = step.parameters + strip.offset * kernels.itemsize
     kernels.limit_columns(step.plan.rules[rule_of(step, strip)].max_norm, p, strip.ni, strip.nj, strip.ld)
+    if step.share > 0:
+        average(step, strip)
     if step.refreshes:
         refresh_tile(step, strip, p)
 

@@ -522,7 +522,9 @@ static void update(int optimizer, int64_t rows, int64_t k, int64_t n) {
                           .shrink = step & 1 ? 1.0 : 0.999};
         table->update(&rule, p, g, size, slots[0], slots[1], slots[2], 1, size, size);
     }
+    table->average(0.3, p, g, rows, n / 2 + 1, n);
     hash_reals(p, size);
+    hash_reals(g, size);
     for (int i = 0; i < 3; i++) hash_reals(slots[i], size);
 }
 
