@@ -10,6 +10,8 @@ The default for a layer's weights follows its activation (`default_initializer`)
   where the activation is close to linear (Glorot and Bengio, 2010).
 
 Uniform rather than normal, since the variance is what matters: bounded draws give no outliers in a narrow layer.
+
+``data_driven`` and ``he_plus`` are distributions until `Model.adapt` is given data, from which it then draws anew.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from .activations import Activation
-from .errors import known_name, real
+from .errors import integer, known_name, real
 
 __all__ = [
     "Constant",
+    "DataDriven",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
+    "HePlus",
     "HeUniform",
     "Initializer",
     "LecunNormal",
@@ -47,6 +51,7 @@ class Initializer:
     """Base of the initializers. `name` is what a layer's ``kernel_initializer=`` accepts in place of an instance."""
 
     name: ClassVar[str]
+    follows: ClassVar[Literal["weight", "bias"] | None] = None  # `Model.adapt` draws such tensors anew, from data
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
         """The distribution of the values, for a layer with `fan_in` inputs and `fan_out` units."""
@@ -193,12 +198,49 @@ class TruncatedNormal(Initializer):
         return "truncated_normal", self.stddev
 
 
+@dataclass(frozen=True)
+class DataDriven(Initializer):
+    """Weights by which all pre-activations have standard deviation 1 over data (Krähenbühl et al., 2016; RealMLP).
+
+    `Model.adapt` divides each unit's weights by the standard deviation of ``x W`` over its rows, the population's.
+    Until then they are those of "lecun_normal", and remain so for a unit that is the same for all rows. RealMLP
+    (Holzmüller et al., 2024) has them with ``parametrization="ntp"``.
+    """
+
+    name: ClassVar[str] = "data_driven"
+    follows: ClassVar[Literal["weight", "bias"] | None] = "weight"
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "normal", math.sqrt(1.0 / fan_in)
+
+
+@dataclass(frozen=True)
+class HePlus(Initializer):
+    """Biases by which the hyperplane of each unit, ``x W + b = 0``, goes through the data (Steinwart, 2019).
+
+    `Model.adapt` draws, for each unit, `points` of its rows with replacement, and their weights in a random convex
+    combination: exponential numbers over their sum. The bias is minus the combination's ``x W``. Until then it is zero.
+    With 5 points it is he+5 of the paper (arXiv:1903.11482) and of RealMLP (Holzmüller et al., 2024).
+    """
+
+    points: int = 5
+    name: ClassVar[str] = "he_plus"
+    follows: ClassVar[Literal["weight", "bias"] | None] = "bias"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", integer("points", self.points))
+
+    def distribution(self, fan_in: int, fan_out: int) -> Distribution:
+        return "constant", 0.0
+
+
 #: Every initializer by name.
 INITIALIZERS: dict[str, type[Initializer]] = {
     cls.name: cls
     for cls in (
         *(Zeros, Constant, Normal, TruncatedNormal, Uniform, Orthogonal),
         *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunNormal),
+        *(DataDriven, HePlus),
     )
 }
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import drawing, validation
+from . import adapting, drawing, validation
 from .activations import Activation
 from .core.engine import Engine
 from .core.memory import aligned_zeros
@@ -407,6 +407,9 @@ class Model:
     def adapt(self, X: Any) -> None:
         """Let the layers that learn from their input once, such as `Standardize`, learn from X.
 
+        Initial values that follow data, by `mlpfast.initializers.DataDriven` and `HePlus`, are drawn anew, whatever
+        training has made of them: call it before.
+
         Parameters
         ----------
         X : array-like (n, inputs)
@@ -432,9 +435,12 @@ class Model:
             raise TypeError("adapt: expected dense X, got sparse rows; a part of them, made dense, is enough")
         before = self._state.copy()
         try:
-            for number, layer in enumerate(self.layers):
+            first = 0
+            for number, (layer, end) in enumerate(zip(self.layers, self.program.ends, strict=True)):
                 if layer.adapts:
-                    self._teach(number, layer, self._input_of(number, features))
+                    self._teach(number, layer, self._value(self.program.layers[first].reads, features))
+                self._draw_from(range(first, end), features)
+                first = end
         except BaseException:
             self._state[...] = before  # nothing is half done
             raise
@@ -448,17 +454,26 @@ class Model:
                     raise ValueError(f"adapt: {layer!r} can't learn this from X: {error}")
                 self.buffers[name][...] = values
 
-    def _input_of(self, number: int, X: NDArray[Any]) -> NDArray[Any]:
-        """What the layers before that one make of X."""
-        if number == 0:
+    def _draw_from(self, numbers: range, features: NDArray[Any]) -> None:
+        """Draw the initial values anew that follow data, of some of the program's layers."""
+        program = self.program
+        for layer in program.layers[numbers.start : numbers.stop]:
+            tensors = tuple(program.tensors[t] for t in layer.tensors)
+            if layer.kind == "dense" and any(tensor.initializer.follows for tensor in tensors):
+                arrays = [self.tensors[tensor.name] for tensor in tensors]
+                with np.errstate(all="ignore"):
+                    X = np.ascontiguousarray(self._value(layer.reads, features), self.dtype)
+                    adapting.draw_from(X, arrays, tensors, self.seed)
+
+    def _value(self, number: int, X: NDArray[Any]) -> NDArray[Any]:
+        """A value of the program for some rows of data."""
+        program = self.program.up_to(number)
+        if not program.schedule("prediction").phases[0].forward:  # the data, or what dropout makes of it in training
             return X
-        program = lower(self.inputs, self.layers[:number])
-        state = aligned_zeros(program.n_parameters + program.n_buffered, self.dtype)
-        state[: program.n_parameters] = self._parameters[: program.n_parameters]
-        state[program.n_parameters :] = self._state[self.n_parameters :][: program.n_buffered]
-        if not program.schedule("prediction").phases[0].forward:  # such as dropout, which is for training only
-            return X
-        outputs = Network(program, state).predict(np.ascontiguousarray(X))
+        try:
+            outputs = Network(program, self._state).predict(np.ascontiguousarray(X))
+        except BadCodeError as error:
+            raise validation.code_error(X, self.program.codes) or error from None
         assert outputs is not None, "as_features leaves nothing to refuse"
         return outputs
 

@@ -49,6 +49,7 @@ ALIASES: dict[str, dict[str, str]] = {
         "kaiming_normal": "he_normal",  # PyTorch
         "random_uniform": "uniform",  # Keras
         "random_normal": "normal",  # Keras
+        "he+5": "he_plus",  # pytabkit
     },
     "metric": {
         "acc": "accuracy",  # Keras

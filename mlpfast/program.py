@@ -51,6 +51,7 @@ class Program:
     tensors: list[Tensor] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)  # how many layers there are after each of the model's
     kept: set[int] = field(default_factory=set)  # values that will be read again: no activation may be put into them
     clips: bool = False  # the norm of a step's whole gradient
 
@@ -76,6 +77,11 @@ class Program:
 
         `stream` is that of its random initial values; by default one of its own.
         """
+        if initializer.follows not in (None, role):
+            raise ValueError(
+                f"{name}: expected an initializer for a {role}, got {initializer!r}, "
+                f"which is for a {initializer.follows}"
+            )
         if stream is None:
             stream = _OTHER_STREAMS + len(self.tensors)
         self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans, stream, rule))
@@ -99,6 +105,27 @@ class Program:
         made = self.value(self.values[reads].columns, Activation("identity"))
         self.layer("dropout", reads, made, numbers=(rate,), stream=stream, trains_only=True, in_place=True)
         return made
+
+    # --- parts ---
+
+    def up_to(self, value: int) -> Program:
+        """What makes a value, which is the last one there; all tensors and buffers are where they are."""
+        needed, layers = {0, value}, []
+        for layer in reversed(self.layers):
+            if layer.makes in needed:
+                layers.append(layer)
+                needed |= {layer.reads} if layer.also is None else {layer.reads, layer.also}
+        kept = [*sorted(needed - {value}), value]
+        number = {old: new for new, old in enumerate(kept)}
+        moved = [
+            layer._replace(
+                reads=number[layer.reads],
+                makes=number[layer.makes],
+                also=None if layer.also is None else number[layer.also],
+            )
+            for layer in reversed(layers)
+        ]
+        return replace(self, values=[self.values[old] for old in kept], layers=moved)
 
     # --- facts ---
 

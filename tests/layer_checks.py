@@ -69,11 +69,10 @@ def register_toy() -> bool:
 def models(layer_class, dtype="float64") -> Iterator[mf.Model]:
     """Each example between dense layers, first, and last, as far as it can be; taught by data, where it learns so."""
     for model in untaught(layer_class, dtype):
-        if any(layer.adapts for layer in model.layers):
-            X, codes = data(model, 40)[0], [column for column, _ in model.program.codes]
-            numbers = [column for column in range(model.inputs) if column not in codes]
-            X[:, numbers] = X[:, numbers] * 3 + 5
-            model.adapt(X)
+        X, codes = data(model, 40)[0], [column for column, _ in model.program.codes]
+        numbers = [column for column in range(model.inputs) if column not in codes]
+        X[:, numbers] = X[:, numbers] * 3 + 5
+        model.adapt(X)
         yield model
 
 

@@ -22,7 +22,7 @@ def weights(initializer, shape, dtype="float64", seed=0):
 def digest():
     """Of what each initializer draws; float64 shows every bit."""
     found = hashlib.sha256()
-    for name in sorted(INITIALIZERS):
+    for name in sorted(name for name, cls in INITIALIZERS.items() if not cls.follows):  # see test_adapting.py
         for shape in SHAPES:
             found.update(weights(name, shape, seed=5).tobytes())
     return found.hexdigest()

@@ -202,7 +202,7 @@ def test_the_reference_lists_every_alias():
     listed, kind = {}, ""
     for row in re.findall(r"^\| (\w*) ?\| (`.*) \| (`.*) \|$", text, re.MULTILINE):
         kind = row[0] or kind
-        for alias in re.findall(r"`(\w+)`", row[2]):
+        for alias in re.findall(r"`([^`]+)`", row[2]):
             listed.setdefault(kind, {})[alias] = row[1].strip("`")
     assert listed == ALIASES
 

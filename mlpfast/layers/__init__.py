@@ -75,7 +75,7 @@ def lower(inputs: int, layers: Iterable[Layer]) -> Program:
     program = Program()
     data = program.value(inputs, Activation("identity"))
     for _ in lower_all(program, data, layers):
-        pass
+        program.ends.append(len(program.layers))
     return program
 
 

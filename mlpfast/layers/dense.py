@@ -32,7 +32,8 @@ class Dense(Layer):
     activation : str or Activation, default "identity"
         See `mlpfast.activations`.
     kernel_initializer : str or Initializer, optional
-        Initial weights; by default the one that suits the activation (see `mlpfast.initializers`).
+        Initial weights; by default the one that suits the activation (see `mlpfast.initializers`). With "data_driven",
+        they follow what `Model.adapt` is given, as biases do with "he_plus".
     bias_initializer : str or Initializer, default "zeros"
         Initial biases.
     dropout : float in [0, 1), default 0.0
@@ -108,7 +109,7 @@ class Dense(Layer):
         object.__setattr__(self, "max_norm", None if max_norm is None else real("max_norm", max_norm, above=0.0))
         if parametrization not in _PARAMETRIZATIONS:
             raise unknown_name("parametrization", parametrization, _PARAMETRIZATIONS)
-        object.__setattr__(self, "parametrization", sys.intern(parametrization))  # equal layers have equal pickles
+        object.__setattr__(self, "parametrization", sys.intern(str(parametrization)))  # equal layers have equal pickles
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 
     def lower(self, program: Program, reads: int, place: str) -> int:
@@ -133,6 +134,7 @@ class Dense(Layer):
         yield 9, cls(5, "relu", trainable=False)
         yield 40, cls(70, "tanh", max_norm=0.5)
         yield 65, cls(33, "gelu", parametrization="ntp", dropout=0.25)
+        yield 9, cls(40, "mish", "data_driven", "he_plus")
 
     def __repr__(self) -> str:
         parts = [str(self.units), f"activation={self._shown(self.activation)}"]
