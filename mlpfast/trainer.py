@@ -259,7 +259,7 @@ class Trainer:
         optimizer.check_precision(model.dtype.name, float(np.finfo(model.dtype).tiny))
         old = getattr(self, "_optimizer", None)
         if old is None or _kind(old) != _kind(optimizer):
-            self._state = new_state(optimizer, model.n_parameters, model.dtype)
+            self._state = new_state(optimizer, model.program, model.dtype)
             self._counts[2:] = self._counts[0], 0
         if old is None or old.learning_rate != optimizer.learning_rate:
             self.learning_rate = optimizer.learning_rate

@@ -58,6 +58,37 @@ class SGD:
         return p * (1 - rate * decay * decays) + self.velocity
 
 
+class Adagrad:
+    def __init__(self, rate, initial, epsilon):
+        self.rate, self.s, self.epsilon = rate, initial, epsilon
+
+    def __call__(self, p, g, decays):
+        self.s = self.s + g * g
+        return p - self.rate * g / (np.sqrt(self.s) + self.epsilon)
+
+
+class Lion:
+    def __init__(self, rate, beta_1, beta_2, weight_decay):
+        self.settings, self.m = (rate, beta_1, beta_2, weight_decay), 0.0
+
+    def __call__(self, p, g, decays):
+        rate, beta_1, beta_2, decay = self.settings
+        step = np.sign(beta_1 * self.m + (1 - beta_1) * g)
+        self.m = beta_2 * self.m + (1 - beta_2) * g
+        return p * (1 - rate * decay * decays) - rate * step
+
+
+class NAdam(Adam):
+    def __call__(self, p, g, decays):
+        rate, beta_1, beta_2, epsilon, _ = self.settings
+        mu = [beta_1 * (1 - 0.5 * 0.96 ** (t * 0.004)) for t in range(1, self.t + 3)]
+        self.t += 1
+        self.m = beta_1 * self.m + (1 - beta_1) * g
+        self.v = beta_2 * self.v + (1 - beta_2) * g * g
+        m_hat = mu[-1] * self.m / (1 - np.prod(mu)) + (1 - mu[-2]) * g / (1 - np.prod(mu[:-1]))
+        return p - rate * m_hat / (np.sqrt(self.v / (1 - beta_2**self.t)) + epsilon)
+
+
 OPTIMIZERS = {
     "adam": (mf.Adam(0.02, epsilon=1e-2), lambda: Adam(0.02, epsilon=1e-2)),
     "adamw": (mf.AdamW(0.02, weight_decay=0.3), lambda: Adam(0.02, weight_decay=0.3)),
@@ -65,6 +96,12 @@ OPTIMIZERS = {
         mf.RMSprop(0.01, rho=0.8, momentum=0.5, epsilon=1e-2),
         lambda: RMSprop(0.01, rho=0.8, momentum=0.5, epsilon=1e-2),
     ),
+    "adagrad": (
+        mf.Adagrad(0.05, initial_accumulator_value=0.1, epsilon=1e-2),
+        lambda: Adagrad(0.05, initial=0.1, epsilon=1e-2),
+    ),
+    "nadam": (mf.NAdam(0.02, epsilon=1e-2), lambda: NAdam(0.02, epsilon=1e-2)),
+    "lion": (mf.Lion(0.003, beta_1=0.9, beta_2=0.99, weight_decay=0.3), lambda: Lion(0.003, 0.9, 0.99, 0.3)),
     "sgd": (mf.SGD(0.1, momentum=0.5, weight_decay=0.2), lambda: SGD(0.1, momentum=0.5, weight_decay=0.2)),
 }
 

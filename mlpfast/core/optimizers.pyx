@@ -27,13 +27,15 @@ def own_slots(optimizer):
     return {"adagrad": 1, "nadam": 2, "lion": 1}[optimizer.update]
 
 
-def new_state(optimizer, Py_ssize_t n, dtype):
-    """Where training begins: (slots, n), each slot beginning on a cache line as the parameters do."""
-    cdef Py_ssize_t line = 64 // np.dtype(dtype).itemsize, stride = (n + line - 1) // line * line
+def new_state(optimizer, program, dtype):
+    """Where training begins: (slots, n_parameters), each slot beginning on a cache line as the parameters do."""
+    cdef Py_ssize_t n = program.n_parameters, line = 64 // np.dtype(dtype).itemsize, stride = (n + line - 1) // line * line
     slots = state_slots(optimizer)
     state = aligned_zeros(slots * stride, dtype).reshape(slots, stride)[:, :n]
     if optimizer.update == "adagrad":
-        state[0] = optimizer.initial_accumulator_value
+        for tensor in program.tensors:  # squares of gradients of what is trained
+            squares = optimizer.initial_accumulator_value / tensor.rule.multiplier**2
+            state[0, tensor.offset:tensor.offset + tensor.size] = squares
     return state
 
 

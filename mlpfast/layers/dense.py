@@ -49,8 +49,8 @@ class Dense(Layer):
     parametrization : {"standard", "ntp"}, default "standard"
         "ntp" is the neural tangent parametrization (Jacot et al., 2018): optimizers take their steps in V, where
         ``W = V / sqrt(fan_in)``. Of Adam and RMSprop, W then has the steps times ``1 / sqrt(fan_in)``, of SGD times
-        ``1 / fan_in``; weight decay is the same. W remains what the layer has: initial values, penalties and `max_norm`
-        are of W, and a V of variance 1 is drawn by "lecun_normal".
+        ``1 / fan_in``; weight decay is the same. W remains what the layer has: initial values, penalties, `max_norm`
+        and clipped gradients are its own, and a V of variance 1 is drawn by "lecun_normal".
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`.
 
