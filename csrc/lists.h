@@ -56,7 +56,8 @@
     row(ADAM, adam)                                                                                                    \
     row(ADAGRAD, adagrad)                                                                                              \
     row(NADAM, nadam)                                                                                                  \
-    row(LION, lion)
+    row(LION, lion)                                                                                                    \
+    row(SCHEDULE_FREE, schedule_free)
 
 /* row(ID, name). Bodies: v<name>() in math.inl */
 #define MF_EACH_FUNCTION(row)                                                                                          \

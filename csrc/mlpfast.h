@@ -91,14 +91,16 @@ typedef struct {
     int32_t amsgrad;   /* Adam: uses slot[2] */
     int32_t clips;     /* the gradient, with the penalties in it, is multiplied by `factor`, and each element is then
                         * clipped to -most..most */
-    double rate;       /* the learning rate; of Adam and NAdam with their corrections of the means */
-    double momentum;   /* SGD, RMSprop: momentum; Adam, NAdam, Lion: beta_1 */
-    double decay;      /* Adam, NAdam, Lion: beta_2; RMSprop: rho */
+    double rate;       /* the learning rate, with the corrections of the means that Adam and others have */
+    double momentum;   /* SGD, RMSprop: momentum; the others: beta_1 */
+    double decay;      /* RMSprop: rho; the others: beta_2 */
+    double share;      /* schedule-free: of what steps in its average */
     double ahead;      /* NAdam: the mean's share in the step, beside the gradient's of 1 */
-    double epsilon;    /* Adam, NAdam: already scaled, if it belongs to the corrected second moment */
+    double epsilon;    /* already scaled, if it belongs to a corrected second moment */
     double l1, l2;     /* penalties, added to the gradient of weights (never of biases) */
     double factor, most;
-    double shrink;     /* decoupled weight decay: weights are multiplied by this first (1 = none) */
+    double shrink;     /* decoupled weight decay: weights are multiplied by this first (1 = none); schedule-free: what
+                        * steps is less by 1 - shrink of the weights */
 } mf_update;
 
 /* Memory that will be needed soon: `rows` pieces of `bytes` each, which begin `stride` bytes apart. */

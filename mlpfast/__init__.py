@@ -55,7 +55,7 @@ from .layers import (
     Standardize,
 )
 from .model import Model, mlp
-from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop
+from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ __all__ = [
     "RMSprop",
     "Residual",
     "Scale",
+    "ScheduleFreeAdamW",
     "Standardize",
     "Trainer",
     "__version__",

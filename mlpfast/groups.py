@@ -29,9 +29,11 @@ class Group:
     learning_rate_scale : float >= 0, optional
         In relation to the trainer's learning rate.
     weight_decay_scale : float >= 0, optional
-        In relation to the optimizer's weight decay.
+        In relation to the optimizer's weight decay. A step takes ``learning_rate * learning_rate_scale * weight_decay *
+        weight_decay_scale`` of them away, before anything else. (RealMLP's code squares its two factors, where its
+        paper does not: 36 for its front scale's 6 is ``Group(learning_rate_scale=6, weight_decay_scale=6)``.)
     epsilon_scale : float > 0, optional
-        In relation to the optimizer's epsilon (Adam, NAdam, RMSprop, Adagrad).
+        In relation to the optimizer's epsilon (Adam and its kin, RMSprop, Adagrad).
     l1, l2 : float >= 0, optional
         Penalties in place of the trainer's.
     max_norm : float > 0, optional

@@ -41,6 +41,7 @@ ALIASES: dict[str, dict[str, str]] = {
         "Nadam": "nadam",  # Keras
         "NAdam": "nadam",  # PyTorch
         "Lion": "lion",  # Keras
+        "AdamWScheduleFree": "schedule_free_adamw",  # its authors
     },
     "initializer": {
         "xavier_uniform": "glorot_uniform",  # PyTorch

@@ -30,6 +30,7 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "as_optimizer",
 ]
 
@@ -322,8 +323,64 @@ class Lion(Optimizer):
         self._check("beta_2", at_least=0.0, below=1.0)
 
 
+@_explained
+@dataclass(frozen=True)
+class ScheduleFreeAdamW(Optimizer):
+    """Adam without a schedule of the learning rate: in its place, an average (Defazio et al., 2024).
+
+    Gradients are taken at ``y = (1 - beta_1) z + beta_1 x``. At step t (from 1), with ``v`` as Adam's,
+    ``z = z - lr g / (sqrt(v_hat) + epsilon) - lr weight_decay y``, and ``x = (1 - c) x + c z`` with ``c = w_t / (w_1 +
+    ... + w_t)``, ``w_t = lr_max^2 t^r``, where ``lr_max`` is the largest learning rate so far. Between epochs,
+    `Model.parameters` are ``x``, as with ``ema`` (see above).
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 0.0025
+    beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float > 0, default 1e-8
+        A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
+        below 3.7e-37 in float32.
+    r : float >= 0, default 0.0
+        The power of a step's number in its weight.
+    weight_decay : float >= 0, default 0.0
+        Decoupled weight decay, taken at ``y``.
+
+    Raises
+    ------
+    ValueError
+        For ``ema``: it has an average. A `Trainer` refuses it for layers or groups with `max_norm`.
+    """
+
+    learning_rate: float = 0.0025
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    r: float = 0.0
+    name: ClassVar[str] = "schedule_free_adamw"
+    update: ClassVar[str] = "schedule_free"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("beta_1", at_least=0.0, below=1.0)
+        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("epsilon", above=0.0)
+        self._check("r", at_least=0.0)
+        if self.ema is not None:
+            raise ValueError(f"expected no ema with {type(self).__name__}, which has an average; got {self.ema:g}")
+
+    @property
+    def averages(self) -> bool:
+        return True
+
+    def check_precision(self, dtype: str, smallest: float) -> None:
+        self._check_epsilon(self.epsilon, smallest / math.sqrt(1.0 - self.beta_2), dtype)
+
+
 #: Every optimizer by name. tests/test_lists.py holds their updates and those of csrc/lists.h equal.
-OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW, Adagrad, NAdam, Lion)}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW, Adagrad, NAdam, Lion, ScheduleFreeAdamW)
+}
 
 
 def as_optimizer(optimizer: str | Optimizer) -> Optimizer:

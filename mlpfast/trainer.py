@@ -32,6 +32,7 @@ from .metrics import Metric, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .parts import Schedule
+from .program import Program
 from .progress import Progress
 from .settings import Setting
 from .validation import (
@@ -190,6 +191,7 @@ class Trainer:
         self._engine_settings: tuple[Any, ...] = ()
         # optimizer steps, epochs, steps when the state was new, whether the parameters are their average
         self._counts = np.zeros(4, np.int64)
+        self._weighed = np.zeros(2)  # of schedule-free steps: the sum of their weights, and the largest rate
         self.loss = loss
         self.optimizer = optimizer
         self.batch_size = batch_size
@@ -257,6 +259,7 @@ class Trainer:
     def optimizer(self, value: str | Optimizer) -> None:
         optimizer, model = as_optimizer(value), self.model
         optimizer.check_precision(model.dtype.name, float(np.finfo(model.dtype).tiny))
+        self._check_limits(optimizer, getattr(self, "_program", model.program))
         old = getattr(self, "_optimizer", None)
         if old is None or _kind(old) != _kind(optimizer):
             self._state = new_state(optimizer, model.program, model.dtype)
@@ -276,7 +279,17 @@ class Trainer:
         program = in_groups(program, groups) if groups else program
         if not any(tensor.rule.trainable for tensor in program.tensors):
             raise ValueError("expected parameters that are trained, got a model, or groups, that leave none trainable")
+        self._check_limits(self.optimizer, program)
         self._groups, self._program = groups, replace(program, clips=self.clip_norm is not None)
+
+    @staticmethod
+    def _check_limits(optimizer: Optimizer, program: Program) -> None:
+        limited = [tensor.name for tensor in program.tensors if tensor.rule.max_norm is not None]
+        if limited and optimizer.update == "schedule_free":
+            raise ValueError(
+                f"expected no max_norm with {type(optimizer).__name__}, whose parameters follow from two others; "
+                f"got one for {', '.join(limited)}"
+            )
 
     @property
     def clip_norm(self) -> float | None:
@@ -630,7 +643,7 @@ class Trainer:
         return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner", "_program")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = {"_clip_norm": None, "clip_value": None} | state
+        state = {"_clip_norm": None, "clip_value": None, "_weighed": np.zeros(2)} | state
         state = state if "_counts" in state else _of_older_version(state)  # which had three counts
         self.__dict__.update(state | {"_counts": np.resize(np.append(state["_counts"], 0), 4)})
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
@@ -724,8 +737,8 @@ class Trainer:
         l1, l2 = self._penalties(data)
         try:
             result = engine.run_epoch(
-                data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self.learning_rate,
-                order=order, epochs=epochs, l1=l1, l2=l2, clip_value=self.clip_value or math.inf,
+                data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
+                self.learning_rate, order=order, epochs=epochs, l1=l1, l2=l2, clip_value=self.clip_value or math.inf,
                 clip_norm=self.clip_norm or math.inf, metrics=self._compiled_metrics, deadline=deadline,
             )  # fmt: skip
         except NotFiniteParametersError as error:

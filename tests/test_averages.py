@@ -12,7 +12,12 @@ from mlpfast.callbacks import Callback, EarlyStopping
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 5)), RNG.normal(size=(60, 3))
-AVERAGING = [mf.Adam(0.01, ema=0.9), mf.SGD(0.1, momentum=0.5, ema=0.5), mf.Adam(0.01, amsgrad=True, ema=0.99)]
+AVERAGING = [
+    mf.Adam(0.01, ema=0.9),
+    mf.SGD(0.1, momentum=0.5, ema=0.5),
+    mf.Adam(0.01, amsgrad=True, ema=0.99),
+    mf.ScheduleFreeAdamW(0.01),
+]
 
 
 def net(dtype="float64", **keywords):
@@ -32,7 +37,7 @@ class Recorder(Callback):
         self.parameters.append(trainer.model.parameters.copy())
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", [each for each in OPTIMIZERS if not each.averages], ids=repr)
 @pytest.mark.parametrize("keywords", [{}, {"groups": {"W0": {"max_norm": 0.3}, "b2": {"trainable": False}}}])
 def test_the_average_is_its_formula(keywords, optimizer):
     """Of the parameters as they are after the step, norms limited and all; they are those of training without it."""
@@ -127,24 +132,31 @@ def test_another_decay_and_another_kind():
     assert one._counts[3] == 1
 
 
-@pytest.mark.parametrize("bad", ["data", "loss"])
-def test_a_fit_that_fails_leaves_both_whole(bad):
-    one, twin = (trainer(mf.SGD(0.1, momentum=0.9, ema=0.9), shuffle=False) for _ in range(2))
+@pytest.mark.parametrize("bad", ["data", "loss", "state"])
+@pytest.mark.parametrize("optimizer", AVERAGING, ids=repr)
+def test_a_fit_that_fails_leaves_both_whole(optimizer, bad):
+    """Found by the loss in its step, or after the epoch, which is then done again up to there."""
+    one, twin = (trainer(optimizer, shuffle=False) for _ in range(2))
     for each in (one, twin):
         each.fit(X, Y, epochs=2, verbose=0)
     rows, targets = X.copy(), Y.copy()
     if bad == "data":
         rows[50, 2] = np.nan
-    else:
+    elif bad == "loss":
         targets[50, 2] = 1e200
-    with pytest.raises(mf.DivergenceError if bad == "loss" else ValueError):
+    elif optimizer.name == "sgd":
+        return
+    else:
+        targets[50, 2] = 1e154 * 20  # whose gradient has a square that overflows, as its own does not
+    with pytest.raises(ValueError if bad == "data" else mf.DivergenceError):
         one.fit(rows, targets, verbose=0)
-    if bad == "loss":
+    if bad != "data":
         for first in (0, 20):
             twin.train_on_batch(X[first : first + 20], Y[first : first + 20])
     assert one.steps == twin.steps
     assert one.model.state.tobytes() == twin.model.state.tobytes()
     assert one._state.tobytes() == twin._state.tobytes()
+    assert one._weighed.tobytes() == twin._weighed.tobytes()
     for each in (one, twin):
         each.fit(X, Y, verbose=0)
     assert one.model.parameters.tobytes() == twin.model.parameters.tobytes()
@@ -180,3 +192,33 @@ def test_a_trainer_pickled_before_there_were_averages():
 def test_decays_are_between_zero_and_one(value):
     with pytest.raises((TypeError, ValueError), match="expected ema to be"):
         mf.RMSprop(ema=value)
+
+
+def test_schedule_free_weights_follow_the_largest_rate():
+    """A warm-up counts for little, and a rate that falls again for no less."""
+    one = trainer(mf.ScheduleFreeAdamW(1.0, r=1.0), batch_size=None)
+    weights, x, reference = 0.0, one.model.parameters.copy(), []
+    for t, rate in enumerate([0.001, 0.01, 0.1, 0.02], start=1):
+        one.learning_rate = rate
+        one.fit(X, Y, verbose=0)
+        weight = max([0.001, 0.01, 0.1, 0.1][:t]) ** 2 * t
+        weights += weight
+        x = x + weight / weights * (one._state[0] - x)
+        reference.append(x)
+        np.testing.assert_allclose(one.model.parameters, x, rtol=1e-12)
+    np.testing.assert_allclose(one._state[-1], 0.1 * one._state[0] + 0.9 * x, rtol=1e-12)
+
+
+def test_what_schedule_free_refuses():
+    with pytest.raises(ValueError, match="expected no ema with ScheduleFreeAdamW, which has an average; got 0.9"):
+        mf.ScheduleFreeAdamW(ema=0.9)
+    with pytest.raises(ValueError, match="expected no max_norm with ScheduleFreeAdamW.*; got one for W0"):
+        trainer(mf.ScheduleFreeAdamW(), net(max_norm=1.0))
+    one = trainer(mf.ScheduleFreeAdamW())
+    with pytest.raises(ValueError, match="expected no max_norm"):
+        one.groups = {"W2": {"max_norm": 1.0}}
+    limited = trainer(mf.Adam(), groups={"W2": {"max_norm": 1.0}})
+    with pytest.raises(ValueError, match="expected no max_norm"):
+        limited.optimizer = mf.ScheduleFreeAdamW()
+    for each in (one, limited):
+        each.fit(X, Y, verbose=0)

@@ -32,6 +32,7 @@ NEWER_OPTIMIZERS = {  # apart, so that the cases above keep theirs
     "adagrad": mf.Adagrad(0.01, initial_accumulator_value=0.1),
     "nadam": mf.NAdam(0.002),
     "lion": mf.Lion(0.001, weight_decay=0.01),
+    "schedule-free": mf.ScheduleFreeAdamW(0.001, weight_decay=0.01),
 }
 ROWS = 150
 # Odd sizes; the last is large enough for a second thread to be worth its while.

@@ -53,6 +53,21 @@ def test_decay_reaches_weights_unless_a_group_says_otherwise():
     assert (plain.tensors["W1"] != model.tensors["W1"]).any()
 
 
+def test_decay_comes_before_adam_and_may_have_squared_factors():
+    """As RealMLP's: p (1 - wd lr f_lr^2 f_wd^2), and from there Adam's step by lr f_lr."""
+    model = net()
+    _, gradient = model.loss_and_gradient(X, Y, "mse")
+    start = model.parameters.copy()
+    f_lr, f_wd = 6.0, 0.5
+    rule = mf.Group(learning_rate_scale=f_lr, weight_decay_scale=f_lr * f_wd**2)
+    optimizer = mf.AdamW(0.04, beta_2=0.95, weight_decay=0.02)
+    trainer = mf.Trainer(model, "mse", optimizer, batch_size=None, groups={"scales": rule})
+    trainer.fit(X, Y, verbose=0)
+    decayed = start[:5] * (1 - 0.02 * 0.04 * f_lr**2 * f_wd**2)
+    step = 0.04 * f_lr * gradient[:5] / (np.abs(gradient[:5]) + 1e-8)
+    np.testing.assert_allclose(model.parameters[:5], decayed - step, rtol=1e-12)
+
+
 def test_the_scale_of_epsilon_is_adams_own():
     model, other = net(), net()
     steps(model, mf.Adam(0.1, epsilon=0.5), {"weights": {"epsilon_scale": 0.5}, "biases": {"epsilon_scale": 0.5}})
@@ -170,7 +185,9 @@ def test_norms_are_limited_after_each_step(batch_size):
     assert norms.max() == pytest.approx(0.4, rel=1e-14) and norms.min() < 0.39
 
 
-@pytest.mark.parametrize("optimizer", [mf.Adagrad(0.1), mf.NAdam(0.1), mf.Lion(0.1)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [mf.Adagrad(0.1), mf.NAdam(0.1), mf.Lion(0.1), mf.ScheduleFreeAdamW(0.1)], ids=repr
+)
 def test_every_optimizer_knows_rates_decays_and_epsilons(optimizer):
     """Of a group, and of the optimizer: the same parameters."""
     scaled = {"learning_rate": 0.05, "weight_decay": 0.6}

@@ -174,6 +174,10 @@ def test_initializers_tell_a_distribution(name, fan_in, fan_out):
         lambda x: mf.NAdam(momentum_decay=x),
         lambda x: mf.Lion(beta_1=x),
         lambda x: mf.Lion(beta_2=x),
+        lambda x: mf.ScheduleFreeAdamW(beta_1=x),
+        lambda x: mf.ScheduleFreeAdamW(beta_2=x),
+        lambda x: mf.ScheduleFreeAdamW(epsilon=x),
+        lambda x: mf.ScheduleFreeAdamW(r=x),
     ],
 )
 @pytest.mark.parametrize("value", [-0.5, float("nan"), float("inf"), "0.1", None, True, 1j])

@@ -40,6 +40,8 @@ OPTIMIZERS = [
     mf.NAdam(0.01, beta_1=0.3, beta_2=0.9, epsilon=1e-3, momentum_decay=1.0, weight_decay=0.1),
     mf.Lion(0.001),
     mf.Lion(0.01, beta_1=0.5, beta_2=0.8, weight_decay=0.1),
+    mf.ScheduleFreeAdamW(0.01),
+    mf.ScheduleFreeAdamW(0.1, beta_1=0.5, beta_2=0.9, epsilon=1e-3, r=1.5, weight_decay=0.1),
 ]
 
 
@@ -67,7 +69,8 @@ class Reference:
         self.optimizer, self.t = optimizer, 0
         self.p = model.parameters.copy()
         self.m, self.v, self.largest = (np.zeros_like(self.p) for _ in range(3))
-        self.momenta = 1.0
+        self.momenta, self.weights = 1.0, 0.0
+        self.z = self.x = self.p
         if optimizer.name == "adagrad":
             self.v += optimizer.initial_accumulator_value
         self.is_weight = np.zeros(self.p.size, bool)
@@ -79,7 +82,16 @@ class Reference:
     def step(self, g):
         o, lr = self.optimizer, self.optimizer.learning_rate
         self.t += 1
-        self.p[self.is_weight] *= 1 - lr * o.weight_decay
+        decay = np.where(self.is_weight, lr * o.weight_decay, 0) * self.p
+        if o.name == "schedule_free_adamw":
+            self.v = o.beta_2 * self.v + (1 - o.beta_2) * g**2
+            self.z = self.z - lr * g / (np.sqrt(self.v / (1 - o.beta_2**self.t)) + o.epsilon) - decay
+            weight = lr**2 * self.t**o.r
+            self.weights += weight
+            self.x = self.x + weight / self.weights * (self.z - self.x)
+            self.p = (1 - o.beta_1) * self.z + o.beta_1 * self.x
+            return
+        self.p = self.p - decay
         if o.name == "sgd":
             self.m = o.momentum * self.m - lr * g
             self.p += o.momentum * self.m - lr * g if o.nesterov else self.m
@@ -141,7 +153,8 @@ def test_epochs_are_the_formulas(optimizer, weighted):
             weights.append(total)
         data_losses, penalty = np.sum(losses, axis=0)
         assert history["loss"][epoch] == pytest.approx(data_losses / sum(weights) + penalty / 50, rel=1e-12)
-    np.testing.assert_allclose(model.parameters, reference.p, rtol=1e-9, atol=1e-12)
+    shown = reference.x if optimizer.averages else reference.p
+    np.testing.assert_allclose(model.parameters, shown, rtol=1e-9, atol=1e-12)
 
 
 def test_each_epoch_sees_each_row_once_in_a_new_order():
@@ -655,7 +668,15 @@ def test_divergence_behind_a_saturated_activation(dtype, steps):
     np.testing.assert_allclose(model.parameters, [10.0**steps, 0, 0, 0], rtol=1e-5)
 
 
-OVERFLOWING = [mf.Adam(), mf.Adam(amsgrad=True), mf.AdamW(), mf.RMSprop(), mf.Adagrad(), mf.NAdam()]
+OVERFLOWING = [
+    mf.Adam(),
+    mf.Adam(amsgrad=True),
+    mf.AdamW(),
+    mf.RMSprop(),
+    mf.Adagrad(),
+    mf.NAdam(),
+    mf.ScheduleFreeAdamW(),
+]
 
 
 @pytest.mark.parametrize("optimizer", OVERFLOWING, ids=repr)

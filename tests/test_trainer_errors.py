@@ -120,6 +120,7 @@ def test_infinite_weights_behind_a_saturated_activation():
         (lambda e: mf.RMSprop(epsilon=e, momentum=0.9), "float64", 2.2250738585072014e-308),
         (lambda e: mf.Adam(epsilon=e, epsilon_hat=True), "float32", 1.1754944e-38),
         (lambda e: mf.Adagrad(epsilon=e), "float32", 1.1754944e-38),
+        (lambda e: mf.ScheduleFreeAdamW(epsilon=e, beta_2=0.9), "float32", 1.1754944e-38 / np.sqrt(1 - 0.9)),
         (lambda e: mf.NAdam(epsilon=e, weight_decay=0.1), "float32", 1.1754944e-38 / np.sqrt(1 - 0.999)),
         (lambda e: mf.Adam(epsilon=e), "float32", 1.1754944e-38 / np.sqrt(1 - 0.999)),
         (lambda e: mf.AdamW(epsilon=e, beta_2=0.0), "float64", 2.2250738585072014e-308),

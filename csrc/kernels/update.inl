@@ -90,6 +90,20 @@ INLINE vec lion(const mf_update *u, vec p, vec g, real *const *state, int n) {
     return p - with_sign(vset((real)u->rate), vfma(vset((real)(1 - u->momentum)), change, m));
 }
 
+/* Defazio et al. 2024: p lies between what steps and its average. */
+INLINE vec schedule_free(const mf_update *u, vec p, vec g, real *const *state, int n) {
+    real *const stepping = state[0], *const second = state[1], *const average = state[2];
+    const vec z0 = load(stepping, n), v0 = load(second, n), x0 = load(average, n);
+    const vec v = vfma(vset((real)(1 - u->decay)), g * g - v0, v0);
+    const vec shrunk = vfma(-vset((real)(1 - u->shrink)), p, z0);
+    const vec z = vfma(-vset((real)u->rate), g / (vsqrt(v) + vset((real)u->epsilon)), shrunk);
+    const vec x = vfma(vset((real)u->share), z - x0, x0);
+    store(stepping, z, n);
+    store(second, v, n);
+    store(average, x, n);
+    return vfma(vset((real)u->momentum), x - z, z);
+}
+
 /* --- spans, rows, tiles --- */
 
 /* What a rule does to gradients before the optimizer sees them; each has its own loop. */
@@ -98,7 +112,8 @@ enum { WITH_L2, WITH_L1, CLIPPED, GRADIENTS };
 INLINE void update_vector(const mf_update *u, const int optimizer, const int kind, real *p, const real *g, real *s0,
                           real *s1, real *s2, const int n) {
     const vec l1 = vset((real)u->l1), l2 = vset((real)u->l2);
-    const vec old = load(p, n), d = load(g, n), shrunk = vset((real)u->shrink) * old;
+    const vec old = load(p, n), d = load(g, n);
+    const vec shrunk = optimizer == MF_SCHEDULE_FREE ? old : vset((real)u->shrink) * old; /* that shrinks another */
     vec gradient = kind == WITH_L2 ? vfma(l2, old, d) : penalised(d, old, l1, l2);
     if (kind == CLIPPED) gradient = clipped(vset((real)u->factor) * gradient, vset((real)u->most));
     real *const state[] = {s0, s1, s2};

@@ -33,6 +33,7 @@ class Engine:
         optimizer: Any,
         state: NDArray[Any],
         counts: NDArray[np.int64],
+        weighed: NDArray[np.float64],
         learning_rate: float,
         *,
         order: NDArray[np.int64] | None = None,

@@ -17,7 +17,7 @@ from .clip cimport n_spans
 from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
-from .optimizers cimport rule_of
+from .optimizers cimport Rule, rule_of
 from .optimizers import own_slots, state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
@@ -60,6 +60,7 @@ cdef class Engine:
     cdef object entries         # memory for those of a chunk of CSR rows
     cdef bint penalty_over_weights
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
+    cdef Rule kept_rule
 
     def __init__(self, Network network, str loss, *, double loss_parameter=0.0, double label_smoothing=0.0,
                  int64_t batch_rows=32, n_threads=None, uint64_t seed=0, bint penalty_over_weights=False,
@@ -73,9 +74,10 @@ cdef class Engine:
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
 
-    def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double learning_rate, *, order=None,
-                  int epochs=1, double l1=0.0, double l2=0.0, double clip_value=INFINITY, double clip_norm=INFINITY,
-                  metrics=(), int64_t max_steps=-1, double deadline=0.0):
+    def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double[::1] weighed,
+                  double learning_rate, *, order=None, int epochs=1, double l1=0.0, double l2=0.0,
+                  double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t max_steps=-1,
+                  double deadline=0.0):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -87,6 +89,7 @@ cdef class Engine:
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
         counts : int64 (4,), optimizer steps made, epochs begun, the steps made when `state` was new, and whether the
             parameters are an average that `state` has too; changed in place
+        weighed : float64 (2,), of schedule-free steps: the sum of their weights, their largest rate; changed in place
         epochs : to add to these
         order : int64 row indices, of any length, or None
         clip_value : what the gradient's elements are clipped to
@@ -117,6 +120,8 @@ cdef class Engine:
         if optimizer.averages:
             slots -= 1              # the last one does not change meanwhile
             step.average = row(&step, slots - 1)
+            if optimizer.update == "schedule_free":
+                step.slots[2] = step.average
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
         step.apart = update_takes_long(step.plan) or self.program.clips
@@ -133,6 +138,8 @@ cdef class Engine:
             self.kept = np.empty(size, self.network.parameters.dtype)
         step.rule, step.learning_rate, step.deadline = rule_of(optimizer), learning_rate, deadline
         step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
+        if counts[0] > counts[2]:
+            step.rule.weights, step.rule.largest = weighed[0], weighed[1]
         if step.schedule.over_batch:
             self.check_batch(rows, min(rows, self.batch_rows))
         if step.plan.reads_csr:
@@ -146,6 +153,7 @@ cdef class Engine:
             if step.average != NULL:
                 self.show_average(&step)
                 counts[3] = 1
+            weighed[0], weighed[1] = step.rule.weights, step.rule.largest
             if status != BAD_DATA:
                 counts[0] += totals.steps
                 counts[1] += epochs
@@ -361,13 +369,15 @@ cdef class Engine:
         cdef int64_t item = self.network.kernels.itemsize, slot
         cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
         cdef bint done = copy_in_pieces(step, kept, step.parameters, state)
+        self.kept_rule = step.rule
         for slot in range(slots):
             done = done and copy_in_pieces(step, kept + state + slot * size, row(step, slot), size)
         return done
 
-    cdef void put_back(self, const Step *step, const char *kept, int64_t slots) noexcept nogil:
+    cdef void put_back(self, Step *step, const char *kept, int64_t slots) noexcept nogil:
         cdef int64_t item = self.network.kernels.itemsize, slot
         cdef int64_t state = self.network.n_state * item, size = self.network.n_parameters * item
+        step.rule = self.kept_rule
         memcpy(step.parameters, kept, state)
         for slot in range(slots):
             memcpy(row(step, slot), kept + state + slot * size, size)
@@ -381,6 +391,8 @@ cdef class Engine:
             memcpy(step.parameters, step.average + step.state_stride, size)
         else:
             memcpy(step.average, step.parameters, size)
+            if step.slots[2] == step.average:       # schedule-free: what steps begins there, too
+                memcpy(step.slots[0], step.parameters, size)
 
     cdef void show_average(self, Step *step) noexcept nogil:
         cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize

@@ -10,6 +10,10 @@ ctypedef struct Rule:
     double momentum_decay    # NAdam's, and the product of its momenta up to a step:
     double product
     int64_t multiplied
+    double power             # schedule-free: of a step's number in its weight,
+    double weight            # that of the step at hand,
+    double weights           # and the sum of those before it; the largest rate before it
+    double largest
 
 
 cdef Rule rule_of(object optimizer) except *

@@ -4,7 +4,7 @@ import numpy as np
 
 from libc.math cimport INFINITY, pow, sqrt
 from .memory import aligned_zeros
-from .table cimport MF_ADAM, MF_NADAM
+from .table cimport MF_ADAM, MF_NADAM, MF_SCHEDULE_FREE
 from .table import OPTIMIZERS
 
 
@@ -24,7 +24,7 @@ def own_slots(optimizer):
         return 2 if optimizer.momentum else 1
     if optimizer.update == "adam":
         return 3 if optimizer.amsgrad else 2
-    return {"adagrad": 1, "nadam": 2, "lion": 1}[optimizer.update]
+    return {"adagrad": 1, "nadam": 2, "lion": 1, "schedule_free": 2}[optimizer.update]
 
 
 def new_state(optimizer, program, dtype):
@@ -43,6 +43,7 @@ cdef Rule rule_of(object optimizer) except *:
     cdef Rule rule
     rule.base.nesterov = rule.base.amsgrad = rule.base.clips = rule.epsilon_hat = False
     rule.base.momentum = rule.base.decay = rule.base.ahead = rule.base.epsilon = 0
+    rule.base.share = rule.power = rule.weights = rule.weight = rule.largest = 0
     rule.momentum_decay, rule.product, rule.multiplied = 0, 1, 0
     rule.ema = optimizer.ema or 0.0
     rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], optimizer.weight_decay
@@ -59,6 +60,8 @@ cdef Rule rule_of(object optimizer) except *:
             rule.epsilon_hat = optimizer.epsilon_hat
         elif optimizer.update == "nadam":
             rule.base.epsilon, rule.momentum_decay = optimizer.epsilon, optimizer.momentum_decay
+        elif optimizer.update == "schedule_free":
+            rule.base.epsilon, rule.power = optimizer.epsilon, optimizer.r
     return rule
 
 
@@ -70,9 +73,9 @@ cdef double share_at_step(const Rule *rule, int64_t step) noexcept nogil:
 cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil:
     """The constants of step number `step`, from 1, but for penalties, clipping and decay."""
     cdef mf_update u = rule.base
-    cdef double correction
+    cdef double correction, largest
     u.rate, u.l1, u.l2, u.factor, u.most, u.shrink = learning_rate, 0, 0, 1, INFINITY, 1
-    if u.optimizer == MF_ADAM or u.optimizer == MF_NADAM:
+    if u.optimizer == MF_ADAM or u.optimizer == MF_NADAM or u.optimizer == MF_SCHEDULE_FREE:
         # lr m_hat / (sqrt(v_hat) + eps) = lr c / (1 - beta_1^t) m / (sqrt(v) + c eps), with c = sqrt(1 - beta_2^t)
         correction = sqrt(1 - pow(u.decay, step))
         u.rate *= correction
@@ -82,6 +85,10 @@ cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept 
         u.rate /= 1 - pow(u.momentum, step)
     elif u.optimizer == MF_NADAM:
         look_ahead(rule, step, &u)
+    elif u.optimizer == MF_SCHEDULE_FREE:
+        largest = max(rule.largest, learning_rate)
+        rule.weight = largest * largest * pow(step, rule.power)
+        u.share = rule.weight / (rule.weights + rule.weight)
     return u
 
 

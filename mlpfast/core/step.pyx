@@ -42,6 +42,8 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
             totals.penalty += n * penalty
             totals.steps += 1
             step.number += 1
+            step.rule.weights += step.rule.weight
+            step.rule.largest = max(step.rule.largest, step.learning_rate)
             first += n
             if (totals.steps & 15) == 0 or n * plan.flops > 1e6:
                 status = look_up(step)

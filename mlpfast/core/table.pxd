@@ -30,6 +30,7 @@ cdef extern from "mlpfast.h" nogil:
         MF_SGD
         MF_ADAM
         MF_NADAM
+        MF_SCHEDULE_FREE
 
     cdef enum:
         MF_RNG_SHUFFLE
@@ -78,6 +79,7 @@ cdef extern from "mlpfast.h" nogil:
         double rate
         double momentum
         double decay
+        double share
         double ahead
         double epsilon
         double l1

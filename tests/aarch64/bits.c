@@ -518,7 +518,8 @@ static void update(int optimizer, int64_t rows, int64_t k, int64_t n) {
     for (int step = 0; step < 6; step++) {
         mf_update rule = {.optimizer = optimizer, .nesterov = step & 1, .amsgrad = step > 1, .clips = step > 3,
                           .factor = 0.7, .most = 0.5, .rate = 0.01,
-                          .momentum = 0.9, .decay = 0.99, .ahead = 0.3, .epsilon = 1e-7, .l1 = 1e-3, .l2 = 1e-2,
+                          .momentum = 0.9, .decay = 0.99, .share = 0.2, .ahead = 0.3, .epsilon = 1e-7,
+                          .l1 = 1e-3, .l2 = 1e-2,
                           .shrink = step & 1 ? 1.0 : 0.999};
         table->update(&rule, p, g, size, slots[0], slots[1], slots[2], 1, size, size);
     }
