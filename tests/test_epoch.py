@@ -103,9 +103,36 @@ ALLOCATIONS = """
 """
 
 
+ALLOCATIONS_OF_LAYERS = """
+    import ctypes, json
+    import numpy as np
+    import mlpfast as mf
+    from layer_checks import data, models
+    from mlpfast.layers import LAYERS
+
+    count = ctypes.CDLL(None).malloc_count
+    count.restype = ctypes.c_long
+    found = {}
+    for name, layer_class in LAYERS.items():
+        for number, model in enumerate(models(layer_class, "float32")):
+            X, y = data(model, 100)
+            trainer = mf.Trainer(model, "mse", mf.SGD(1e-12), batch_size=20, n_threads=1 + number % 2)
+            counts = []
+            for passes in (10, 10, 100):
+                order = np.tile(np.arange(100), passes)
+                before = count()
+                result = trainer.run_epoch(X, y.astype(np.float32), order=order)
+                counts.append(count() - before)
+                assert result.status == "ok" and result.rows == 100 * passes
+            found[f"{name} {number}"] = counts
+    print(json.dumps(found))
+"""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts the calls of glibc's malloc")
 @pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer has a malloc of its own")
-def test_steps_do_not_allocate(tmp_path):
+@pytest.mark.parametrize("program", [ALLOCATIONS, ALLOCATIONS_OF_LAYERS], ids=["dense", "every layer"])
+def test_steps_do_not_allocate(tmp_path, program):
     """Thousands of steps more, no more calls of malloc; with PYTHONMALLOC=malloc, Python objects are counted too."""
     compiler = shutil.which("cc")
     if compiler is None:
@@ -113,8 +140,9 @@ def test_steps_do_not_allocate(tmp_path):
     library = tmp_path / "malloc_count.so"
     subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, HERE / "malloc_count.c"], check=True)
     environment = os.environ | {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
+    search = f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ALLOCATIONS)],
+        [sys.executable, "-c", search + textwrap.dedent(program)],
         env=environment,
         capture_output=True,
         text=True,
@@ -123,7 +151,7 @@ def test_steps_do_not_allocate(tmp_path):
     assert result.returncode == 0, result.stderr
     for case, (_, short, long) in json.loads(result.stdout).items():
         assert short > 0, "the counter does not count"
-        # The Python around the loop varies by a few; one allocation in a step would make 1800 or more.
+        # The Python around the loop varies by a few; one allocation in a step would make 450 or more.
         assert long < short + 20, f"{case}: {short} allocations in an epoch, {long} in one of ten times the steps"
 
 
