@@ -4,7 +4,8 @@ A metric is a name or a function ``f(y_true, y_pred) -> float``:
 
 =================================== ==================================================================================
 accuracy, acc                       share of rows whose class is right: the largest output with cross_entropy, each
-                                    output on its side of 1/2 with binary_cross_entropy
+                                    output on its side of 1/2 with binary_cross_entropy and its kin, and with
+                                    ordinal, where they add up to a class
 mse, mean_squared_error             mean over outputs of (h - y)^2
 mae, mean_absolute_error            mean over outputs of abs(h - y)
 =================================== ==================================================================================
@@ -58,6 +59,11 @@ def as_metrics(
             resolved.append(Metric(str(getattr(metric, "__name__", type(metric).__name__)), function=metric))
         else:
             compiled = METRICS[known_name("metric", metric, METRICS)]
+            if loss.outputs_per_target > 1:
+                raise ValueError(
+                    f"metric {metric!r}: expected one output for each target, got {loss.outputs_per_target} of loss "
+                    f"{loss.name!r}; write a function f(y_true, y_pred)"
+                )
             resolved.append(Metric(metric, compiled=compiled or _accuracy(loss, output_activation)))
     names = [metric.name for metric in resolved]
     for name in names:
@@ -67,7 +73,10 @@ def as_metrics(
 
 
 def _accuracy(loss: Loss, output_activation: Activation) -> str:
-    by_output = {each.output_activations[0]: each.accuracy for each in LOSSES.values() if each.accuracy}
+    by_output: dict[str, str] = {}
+    for each in LOSSES.values():
+        if each.accuracy and each.output_activations[0] != "identity":
+            by_output.setdefault(each.output_activations[0], each.accuracy)
     compiled = loss.accuracy or by_output.get(output_activation.name)
     if compiled is None:
         raise ValueError(

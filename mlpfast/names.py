@@ -31,6 +31,13 @@ ALIASES: dict[str, dict[str, str]] = {
         "categorical_crossentropy": "cross_entropy",  # Keras
         "sparse_categorical_crossentropy": "cross_entropy",  # Keras
         "log_loss": "cross_entropy",  # scikit-learn
+        "logcosh": "log_cosh",  # Keras
+        "gamma": "gamma_deviance",  # scikit-learn
+        "tweedie": "tweedie_deviance",  # XGBoost
+        "kld": "kl_divergence",  # Keras
+        "kullback_leibler_divergence": "kl_divergence",  # Keras
+        "categorical_focal_crossentropy": "focal",  # Keras
+        "binary_focal_crossentropy": "binary_focal",  # Keras
     },
     "optimizer": {
         "SGD": "sgd",  # Keras
@@ -86,9 +93,7 @@ UNLIKE: dict[str, dict[str, str]] = {
         "softmaxcrossentropy": _LOGITS,
         "crossentropywithlogits": _LOGITS,
         "softmaxcrossentropywithlogits": _LOGITS,
-        "kldivergence": "against targets that are probabilities, 'cross_entropy' has the same gradient",
-        "kld": "against targets that are probabilities, 'cross_entropy' has the same gradient",
-        "kldiv": "against targets that are probabilities, 'cross_entropy' has the same gradient",
+        "kldiv": "it takes log-probabilities elsewhere; of logits, or with 'softmax', it is 'kl_divergence'",
         "bcewithlogits": _SIGMOID,
         "binarycrossentropywithlogits": _SIGMOID,
         "sigmoidcrossentropy": _SIGMOID,
@@ -98,12 +103,13 @@ UNLIKE: dict[str, dict[str, str]] = {
         "l1": "the absolute error is 'mae'; the penalty is Trainer(l1=...)",
         "l2": "the squared error is 'mse'; the penalty is Trainer(l2=...)",
         "smoothl1": "with its beta of 1 it is 'huber'; beyond, Huber(delta=beta) is beta times it",
-        "logcosh": "'huber' has its shape",
         "poissonnll": "'poisson' differs from it by a constant; log-rates need output activation 'identity'",
         "poissondeviance": "'poisson' is half of it",
         "meanpoissondeviance": "'poisson' is half of it",
-        "hinge": "for classes there are 'cross_entropy' and 'binary_cross_entropy'",
-        "squaredhinge": "for classes there are 'cross_entropy' and 'binary_cross_entropy'",
+        "categoricalhinge": "'hinge' with one-hot targets tells each class from the others",
+        "multimargin": "'hinge' with one-hot targets tells each class from the others",
+        "meangammadeviance": "'gamma_deviance' is half of it",
+        "meantweediedeviance": "'tweedie_deviance' is half of it",
         "mape": "'mae' of the logarithms of the targets is about relative errors",
         "msle": "it is 'mse' of the logarithms, log1p(y), as targets",
     },

@@ -232,7 +232,7 @@ class Trainer:
     @loss.setter
     def loss(self, value: str | Loss) -> None:
         loss, output = as_loss(value), self.model.output_activation
-        loss.check_output(output)
+        loss.check_output(output, self.model.outputs)
         metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
         self._loss, self._metrics = loss, metrics
 
@@ -702,9 +702,7 @@ class Trainer:
         if engine is None or not fits or self._engine_settings != settings:
             self._engine = engine = Engine(
                 self.model.network,
-                self.loss.name,
-                loss_parameter=self.loss.parameter,
-                label_smoothing=self.loss.smoothing,
+                self.loss,
                 batch_rows=batch_rows,
                 n_threads=self.n_threads,
                 seed=self.seed,

@@ -20,7 +20,8 @@ void pseudo_huber(const char *isa, int dtype, int64_t rows, int64_t columns, dou
                   void *delta, double *values) {
     const mf_kernels *k = mf_table_of(isa, dtype);
     const mf_targets targets = {.dense = t};
-    k->loss(MF_PSEUDO_HUBER, parameter, row_major(k, h, columns), &targets, rows, columns, 1,
+    const mf_loss_options options = {.numbers = {parameter}};
+    k->loss(MF_PSEUDO_HUBER, &options, row_major(k, h, columns), &targets, rows, columns, 1,
             row_major(k, delta, columns), values);
 }
 

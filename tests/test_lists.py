@@ -30,6 +30,7 @@ def test_losses_and_what_they_read():
 
 def test_a_loss_that_reads_pre_activations_takes_identity_for_the_output():
     assert all((loss.reads != "outputs") == ("identity" in loss.output_activations) for loss in LOSSES.values())
+    assert all(loss().compiled == name for name, loss in LOSSES.items())
 
 
 def test_metrics():

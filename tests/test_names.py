@@ -105,7 +105,7 @@ def test_the_names_in_a_hint_exist(kind, name):
         ("loss", "bce_with_logits", "'identity' for logits"),
         ("loss", "BCEWithLogitsLoss", "'binary_cross_entropy'"),
         ("loss", "SmoothL1Loss", "'huber'"),
-        ("loss", "kl_divergence", "'cross_entropy'"),
+        ("loss", "kl_div", "'kl_divergence'"),
         ("optimizer", "ADAM", "'adam'"),
         ("optimizer", "adam_w", "'adamw'"),
         ("optimizer", "radam", "'adam'"),

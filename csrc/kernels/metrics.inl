@@ -2,22 +2,16 @@
  * Metrics of a row, in float64. Those that are a mean over elements run as losses without a derivative.
  */
 
-static void mean_squared_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                               double *restrict value, real *restrict derivative) {
-    (void)parameter, (void)derivative;
+ELEMENT_LOSS(mean_squared_error, h) {
     for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] - (double)t[i]) * ((double)h[i] - (double)t[i]);
 }
 
-static void mean_absolute_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                                double *restrict value, real *restrict derivative) {
-    (void)parameter, (void)derivative;
+ELEMENT_LOSS(mean_absolute_error, h) {
     for (int64_t i = 0; i < n; i++) value[i] = fabs((double)h[i] - (double)t[i]);
 }
 
-static void binary_accuracy(double threshold, int64_t n, const real *restrict h, const real *restrict t,
-                            double *restrict value, real *restrict derivative) {
-    (void)derivative;
-    for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] > threshold) == ((double)t[i] > 0.5) ? 1.0 : 0.0;
+ELEMENT_LOSS(binary_accuracy, h) {
+    for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] > numbers[0]) == ((double)t[i] > 0.5) ? 1.0 : 0.0;
 }
 
 /* The first column of the largest element, of at most 2^24 columns. As in numpy.argmax, NaN counts as the largest. */
@@ -40,7 +34,11 @@ INLINE int64_t row_argmax(mf_matrix m, int64_t r, int64_t cols) {
     return (int64_t)-fold_lanes(MAXIMUM, first)[0];
 }
 
-static void accuracy(mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols, double *row_value) {
+#define ROW_METRIC(name)                                                                                               \
+    static void name(UNUSED double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,    \
+                     double *row_value)
+
+ROW_METRIC(accuracy) {
     const mf_matrix dense = {cols, NR, (void *)targets->dense};
     for (int64_t r = 0; r < rows; r++) {
         const int64_t label = targets->dense ? row_argmax(dense, data_row(targets, r), cols) : targets->labels[r];
@@ -48,7 +46,17 @@ static void accuracy(mf_matrix out, const mf_targets *targets, int64_t rows, int
     }
 }
 
-typedef void row_metric(mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols, double *row_value);
+/* Of ordered classes: the class is as many as there are outputs that say that it is above them. */
+ROW_METRIC(ordinal_accuracy) {
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t above = 0;
+        for (int64_t c = 0; c < cols; c++) above += (double)*at(out, r, c) > threshold;
+        row_value[r] = above == targets->labels[r] ? row_weight(targets, r) : 0;
+    }
+}
+
+typedef void row_metric(double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
+                        double *row_value);
 
 static void metric(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
                    double *row_value) {
@@ -57,9 +65,10 @@ static void metric(int metric, double threshold, mf_matrix out, const mf_targets
         element_loss *by_elements;
         row_metric *by_rows;
     } bodies[MF_METRICS] = {MF_EACH_METRIC(METRIC_ROW)};
+    const mf_loss_options options = {.numbers = {threshold}};
     if (bodies[metric].by_rows)
-        bodies[metric].by_rows(out, targets, rows, cols, row_value);
+        bodies[metric].by_rows(threshold, out, targets, rows, cols, row_value);
     else
-        sum_elements(bodies[metric].by_elements, threshold, out, targets, (smoothing){1, 0}, rows, cols, (double)cols,
+        sum_elements(bodies[metric].by_elements, &options, out, targets, (smoothing){1, 0}, rows, cols, (double)cols,
                      0, (mf_matrix){0}, row_value);
 }

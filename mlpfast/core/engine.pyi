@@ -15,10 +15,8 @@ class Engine:
     def __init__(
         self,
         network: Network,
-        loss: str,
+        loss: Any,
         *,
-        loss_parameter: float = 0.0,
-        label_smoothing: float = 0.0,
         batch_rows: int = 32,
         n_threads: int | None = None,
         seed: int = 0,

@@ -190,7 +190,7 @@ cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
                        plan.row_metric + m * plan.capacity + r0)
     if not step.schedule.goes_back:
         delta.data = NULL
-    kernels.loss(plan.loss, plan.loss_parameter, h, &targets, block.rows, output.columns, step.scale, delta,
+    kernels.loss(plan.loss, &plan.loss_options, h, &targets, block.rows, output.columns, step.scale, delta,
                  plan.row_loss + r0)
     if delta.data != NULL and not plan.fused:
         propagate(kernels, output.activation, output.alpha, delta, saved(output, block), delta, block.rows,
