@@ -53,13 +53,19 @@
     row(KL_DIVERGENCE, kl_divergence, z, by_rows)                                                                      \
     row(ORDINAL, ordinal, z, by_rows)
 
-/* row(ID, name, how it is computed). Bodies: metrics.inl */
+/* row(ID, name, how it is computed). Bodies: metrics.inl. Behind some: their number. */
 #define MF_EACH_METRIC(row)                                                                                            \
     row(ACCURACY, accuracy, by_rows)                                                                                   \
     row(ORDINAL_ACCURACY, ordinal_accuracy, by_rows)                                                                   \
     row(BINARY_ACCURACY, binary_accuracy, by_elements)                                                                 \
+    row(TOP_K, top_k, by_rows) /* k */                                                                                 \
+    row(LOG_LOSS, log_loss, by_rows)                                                                                   \
+    row(BINARY_LOG_LOSS, binary_log_loss, by_elements)                                                                 \
+    row(BRIER, brier, by_rows)                                                                                         \
     row(MEAN_SQUARED_ERROR, mean_squared_error, by_elements)                                                           \
-    row(MEAN_ABSOLUTE_ERROR, mean_absolute_error, by_elements)
+    row(MEAN_ABSOLUTE_ERROR, mean_absolute_error, by_elements)                                                         \
+    row(MEAN_ABSOLUTE_PERCENTAGE_ERROR, mean_absolute_percentage_error, by_elements)                                   \
+    row(PINBALL, pinball, by_elements) /* q */
 
 /* row(ID, name). Bodies: update.inl */
 #define MF_EACH_OPTIMIZER(row)                                                                                         \

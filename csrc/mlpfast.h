@@ -288,9 +288,9 @@ typedef struct {
     void (*loss)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets, int64_t rows,
                  int64_t cols, double scale, mf_matrix delta, double *row_loss);
     /* row_value[r] = weight_r * the metric of row r. threshold: of yes and no (0 for logits, 0.5 for
-     * probabilities). */
-    void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
-                   double *row_value);
+     * probabilities). number: the metric's own, see lists.h. */
+    void (*metric)(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets, int64_t rows,
+                   int64_t cols, double *row_value);
 
     /* --- update.inl --- */
     /* A tile p (rows, cols; ld) after one step with gradient g (the same; ld_g) and state slots s0, s1, s2 (as p). */

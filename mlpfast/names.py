@@ -59,6 +59,11 @@ ALIASES: dict[str, dict[str, str]] = {
     },
     "metric": {
         "acc": "accuracy",  # Keras
+        "auc": "roc_auc",  # Keras
+        "f1_score": "f1",  # Keras, scikit-learn
+        "r2_score": "r2",  # Keras, scikit-learn
+        "brier_score_loss": "brier",  # scikit-learn
+        "top_k_accuracy": "top_k",  # scikit-learn
         "MSE": "mse",  # Keras
         "MAE": "mae",  # Keras
     },
@@ -142,15 +147,12 @@ UNLIKE: dict[str, dict[str, str]] = {
         "categoricalaccuracy": _FOLLOWS,
         "sparsecategoricalaccuracy": _FOLLOWS,
         "top1": _FOLLOWS,
-        "auc": _FUNCTION,
-        "rocauc": _FUNCTION,
-        "f1": _FUNCTION,
-        "f1score": _FUNCTION,
-        "precision": _FUNCTION,
-        "recall": _FUNCTION,
-        "r2": "write a function, such as sklearn.metrics.r2_score",
-        "r2score": "write a function, such as sklearn.metrics.r2_score",
-        "rmse": "write a function, such as sklearn.metrics.root_mean_squared_error",
+        "prauc": _FUNCTION,
+        "averageprecision": _FUNCTION,
+        "mcc": _FUNCTION,
+        "matthewscorrcoef": _FUNCTION,
+        "cohenkappa": _FUNCTION,
+        "smape": _FUNCTION,
     },
 }
 

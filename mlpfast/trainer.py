@@ -29,7 +29,7 @@ from .groups import Group, as_groups, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
 from .losses import Loss, as_loss
-from .metrics import Metric, as_metrics
+from .metrics import Metric, Pinball, TopK, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .parts import Schedule
@@ -180,7 +180,7 @@ class Trainer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         shuffle: bool = True,
-        metrics: Iterable[str | Callable[[Any, Any], float]] = (),
+        metrics: Iterable[str | TopK | Pinball | Callable[..., float]] = (),
         n_threads: int | None = None,
         seed: int = 0,
         callbacks: Iterable[Any] = (),
@@ -259,7 +259,7 @@ class Trainer:
         return self._metrics
 
     @metrics.setter
-    def metrics(self, values: Iterable[str | Callable[[Any, Any], float]]) -> None:
+    def metrics(self, values: Iterable[str | TopK | Pinball | Callable[..., float]]) -> None:
         given = values if isinstance(values, str) else tuple(values)
         self._metrics = as_metrics(given, self.loss, self.model.output_activation)
         self._given_metrics = given
@@ -655,6 +655,7 @@ class Trainer:
         self.__dict__.update(state if "_counts" in state else _of_older_version(state))
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
         self.groups = state.get("_groups")
+        self.metrics = self._given_metrics  # those of older versions were made ready in another way
 
     def _check(
         self,
@@ -790,20 +791,23 @@ class Trainer:
         return {"loss": float(loss), **self._named_metrics(values, data)}
 
     @property
-    def _compiled_metrics(self) -> list[str]:
+    def _compiled_metrics(self) -> list[tuple[str, float]]:
         return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
 
-    def _named_metrics(self, compiled: Mapping[str, float], data: _Data) -> dict[str, float]:
+    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: _Data) -> dict[str, float]:
         """The metrics under their users' names: the compiled ones given, the functions called."""
         values: dict[str, float] = {}
-        predictions = None
+        predictions = weights = None
         for metric in self.metrics:
-            if metric.function is None:
-                values[metric.name] = float(compiled[str(metric.compiled)])
+            if metric.compiled is not None:
+                values[metric.name] = metric.finished(compiled[metric.compiled])
             else:
                 if predictions is None:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
-                values[metric.name] = float(metric.function(data.given_y, predictions))
+                    if data.sample_weight is not None:
+                        with np.errstate(over="ignore", under="ignore"):
+                            weights = np.ldexp(data.sample_weight, -data.weight_exponent)
+                values[metric.name] = metric(data.given_y, predictions, weights)
         return values
 
 

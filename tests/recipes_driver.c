@@ -28,7 +28,7 @@ void pseudo_huber(const char *isa, int dtype, int64_t rows, int64_t columns, dou
 void relative_error(const char *isa, int dtype, int64_t rows, int64_t columns, void *h, void *t, double *values) {
     const mf_kernels *k = mf_table_of(isa, dtype);
     const mf_targets targets = {.dense = t};
-    k->metric(MF_RELATIVE_ERROR, 0, row_major(k, h, columns), &targets, rows, columns, values);
+    k->metric(MF_RELATIVE_ERROR, 0, 0, row_major(k, h, columns), &targets, rows, columns, values);
 }
 
 void signum(const char *isa, int dtype, int64_t n, double rate, double momentum, double l2, double shrink, void *p,

@@ -10,6 +10,37 @@ ELEMENT_LOSS(mean_absolute_error, h) {
     for (int64_t i = 0; i < n; i++) value[i] = fabs((double)h[i] - (double)t[i]);
 }
 
+ELEMENT_LOSS(mean_absolute_percentage_error, h) {
+    for (int64_t i = 0; i < n; i++) {
+        const double size = fabs((double)t[i]);
+        value[i] = fabs((double)h[i] - (double)t[i]) / (size > 0x1p-52 ? size : 0x1p-52); /* as in scikit-learn */
+    }
+}
+
+ELEMENT_LOSS(pinball, h) { quantile(numbers + 1, NULL, n, h, t, value, derivative); }
+
+/* Of probabilities; those below the dtype's roundoff count as that. */
+INLINE vec minus_log(vec p) { return -vlog(vmax(vset(sizeof(real) == 4 ? REAL(0x1p-23) : REAL(0x1p-52)), p)); }
+
+ELEMENT_LOSS(binary_log_loss, h) {
+    for (int64_t i = 0; i < n; i += LANES) {
+        real of_yes[LANES], of_no[LANES];
+        vstore(of_yes, minus_log(vload(h + i)));
+        vstore(of_no, minus_log(vset(1) - vload(h + i)));
+        for (int l = 0; l < LANES; l++)
+            value[i + l] = (double)t[i + l] * (double)of_yes[l] + (1 - (double)t[i + l]) * (double)of_no[l];
+    }
+}
+
+ELEMENT_LOSS(log_loss_of_class, h) {
+    for (int64_t i = 0; i < n; i += LANES) {
+        real of_class[LANES];
+        vstore(of_class, minus_log(vload(h + i)));
+        for (int l = 0; l < LANES; l++) value[i + l] = (double)t[i + l] * (double)of_class[l];
+    }
+}
+
+/* numbers[0]: the threshold of yes */
 ELEMENT_LOSS(binary_accuracy, h) {
     for (int64_t i = 0; i < n; i++) value[i] = ((double)h[i] > numbers[0]) == ((double)t[i] > 0.5) ? 1.0 : 0.0;
 }
@@ -35,39 +66,63 @@ INLINE int64_t row_argmax(mf_matrix m, int64_t r, int64_t cols) {
 }
 
 #define ROW_METRIC(name)                                                                                               \
-    static void name(UNUSED double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,    \
-                     double *row_value)
+    static void name(UNUSED const double *numbers, mf_matrix out, const mf_targets *targets, int64_t rows,             \
+                     int64_t cols, double *row_value)
+
+INLINE int64_t row_label(const mf_targets *targets, int64_t r, int64_t cols) {
+    if (!targets->dense) return targets->labels[r];
+    return row_argmax((mf_matrix){cols, NR, (void *)targets->dense}, data_row(targets, r), cols);
+}
 
 ROW_METRIC(accuracy) {
-    const mf_matrix dense = {cols, NR, (void *)targets->dense};
+    for (int64_t r = 0; r < rows; r++)
+        row_value[r] = row_argmax(out, r, cols) == row_label(targets, r, cols) ? row_weight(targets, r) : 0;
+}
+
+/* numbers[1]: k. Of equal outputs, the first counts as larger, as in row_argmax(). */
+ROW_METRIC(top_k) {
     for (int64_t r = 0; r < rows; r++) {
-        const int64_t label = targets->dense ? row_argmax(dense, data_row(targets, r), cols) : targets->labels[r];
-        row_value[r] = row_argmax(out, r, cols) == label ? row_weight(targets, r) : 0;
+        const int64_t label = row_label(targets, r, cols);
+        const real score = *at(out, r, label);
+        int64_t larger = 0;
+        for (int64_t c = 0; c < cols; c++) larger += *at(out, r, c) > score || (*at(out, r, c) == score && c < label);
+        row_value[r] = (double)larger < numbers[1] && score == score ? row_weight(targets, r) : 0;
     }
+}
+
+/* Sums over the classes */
+ROW_METRIC(log_loss) {
+    sum_elements(log_loss_of_class, &(mf_loss_options){0}, out, targets, (smoothing){1, 0}, rows, cols, 1, 0,
+                 (mf_matrix){0}, row_value);
+}
+
+ROW_METRIC(brier) {
+    sum_elements(mean_squared_error, &(mf_loss_options){0}, out, targets, (smoothing){1, 0}, rows, cols, 1, 0,
+                 (mf_matrix){0}, row_value);
 }
 
 /* Of ordered classes: the class is as many as there are outputs that say that it is above them. */
 ROW_METRIC(ordinal_accuracy) {
     for (int64_t r = 0; r < rows; r++) {
         int64_t above = 0;
-        for (int64_t c = 0; c < cols; c++) above += (double)*at(out, r, c) > threshold;
+        for (int64_t c = 0; c < cols; c++) above += (double)*at(out, r, c) > numbers[0];
         row_value[r] = above == targets->labels[r] ? row_weight(targets, r) : 0;
     }
 }
 
-typedef void row_metric(double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
+typedef void row_metric(const double *numbers, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
                         double *row_value);
 
-static void metric(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
-                   double *row_value) {
+static void metric(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets, int64_t rows,
+                   int64_t cols, double *row_value) {
 #define METRIC_ROW(id, name, how) [MF_##id] = {.how = name},
     static const struct {
         element_loss *by_elements;
         row_metric *by_rows;
     } bodies[MF_METRICS] = {MF_EACH_METRIC(METRIC_ROW)};
-    const mf_loss_options options = {.numbers = {threshold}};
+    const mf_loss_options options = {.numbers = {threshold, number}};
     if (bodies[metric].by_rows)
-        bodies[metric].by_rows(threshold, out, targets, rows, cols, row_value);
+        bodies[metric].by_rows(options.numbers, out, targets, rows, cols, row_value);
     else
         sum_elements(bodies[metric].by_elements, &options, out, targets, (smoothing){1, 0}, rows, cols, (double)cols,
                      0, (mf_matrix){0}, row_value);

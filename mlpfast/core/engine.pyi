@@ -39,7 +39,7 @@ class Engine:
         l2: float = 0.0,
         clip_value: float = ...,
         clip_norm: float = ...,
-        metrics: Sequence[str] = (),
+        metrics: Sequence[tuple[str, float]] = (),
         max_steps: int = -1,
         deadline: float = 0.0,
     ) -> EpochResult: ...
@@ -63,5 +63,5 @@ class Engine:
         *,
         l1: float = 0.0,
         l2: float = 0.0,
-        metrics: Sequence[str] = (),
-    ) -> tuple[float, dict[str, float]]: ...
+        metrics: Sequence[tuple[str, float]] = (),
+    ) -> tuple[float, dict[tuple[str, float], float]]: ...

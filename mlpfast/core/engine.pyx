@@ -88,7 +88,7 @@ cdef class Engine:
         order : int64 row indices, of any length, or None
         clip_value : what the gradient's elements are clipped to
         clip_norm : what the norm of the whole gradient is clipped to, where the program says that it is
-        metrics : names
+        metrics : names, each with the number that it takes
         max_steps : stop after so many steps; -1: all
         deadline : `time.monotonic()` to stop at; 0: none
 
@@ -181,7 +181,7 @@ cdef class Engine:
         return result.loss, gradient
 
     def evaluate(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, metrics=()):
-        """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {name: value})``."""
+        """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {metric: value})``."""
         cdef Step step
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, None, l1, l2, metrics)
@@ -263,8 +263,8 @@ cdef class Engine:
         step.n_metrics = len(metrics)
         if step.n_metrics > MAX_METRICS:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
-        for m, name in enumerate(metrics):
-            step.metrics[m] = METRICS[name]
+        for m, (name, number) in enumerate(metrics):
+            step.metrics[m], step.metric_numbers[m] = METRICS[name], number
         if order is None:
             return rows
         if order.dtype != np.int64 or not cnp.PyArray_ISCARRAY_RO(order) or order.ndim != 1 or order.shape[0] == 0:
@@ -296,7 +296,7 @@ cdef class Engine:
         cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
         cdef double penalty = totals.penalty / rows
-        values = {name: totals.metrics[m] / weight for m, name in enumerate(metrics)}
+        values = {metric: totals.metrics[m] / weight for m, metric in enumerate(metrics)}
         return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error)
 
     # --- an epoch that leaves nothing half done, without the interpreter ---

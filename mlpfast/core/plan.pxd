@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from .table cimport mf_bands, mf_kernels, mf_layer, mf_loss_options, mf_matrix, mf_tile, mf_value
 
 cdef enum:
-    MAX_METRICS = 4
+    MAX_METRICS = 32         # that are computed natively
     AHEAD = 16               # rows beyond a block that the gathering of it may ask for
     WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay
     TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1

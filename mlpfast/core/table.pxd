@@ -188,8 +188,8 @@ cdef extern from "mlpfast.h" nogil:
                                    void *g, int64_t ld, int accumulate) noexcept nogil
         void (*loss)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets, int64_t rows,
                      int64_t cols, double scale, mf_matrix delta, double *row_loss) noexcept nogil
-        void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows,
-                       int64_t cols, double *row_value) noexcept nogil
+        void (*metric)(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets,
+                       int64_t rows, int64_t cols, double *row_value) noexcept nogil
         void (*update)(const mf_update *rule, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2,
                        int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n) noexcept nogil

@@ -514,10 +514,14 @@ static void metric(int id, int64_t rows, int64_t k, int64_t n) {
     (void)k;
     double *values = allocate(rows * 8);
     int32_t *labels = allocate(rows * 4);
-    for (int64_t r = 0; r < rows; r++) labels[r] = (int32_t)(r * 7 % (n + 1));
+    for (int64_t r = 0; r < rows; r++) labels[r] = (int32_t)(r * 7 % (n + (id == MF_ORDINAL_ACCURACY)));
     mf_targets targets = {.labels = labels, .dense = reals(20, rows * n, 0, 1), .weights = doubles(21, rows, 0, 2)};
-    table->metric(id, 0.5, packed(reals(22, rows * n, 0, 1), rows, n), &targets, rows, n, values);
-    hash_bytes(values, (size_t)rows * 8);
+    for (int dense = 1; dense >= 0; dense--) {
+        if (!dense) targets.dense = NULL;
+        table->metric(id, 0.5, id == MF_PINBALL ? 0.7 : 3, packed(reals(22, rows * n, 0, 1), rows, n), &targets, rows,
+                      n, values);
+        hash_bytes(values, (size_t)rows * 8);
+    }
 }
 
 static void update(int optimizer, int64_t rows, int64_t k, int64_t n) {
