@@ -46,7 +46,10 @@ INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
 #include "kernels/columns.inl"
 #include "kernels/periodic.inl"
 #include "kernels/piecewise.inl"
+#include "kernels/targets.inl"
 #include "kernels/losses.inl"
+#include "kernels/strips.inl"
+#include "kernels/class_losses.inl"
 #include "kernels/metrics.inl"
 #include "kernels/update.inl"
 

@@ -29,25 +29,43 @@
     MF_EACH_ELEMENTWISE_ACTIVATION(row)                                                                                \
     row(SOFTMAX, softmax, 0, h)
 
-/* row(ID, name, what it reads: the outputs h or the pre-activations z, how it is computed). Bodies: losses.inl
+/* row(ID, name, what it reads: the outputs h or the pre-activations z, how it is computed). Bodies: losses.inl, and
+ * class_losses.inl for those by rows. Behind some: their numbers, and what of_outputs is for them.
  *
- * Those that read z give dL/dz, p - t, directly: the output activation, against which its derivative cancels, never
+ * Those that read z give dL/dz directly: the output activation, against which its derivative cancels, never
  * runs in training, and a probability that rounds to zero does no harm. */
 #define MF_EACH_LOSS(row)                                                                                              \
     row(MSE, mse, h, by_elements)                                                                                      \
     row(MAE, mae, h, by_elements)                                                                                      \
-    row(HUBER, huber, h, by_elements)       /* parameter: delta */                                                     \
-    row(QUANTILE, quantile, h, by_elements) /* parameter: q */                                                         \
+    row(HUBER, huber, h, by_elements)       /* delta */                                                                \
+    row(LOG_COSH, log_cosh, h, by_elements)                                                                            \
+    row(QUANTILE, quantile, h, by_elements) /* q; or one for each output */                                            \
+    row(GAUSSIAN_NLL, gaussian_nll, z, by_elements) /* of two outputs for each target */                               \
     row(POISSON, poisson, z, by_elements)                                                                              \
-    row(BINARY_CROSS_ENTROPY, binary_cross_entropy, z, by_elements)                                                    \
-    row(CROSS_ENTROPY, cross_entropy, z, by_rows)
+    row(GAMMA_DEVIANCE, gamma_deviance, z, by_elements)                                                                \
+    row(TWEEDIE_DEVIANCE, tweedie_deviance, z, by_elements) /* power */                                                \
+    row(BINARY_CROSS_ENTROPY, binary_cross_entropy, z, by_elements) /* each output's weight of yes */                  \
+    row(BINARY_FOCAL, binary_focal, z, by_elements) /* gamma, weights of yes and no */                                 \
+    row(HINGE, hinge, z, by_elements)                                                                                  \
+    row(SQUARED_HINGE, squared_hinge, z, by_elements)                                                                  \
+    row(CROSS_ENTROPY, cross_entropy, z, by_rows)                                                                      \
+    row(FOCAL, focal, z, by_rows) /* gamma; each class's weight */                                                     \
+    row(KL_DIVERGENCE, kl_divergence, z, by_rows)                                                                      \
+    row(ORDINAL, ordinal, z, by_rows)
 
-/* row(ID, name, how it is computed). Bodies: metrics.inl */
+/* row(ID, name, how it is computed). Bodies: metrics.inl. Behind some: their number. */
 #define MF_EACH_METRIC(row)                                                                                            \
     row(ACCURACY, accuracy, by_rows)                                                                                   \
+    row(ORDINAL_ACCURACY, ordinal_accuracy, by_rows)                                                                   \
     row(BINARY_ACCURACY, binary_accuracy, by_elements)                                                                 \
+    row(TOP_K, top_k, by_rows) /* k */                                                                                 \
+    row(LOG_LOSS, log_loss, by_rows)                                                                                   \
+    row(BINARY_LOG_LOSS, binary_log_loss, by_elements)                                                                 \
+    row(BRIER, brier, by_rows)                                                                                         \
     row(MEAN_SQUARED_ERROR, mean_squared_error, by_elements)                                                           \
-    row(MEAN_ABSOLUTE_ERROR, mean_absolute_error, by_elements)
+    row(MEAN_ABSOLUTE_ERROR, mean_absolute_error, by_elements)                                                         \
+    row(MEAN_ABSOLUTE_PERCENTAGE_ERROR, mean_absolute_percentage_error, by_elements)                                   \
+    row(PINBALL, pinball, by_elements) /* q */
 
 /* row(ID, name). Bodies: update.inl */
 #define MF_EACH_OPTIMIZER(row)                                                                                         \

@@ -77,12 +77,20 @@ enum { MF_MOST_UNITS = 256, MF_MOST_BINS = 256 }; /* of a column's linear map; o
 
 /* What a row's output is compared with. `rows` maps a batch's row to a row of `dense` and `weights`. */
 typedef struct {
-    const void *dense;     /* (n, outputs) row-major, of the table's dtype; or NULL */
-    const int32_t *labels; /* (rows of the batch,) class indices, none beyond the outputs; used where dense is NULL */
+    const void *dense;     /* (n, outputs / each) row-major, of the table's dtype; or NULL */
+    const int32_t *labels; /* (rows of the batch,) class indices; used where dense is NULL */
     const double *weights; /* (n,) sample weights; or NULL for ones */
     const int64_t *rows;   /* (rows of the batch,); or NULL for the identity */
     double smoothing;      /* label smoothing of the cross-entropies: t <- (1 - s) t + s / classes (binary: / 2) */
+    int32_t each;          /* outputs that a target has, side by side, such as quantiles; 0 stands for 1 */
+    int32_t ordered;       /* of classes in an order: output c says whether the label is above c */
 } mf_targets;
+
+/* What a loss takes beside outputs and targets. */
+typedef struct {
+    double numbers[3];        /* its own, such as delta of huber; see lists.h */
+    const double *of_outputs; /* (outputs,) one for each, such as q of several quantiles; or NULL */
+} mf_loss_options;
 
 /* One optimizer step, all constants of this step resolved. Slots are state arrays shaped like the parameters. */
 typedef struct {
@@ -279,12 +287,12 @@ typedef struct {
     /* --- losses.inl, metrics.inl --- */
     /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *
      * dloss_r/d out. delta may be out. */
-    void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
-                 double scale, mf_matrix delta, double *row_loss);
-    /* row_value[r] = weight_r * the metric of row r. threshold: of binary accuracy (0 for logits, 0.5 for
-     * probabilities). */
-    void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
-                   double *row_value);
+    void (*loss)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets, int64_t rows,
+                 int64_t cols, double scale, mf_matrix delta, double *row_loss);
+    /* row_value[r] = weight_r * the metric of row r. threshold: of yes and no (0 for logits, 0.5 for
+     * probabilities). number: the metric's own, see lists.h. */
+    void (*metric)(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets, int64_t rows,
+                   int64_t cols, double *row_value);
 
     /* --- update.inl --- */
     /* A tile p (rows, cols; ld) after one step with gradient g (the same; ld_g) and state slots s0, s1, s2 (as p). */

@@ -220,7 +220,7 @@ class _Reference:
             self.X, self.y, self.sample_weight = without_weightless(self.X, self.y, self.sample_weight)
         self.rows, self.model, self.loss = len(self.y), model, loss
         self.weight = np.ones(self.rows) if self.sample_weight is None else self.sample_weight
-        self.fused = bool(loss.output_activations)  # the loss is a function of z
+        self.fused = loss.reads != "outputs"  # the loss is a function of z
         self.l1, self.l2, self.training = l1, l2, training
         state = aligned_zeros(model.state.size, float64)
         state[:] = model.state
@@ -230,13 +230,7 @@ class _Reference:
         self.noise = self._noise()
 
     def _engine(self, network: Network) -> Engine:
-        return Engine(
-            network,
-            self.loss.name,
-            loss_parameter=self.loss.parameter,
-            label_smoothing=self.loss.smoothing,
-            batch_rows=self.rows,
-        )
+        return Engine(network, self.loss, batch_rows=self.rows)
 
     def _evaluate(self) -> float:
         if self.training:
@@ -357,7 +351,11 @@ class _Reference:
         shape = (self.rows, self.model.outputs)
         if not self.fused:
             return np.zeros(shape)
-        targets = self.y if self.y.ndim == 2 else np.arange(shape[1]) == self.y[:, None]
+        column, each = np.arange(shape[1]), self.loss.outputs_per_target
+        if self.y.ndim == 2:
+            targets = np.repeat(np.abs(self.y), each, axis=1) + (each > 1)
+        else:
+            targets = column < self.y[:, None] if self.loss.targets.ordered else column == self.y[:, None]
         terms: NDArray[np.float64] = 2 * (self.weight / self.weight.sum())[:, None] * (targets + self.loss.smoothing)
         return terms
 

@@ -35,7 +35,6 @@ _CPU = "everything runs on the CPU"
 _INPUTS = "the model has it: Model(inputs, layers)"
 _STOPPING = "it is a callback: Trainer(model, callbacks=[mlpfast.callbacks.EarlyStopping(...)])"
 _HELD_OUT = "rows held out are given as validation_data=(X_val, y_val)"
-_WEIGHTED = "give each row its weight: sample_weight=...; MLPClassifier has class_weight"
 _KERNEL = "it is called kernel_initializer"
 
 FIT_ARGUMENTS: dict[str, str] = {
@@ -46,7 +45,7 @@ FIT_ARGUMENTS: dict[str, str] = {
     **_for("set trainer.learning_rate, or Trainer(model, optimizer=Adam(learning_rate=...))", "lr", "learning_rate"),
     **_for(f"{_HELD_OUT}, for example by sklearn.model_selection.train_test_split", "validation_split", "test_size"),
     **_for(_HELD_OUT, "X_val", "y_val", "eval_set", "validation_set", "val_data", "valid_data"),
-    **_for(_WEIGHTED, "class_weight"),
+    **_of_trainer("class_weight"),
     **_for(_STOPPING, "early_stopping", "patience"),
     "initial_epoch": "fit goes on from trainer.epochs by itself",
     "steps_per_epoch": "an epoch is all rows once; Trainer(model, batch_size=...) sets the steps",
@@ -76,7 +75,6 @@ TRAINER_ARGUMENTS: dict[str, str] = {
     **_for("the layers have it: Dense(units, dropout=...), mlp(sizes, dropout=...)", "dropout"),
     **_for(_STOPPING, "early_stopping", "patience", "n_iter_no_change"),
     **_for(_CPU, "device", "accelerator", "gpus"),
-    **_for(f"fit has it: {_WEIGHTED}", "class_weight"),
 }
 
 MLP_ARGUMENTS: dict[str, str] = {

@@ -1,17 +1,30 @@
-"""Losses, as pure data. Each is a sum over the outputs of a row and a (weighted) mean over rows.
+"""Losses, as pure data. Each is a sum over the targets of a row and a (weighted) mean over rows.
 
-With output ``h``, pre-activation ``z`` and target ``y``, the term of one output is:
+With output ``h``, pre-activation ``z`` and target ``y``, the term of one target is:
 
 - ``mse``: 1/2 (h - y)^2
 - ``mae``: abs(h - y)
 - ``huber``: 1/2 r^2 where r = abs(h - y) <= delta, delta (r - delta/2) beyond
-- ``quantile``: q (y - h) or (1 - q) (h - y), whichever is not negative
+- ``log_cosh``: log cosh(h - y)
+- ``quantile``: q (y - h) or (1 - q) (h - y), whichever is not negative; of several quantiles, their sum
+- ``gaussian_nll``: 1/2 (s + (m - y)^2 exp(-s)), of two outputs m and s; identity (mean and logarithm of the variance)
 - ``poisson``: exp(z) - y z + y log y - y; output activation exponential, or identity (z is then the log-rate)
-- ``binary_cross_entropy``: -y log p - (1 - y) log(1 - p); sigmoid, or identity (z is then the logit)
+- ``gamma_deviance``: y exp(-z) - log y + z - 1; exponential, or identity (z is then the log-mean)
+- ``tweedie_deviance``: exp(b z) / b + y exp(-a z) / a - y^b / (a b) with a = power - 1, b = 2 - power; the same
+- ``binary_cross_entropy``: -w y log p - (1 - y) log(1 - p), w = 1 unless given; sigmoid, or identity (z is the logit)
+- ``binary_focal``: -y (1 - p)^gamma log p - (1 - y) p^gamma log(1 - p); the same
+- ``hinge``: max(0, 1 - y z), y being -1 or 1, or 0 or 1 in their place; identity (z is a score)
+- ``squared_hinge``: max(0, 1 - y z)^2
 - ``cross_entropy``: -y log p; softmax, or identity (z are then the logits)
+- ``focal``: -y (1 - p)^gamma log p; the same
+- ``kl_divergence``: y log(y / p); the same
+- ``ordinal``: the binary cross-entropy of each "y is above class c", c = 0, 1, ..., there being one output less than
+  classes; sigmoid (the probability of that), or identity (z are then the cumulative logits)
 
-The last three are computed from ``z``, whichever of the two output activations the model has: they are exact where a
-probability rounds to 0 or 1, and their gradient with respect to ``z`` is ``p - y``.
+Those that name z are computed from it, whichever of the output activations the model has. They are exact where a
+probability rounds to 0 or 1, and neither value nor gradient overflows unless the loss itself does: logarithms of
+probabilities are max(z, 0) + log(1 + exp(-|z|)) and its kin, powers of them exponentials of such, rates exponentials of
+differences of logarithms.
 
 Names of scikit-learn and Keras are taken too (see `mlpfast.names`), with the formulas above: ``mean_squared_error`` has
 its factor 1/2 as a loss, not as a metric, and several outputs add up where Keras and PyTorch take their mean.
@@ -19,9 +32,11 @@ its factor 1/2 as a loss, not as a metric, and several outputs add up where Kera
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 from .activations import Activation
 from .errors import known_name, real
@@ -29,25 +44,42 @@ from .errors import known_name, real
 __all__ = [
     "LOSSES",
     "BinaryCrossEntropy",
+    "BinaryFocal",
     "CrossEntropy",
+    "Focal",
+    "GammaDeviance",
+    "GaussianNLL",
+    "Hinge",
     "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Ordinal",
     "Poisson",
     "Quantile",
+    "SquaredHinge",
     "Targets",
+    "TweedieDeviance",
     "as_loss",
 ]
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a loss is compared with: numbers between `low` and `high`; or `classes`, as indices or as probabilities."""
+    """What a loss is compared with: numbers between `low` and `high`; or `classes`, as indices or as probabilities.
+
+    `positive` numbers are above 0. `signs` are two classes as -1 and 1, or 0 and 1. `ordered` classes come as indices
+    only, from 0 to the number of outputs.
+    """
 
     low: float = -inf
     high: float = inf
     classes: bool = False
+    positive: bool = False
+    signs: bool = False
+    ordered: bool = False
 
 
 class Loss:
@@ -64,24 +96,45 @@ class Loss:
     accuracy: ClassVar[str | None] = None
 
     @property
-    def parameter(self) -> float:
-        """The one number that the compiled loss takes (delta of huber, q of quantile); 0 where there is none."""
-        return 0.0
+    def compiled(self) -> str:
+        """The name of the compiled loss."""
+        return self.name
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers that the compiled loss takes, such as delta of huber."""
+        return ()
 
     @property
     def smoothing(self) -> float:
         """Label smoothing; 0 where there is none."""
         return 0.0
 
-    def check_output(self, activation: Activation) -> None:
-        """Raise a ValueError if a model with this output activation can't be trained with the loss."""
+    @property
+    def outputs_per_target(self) -> int:
+        """Outputs that a target takes; they stand side by side: ``prediction.reshape(n, targets, these)``."""
+        return 1
+
+    def classes(self, outputs: int) -> int:
+        """How many classes a model of so many outputs tells apart, where targets are class indices."""
+        return outputs
+
+    def of_outputs(self, outputs: int) -> tuple[float, ...] | None:
+        """A number for each output, such as the weights of their positive rows; None where the loss takes none."""
+        return None
+
+    def check_output(self, activation: Activation, outputs: int) -> None:
+        """Raise a ValueError if a model of so many outputs, with this activation, can't be trained with the loss."""
         if self.output_activations and activation.name not in self.output_activations:
             expected = " or ".join(self.output_activations)
-            fitting = [name for name, loss in LOSSES.items() if activation.name in loss.output_activations]
+            fitting = [repr(name) for name, loss in LOSSES.items() if activation.name in loss.output_activations]
             raise ValueError(
                 f"expected output activation {expected} for loss {self.name!r} (with identity, the outputs are "
-                f"{self.reads}), got {activation.name!r}" + "".join(f"; its loss is {name!r}" for name in fitting)
+                f"{self.reads}), got {activation.name!r}" + (f"; its loss is {' or '.join(fitting)}" if fitting else "")
             )
+        each = self.outputs_per_target
+        if outputs % each:
+            raise ValueError(f"expected {each} outputs for each target of loss {self.name!r}, got {outputs} in all")
 
 
 @dataclass(frozen=True)
@@ -109,23 +162,69 @@ class Huber(Loss):
         object.__setattr__(self, "delta", real("delta", self.delta, above=0.0))
 
     @property
-    def parameter(self) -> float:
-        return self.delta
+    def numbers(self) -> tuple[float, ...]:
+        return (self.delta,)
+
+
+@dataclass(frozen=True)
+class LogCosh(Loss):
+    """The logarithm of the error's hyperbolic cosine: quadratic for small errors, linear for large ones, and smooth."""
+
+    name: ClassVar[str] = "log_cosh"
 
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """The pinball loss, whose minimum is the quantile `q` in (0, 1) (Koenker and Bassett, 1978)."""
+    """The pinball loss, whose minimum is the quantile `q` in (0, 1) (Koenker and Bassett, 1978).
 
-    q: float = 0.5
+    With a sequence of quantiles, the model has an output for each of them, for each target, and
+    ``model.predict(X).reshape(n, targets, quantiles)`` are its predictions. Nothing keeps them from crossing.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([4, 8, 3], "tanh")
+    >>> trainer = mf.Trainer(model, mf.losses.Quantile([0.1, 0.5, 0.9]))
+    """
+
+    q: float | tuple[float, ...] = 0.5
     name: ClassVar[str] = "quantile"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "q", real("q", self.q, above=0.0, below=1.0))
+        object.__setattr__(self, "q", _one_or_several("q", self.q, above=0.0, below=1.0))
 
     @property
-    def parameter(self) -> float:
-        return self.q
+    def numbers(self) -> tuple[float, ...]:
+        return () if isinstance(self.q, tuple) else (self.q,)
+
+    @property
+    def outputs_per_target(self) -> int:
+        return len(self.q) if isinstance(self.q, tuple) else 1
+
+    def of_outputs(self, outputs: int) -> tuple[float, ...] | None:
+        return self.q * (outputs // len(self.q)) if isinstance(self.q, tuple) else None
+
+
+@dataclass(frozen=True)
+class GaussianNLL(Loss):
+    """The negative log-likelihood of normal distributions, less the constant 1/2 log(2 pi), in which both are learnt.
+
+    A target takes two outputs, its mean and the logarithm of its variance: of
+    ``model.predict(X).reshape(n, targets, 2)``, the last axis (Nix and Weigend, 1994).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> trainer = mf.Trainer(mf.mlp([4, 8, 2], "tanh"), "gaussian_nll")
+    """
+
+    name: ClassVar[str] = "gaussian_nll"
+    reads: ClassVar[str] = "means and log-variances"
+    output_activations: ClassVar[tuple[str, ...]] = ("identity",)
+
+    @property
+    def outputs_per_target(self) -> int:
+        return 2
 
 
 @dataclass(frozen=True)
@@ -139,13 +238,53 @@ class Poisson(Loss):
 
 
 @dataclass(frozen=True)
+class GammaDeviance(Loss):
+    """Half the unit gamma deviance, y / mean - log(y / mean) - 1, for sizes y > 0: relative errors count."""
+
+    name: ClassVar[str] = "gamma_deviance"
+    targets: ClassVar[Targets] = Targets(low=0.0, positive=True)
+    reads: ClassVar[str] = "log-means"
+    output_activations: ClassVar[tuple[str, ...]] = ("exponential", "identity")
+
+
+@dataclass(frozen=True)
+class TweedieDeviance(Loss):
+    """Half the unit Tweedie deviance of `power` in (1, 2), for sums of a random number of sizes, y >= 0, zero included.
+
+    Power 1 is `Poisson`, 2 is `GammaDeviance`. With the two, it is what scikit-learn has as ``mean_tweedie_deviance``,
+    but for a factor of 2.
+    """
+
+    power: float = 1.5
+    name: ClassVar[str] = "tweedie_deviance"
+    targets: ClassVar[Targets] = Targets(low=0.0)
+    reads: ClassVar[str] = "log-means"
+    output_activations: ClassVar[tuple[str, ...]] = ("exponential", "identity")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "power", real("power", self.power, above=1.0, below=2.0))
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (self.power,)
+
+
+@dataclass(frozen=True)
 class BinaryCrossEntropy(Loss):
     """Cross-entropy of independent yes/no outputs, for targets in [0, 1].
 
-    `label_smoothing` s in [0, 1) trains against ``(1 - s) y + s / 2``.
+    `label_smoothing` s in [0, 1) trains against ``(1 - s) y + s / 2``. `pos_weight` > 0, one for all outputs or one for
+    each, multiplies the part of what is there, -y log p: above 1 it makes up for rare labels.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> loss = mf.losses.BinaryCrossEntropy(pos_weight=[1, 20, 3])
+    >>> trainer = mf.Trainer(mf.mlp([4, 8, 3], "relu", "sigmoid"), loss)
     """
 
     label_smoothing: float = 0.0
+    pos_weight: float | tuple[float, ...] | None = None
     name: ClassVar[str] = "binary_cross_entropy"
     targets: ClassVar[Targets] = Targets(0.0, 1.0)
     reads: ClassVar[str] = "logits"
@@ -155,10 +294,66 @@ class BinaryCrossEntropy(Loss):
     def __post_init__(self) -> None:
         value = real("label_smoothing", self.label_smoothing, at_least=0.0, below=1.0)
         object.__setattr__(self, "label_smoothing", value)
+        if self.pos_weight is not None:
+            object.__setattr__(self, "pos_weight", _one_or_several("pos_weight", self.pos_weight, above=0.0))
 
     @property
     def smoothing(self) -> float:
         return self.label_smoothing
+
+    def of_outputs(self, outputs: int) -> tuple[float, ...] | None:
+        return (self.pos_weight,) * outputs if isinstance(self.pos_weight, float) else self.pos_weight
+
+    def check_output(self, activation: Activation, outputs: int) -> None:
+        super().check_output(activation, outputs)
+        _check_length("pos_weight", self.pos_weight, outputs)
+
+
+@dataclass(frozen=True)
+class BinaryFocal(Loss):
+    """The focal loss of independent yes/no outputs, for targets in [0, 1] (Lin et al., 2017).
+
+    What is well classified counts less, the more so the larger `gamma` >= 0 is. `alpha` in (0, 1) is the weight of yes,
+    1 - alpha that of no; None weighs neither. A target in between is both, as far as it goes.
+    """
+
+    gamma: float = 2.0
+    alpha: float | None = None
+    name: ClassVar[str] = "binary_focal"
+    targets: ClassVar[Targets] = Targets(0.0, 1.0)
+    reads: ClassVar[str] = "logits"
+    output_activations: ClassVar[tuple[str, ...]] = ("sigmoid", "identity")
+    accuracy: ClassVar[str | None] = "binary_accuracy"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gamma", real("gamma", self.gamma, at_least=0.0))
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", real("alpha", self.alpha, above=0.0, below=1.0))
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (self.gamma, 1.0, 1.0) if self.alpha is None else (self.gamma, self.alpha, 1.0 - self.alpha)
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """The hinge loss, max(0, 1 - y z), of a score z, for targets -1 and 1; 0 and 1 stand for these.
+
+    For several classes, targets are one-hot rows: each output tells its class from the others.
+    """
+
+    name: ClassVar[str] = "hinge"
+    targets: ClassVar[Targets] = Targets(-1.0, 1.0, signs=True)
+    reads: ClassVar[str] = "scores"
+    output_activations: ClassVar[tuple[str, ...]] = ("identity",)
+    accuracy: ClassVar[str | None] = "binary_accuracy"
+
+
+@dataclass(frozen=True)
+class SquaredHinge(Hinge):
+    """The square of the hinge loss, which has a derivative everywhere; targets as for `Hinge`."""
+
+    name: ClassVar[str] = "squared_hinge"
 
 
 @dataclass(frozen=True)
@@ -184,10 +379,90 @@ class CrossEntropy(Loss):
         return self.label_smoothing
 
 
+@dataclass(frozen=True)
+class Focal(Loss):
+    """The focal loss of one class out of several, for class indices, one-hot rows or soft targets (Lin et al., 2017).
+
+    What is well classified counts less, the more so the larger `gamma` >= 0 is; where p rounds to 1 it counts nothing.
+    `alpha` has a weight > 0 for each class; None weighs none.
+    """
+
+    gamma: float = 2.0
+    alpha: tuple[float, ...] | None = None
+    name: ClassVar[str] = "focal"
+    targets: ClassVar[Targets] = Targets(0.0, 1.0, classes=True)
+    reads: ClassVar[str] = "logits"
+    output_activations: ClassVar[tuple[str, ...]] = ("softmax", "identity")
+    accuracy: ClassVar[str | None] = "accuracy"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gamma", real("gamma", self.gamma, at_least=0.0))
+        if self.alpha is not None:
+            weights = _one_or_several("alpha", self.alpha, above=0.0)
+            if not isinstance(weights, tuple):
+                raise TypeError(f"expected alpha to be a weight for each class, or None, got {self.alpha!r}")
+            object.__setattr__(self, "alpha", weights)
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (self.gamma,)
+
+    def of_outputs(self, outputs: int) -> tuple[float, ...] | None:
+        return self.alpha
+
+    def check_output(self, activation: Activation, outputs: int) -> None:
+        super().check_output(activation, outputs)
+        _check_length("alpha", self.alpha, outputs)
+
+
+@dataclass(frozen=True)
+class KLDivergence(Loss):
+    """The Kullback-Leibler divergence of the outputs from targets that are probabilities (or class indices).
+
+    Its gradient is that of the cross-entropy; its value is zero where the model gives the targets themselves.
+    """
+
+    name: ClassVar[str] = "kl_divergence"
+    targets: ClassVar[Targets] = Targets(0.0, 1.0, classes=True)
+    reads: ClassVar[str] = "logits"
+    output_activations: ClassVar[tuple[str, ...]] = ("softmax", "identity")
+    accuracy: ClassVar[str | None] = "accuracy"
+
+
+@dataclass(frozen=True)
+class Ordinal(Loss):
+    """Classes in an order, as grades are, for class indices from 0 to the number of outputs.
+
+    A model of K - 1 outputs tells K classes: output c is the logit, or with sigmoid the probability, of "above class
+    c", and the loss is the sum of their binary cross-entropies (Frank and Hall, 2001; Cao et al., 2020). The class is
+    the number of outputs that say yes: ``(model.predict(X) > 0.5).sum(axis=1)``.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> stars = mf.mlp([4, 8, 4], "relu", "sigmoid")  # 0 to 4
+    >>> trainer = mf.Trainer(stars, "ordinal", metrics=["accuracy"])
+    """
+
+    name: ClassVar[str] = "ordinal"
+    targets: ClassVar[Targets] = Targets(classes=True, ordered=True)
+    reads: ClassVar[str] = "cumulative logits"
+    output_activations: ClassVar[tuple[str, ...]] = ("sigmoid", "identity")
+    accuracy: ClassVar[str | None] = "ordinal_accuracy"
+
+    def classes(self, outputs: int) -> int:
+        return outputs + 1
+
+
 #: Every loss by name. The compiled ones are listed in csrc/lists.h; tests/test_lists.py holds the two equal.
 LOSSES: dict[str, type[Loss]] = {
     cls.name: cls
-    for cls in (MeanSquaredError, MeanAbsoluteError, Huber, Quantile, Poisson, BinaryCrossEntropy, CrossEntropy)
+    for cls in (
+        *(MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, Quantile, GaussianNLL),
+        *(Poisson, GammaDeviance, TweedieDeviance),
+        *(BinaryCrossEntropy, BinaryFocal, Hinge, SquaredHinge),
+        *(CrossEntropy, Focal, KLDivergence, Ordinal),
+    )
 }
 
 
@@ -196,3 +471,18 @@ def as_loss(loss: str | Loss) -> Loss:
     if isinstance(loss, Loss):
         return loss
     return LOSSES[known_name("loss", loss, LOSSES)]()
+
+
+def _one_or_several(name: str, value: Any, **bounds: float) -> float | tuple[float, ...]:
+    """A number within the bounds, or a tuple of such."""
+    if isinstance(value, (str, Real)) or not isinstance(value, Iterable):
+        return real(name, value, **bounds)
+    numbers = tuple(real(f"{name}[{i}]", each, **bounds) for i, each in enumerate(value))
+    if not numbers:
+        raise ValueError(f"expected {name} to be a number or several, got none")
+    return numbers
+
+
+def _check_length(name: str, value: float | tuple[float, ...] | None, outputs: int) -> None:
+    if isinstance(value, tuple) and len(value) != outputs:
+        raise ValueError(f"expected {name} to have a number for each of {outputs} outputs, got {len(value)}")

@@ -1,77 +1,206 @@
 """Metrics: what training reports beside the loss.
 
-A metric is a name or a function ``f(y_true, y_pred) -> float``:
+A metric is a name, an instance such as ``TopK(3)``, or a function ``f(y_true, y_pred) -> float``:
 
 =================================== ==================================================================================
 accuracy, acc                       share of rows whose class is right: the largest output with cross_entropy, each
-                                    output on its side of 1/2 with binary_cross_entropy
+                                    output on its side of 1/2 with binary_cross_entropy and its kin, and with
+                                    ordinal, where they add up to a class
+top_k, TopK(k)                      share of rows whose class is among the k largest outputs; 5 of them
+log_loss                            -log p of the class, or of yes or no, from probabilities
+brier                               (p - y)^2: its sum over classes, its mean over outputs for yes or no
 mse, mean_squared_error             mean over outputs of (h - y)^2
+rmse, root_mean_squared_error       the root of that of all rows
 mae, mean_absolute_error            mean over outputs of abs(h - y)
+mape                                mean over outputs of abs(h - y) / abs(y), a share, not per cent
+pinball, Pinball(q)                 mean over outputs of the pinball loss; of the median
+r2                                  share of the variance that is explained, mean over outputs
+precision, recall, f1               of yes, or means over the classes, as those that follow
+balanced_accuracy                   mean over the classes in y of their recall
+roc_auc                             area under the curve of true against false positives
+ece, calibration_error              how far confidence is from accuracy
 =================================== ==================================================================================
 
-Named metrics are computed natively, batch by batch while the epoch runs (so those of training are averages over the
-epoch, as the loss is), and weighted by the sample weights. A function is given all targets, as labels (n,) or an array
-(n, outputs), and all predictions (n, outputs), after each epoch; it costs one more pass over the data and knows no
-sample weights.
+Those down to pinball are means over rows and are computed natively, batch by batch while the epoch runs: those of
+training are averages over the epoch, as the loss is. The others (`mlpfast.scores`) and functions are given all targets,
+as labels (n,) or an array (n, outputs), and all predictions (n, outputs), after each epoch, which costs one more pass
+over the data. All named ones are weighted by the sample weights. A function is given these, or None, as
+``sample_weight`` if it has an argument of that name, or as a third argument if it takes three.
 """
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .activations import Activation
-from .errors import known_name
+from .errors import integer, known_name, real
 from .losses import LOSSES, Loss
+from .scores import SCORES, Task
 
-__all__ = ["METRICS", "Metric", "as_metrics"]
+__all__ = ["METRICS", "Metric", "Pinball", "TopK", "as_metrics"]
 
-#: The names that users may give, and the compiled metric of each; "accuracy" depends on the loss.
+#: The names that users may give, and the compiled metric of each; None where that depends on the loss, or is a score.
 METRICS: dict[str, str | None] = {
     "accuracy": None,
+    "top_k": "top_k",
+    "log_loss": "log_loss",
+    "brier": "brier",
     "mse": "mean_squared_error",
     "mean_squared_error": "mean_squared_error",
+    "rmse": "mean_squared_error",
+    "root_mean_squared_error": "mean_squared_error",
     "mae": "mean_absolute_error",
     "mean_absolute_error": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "mean_absolute_percentage_error": "mean_absolute_percentage_error",
+    "pinball": "pinball",
+    "ece": None,
+    **dict.fromkeys(SCORES),
 }
+
+_DEFAULTS = {"top_k": 5.0, "pinball": 0.5}
+#: In place of a compiled metric, that of outputs for yes or no.
+_OF_YES_NO = {"log_loss": "binary_log_loss", "brier": "mean_squared_error"}
+_OF_NUMBERS = ("mape", "mean_absolute_percentage_error", "pinball", "r2")
+_OF_CLASSES = ("accuracy", "top_k", "log_loss", "brier", "ece", *(name for name in SCORES if name != "r2"))
+_OF_PROBABILITIES = ("log_loss", "brier")
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Share of rows whose class is among the `k` largest outputs; of equal ones, the first counts as larger."""
+
+    k: int = 5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", integer("k", self.k))
+
+
+@dataclass(frozen=True)
+class Pinball:
+    """The pinball loss of the quantile `q`, mean over outputs."""
+
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "q", real("q", self.q, above=0.0, below=1.0))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric made ready: its key in the history, and the compiled metric's name or a Python function."""
+    """A metric made ready: its key in the history, and the compiled metric with its number, or a function."""
 
     name: str
-    compiled: str | None = None
-    function: Callable[[Any, Any], float] | None = None
+    compiled: tuple[str, float] | None = None
+    root: bool = False  # of the compiled one
+    function: Callable[..., float] | None = None
+    weights: str | None = None  # how it takes them: "third", as "sample_weight", "relative" to the largest; not at all
+
+    def __call__(self, y: Any, prediction: Any, sample_weight: Any) -> float:
+        """The function's value."""
+        assert self.function is not None
+        if self.weights == "relative" and sample_weight is not None:
+            sample_weight = sample_weight / sample_weight.max()  # so that products of sums do not overflow
+        if self.weights in ("third", "relative"):
+            return float(self.function(y, prediction, sample_weight))
+        if self.weights == "sample_weight":
+            return float(self.function(y, prediction, sample_weight=sample_weight))
+        return float(self.function(y, prediction))
+
+    def finished(self, mean: float) -> float:
+        """The value, from the compiled metric's mean over rows."""
+        return math.sqrt(mean) if self.root else float(mean)
 
 
-def as_metrics(
-    metrics: Iterable[str | Callable[[Any, Any], float]], loss: Loss, output_activation: Activation
-) -> tuple[Metric, ...]:
+def as_metrics(metrics: Iterable[Any], loss: Loss, output_activation: Activation) -> tuple[Metric, ...]:
     """Resolve what the user gave; ValueError or TypeError for what is not a metric, or has no meaning here."""
     if isinstance(metrics, str):
         raise TypeError(f"expected metrics to be a list, got the string {metrics!r}; write [{metrics!r}]")
-    resolved: list[Metric] = []
-    for metric in metrics:
-        if callable(metric):
-            resolved.append(Metric(str(getattr(metric, "__name__", type(metric).__name__)), function=metric))
-        else:
-            compiled = METRICS[known_name("metric", metric, METRICS)]
-            resolved.append(Metric(metric, compiled=compiled or _accuracy(loss, output_activation)))
+    resolved = tuple(_resolved(metric, loss, output_activation) for metric in metrics)
     names = [metric.name for metric in resolved]
     for name in names:
         if names.count(name) > 1 or name == "loss" or name.startswith("val_"):
             raise ValueError(f"expected metrics to have names of their own, got {names} (beside 'loss' and 'val_...')")
-    return tuple(resolved)
+    return resolved
 
 
-def _accuracy(loss: Loss, output_activation: Activation) -> str:
-    by_output = {each.output_activations[0]: each.accuracy for each in LOSSES.values() if each.accuracy}
+def _resolved(metric: Any, loss: Loss, activation: Activation) -> Metric:
+    if isinstance(metric, TopK):
+        return _named(f"top_{metric.k}", "top_k", metric.k, loss, activation)
+    if isinstance(metric, Pinball):
+        return _named(f"pinball_{metric.q:g}", "pinball", metric.q, loss, activation)
+    if callable(metric):
+        name = str(getattr(metric, "__name__", type(metric).__name__))
+        return Metric(name, function=metric, weights=_takes_weights(metric))
+    name = known_name("metric", metric, METRICS)
+    return _named(metric, name, _DEFAULTS.get(name, 0.0), loss, activation)
+
+
+def _named(given: str, name: str, number: float, loss: Loss, activation: Activation) -> Metric:
+    if loss.outputs_per_target > 1:
+        raise ValueError(
+            f"metric {given!r}: expected one output for each target, got {loss.outputs_per_target} of loss "
+            f"{loss.name!r}; write a function f(y_true, y_pred)"
+        )
+    compiled = METRICS[name]
+    if name not in _OF_CLASSES:
+        if (name in _OF_NUMBERS and loss.targets.classes) or loss.targets.ordered:
+            raise ValueError(f"metric {given!r}: expected a loss of numbers, got {loss.name!r}, of classes")
+        if compiled is not None:
+            return Metric(given, (compiled, number), root=name in ("rmse", "root_mean_squared_error"))
+        return Metric(given, function=partial(SCORES[name], Task("numbers")), weights="relative")
+    accuracy = _accuracy(given, loss, activation)
+    if name == "accuracy":
+        return Metric(given, (accuracy, 0.0))
+    task = _task(accuracy, loss, activation)
+    if name in (*_OF_PROBABILITIES, "ece", "calibration_error") and (
+        activation.name not in ("softmax", "sigmoid") or task.kind == "ordered"
+    ):
+        raise ValueError(
+            f"metric {given!r}: expected probabilities, output activation softmax or sigmoid, got {activation.name!r} "
+            f"with loss {loss.name!r}"
+        )
+    if (name == "top_k" and task.kind != "classes") or (name == "roc_auc" and task.kind == "ordered"):
+        raise ValueError(f"metric {given!r}: expected an output for each of several classes, got loss {loss.name!r}")
+    if compiled is not None:
+        return Metric(given, (_OF_YES_NO.get(name, compiled) if task.kind == "yes_no" else compiled, number))
+    score = SCORES["calibration_error" if name == "ece" else name]
+    return Metric(given, function=partial(score, task), weights="relative")
+
+
+def _task(accuracy: str, loss: Loss, activation: Activation) -> Task:
+    threshold = 0.5 if activation.name == "sigmoid" or loss.reads == "outputs" else 0.0
+    if accuracy == "accuracy":
+        return Task("classes", logits=activation.name == "identity" and loss.targets.classes)
+    return Task("ordered" if accuracy == "ordinal_accuracy" else "yes_no", threshold)
+
+
+def _accuracy(given: str, loss: Loss, output_activation: Activation) -> str:
+    by_output: dict[str, str] = {}
+    for each in LOSSES.values():
+        if each.accuracy and each.output_activations[0] != "identity":
+            by_output.setdefault(each.output_activations[0], each.accuracy)
     compiled = loss.accuracy or by_output.get(output_activation.name)
     if compiled is None:
         raise ValueError(
-            f"expected a classifier for metric 'accuracy': loss cross_entropy or binary_cross_entropy, or output "
+            f"expected a classifier for metric {given!r}: loss cross_entropy or binary_cross_entropy, or output "
             f"activation softmax or sigmoid; got loss {loss.name!r} and output activation {output_activation.name!r}"
         )
     return compiled
+
+
+def _takes_weights(function: Callable[..., Any]) -> str | None:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some compiled functions have none
+        return None
+    if "sample_weight" in parameters:
+        return "sample_weight"
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters.values() if p.default is p.empty and p.kind in positional]
+    return "third" if len(needed) == 3 else None

@@ -307,7 +307,7 @@ class Model:
         (2.5, array([-3.5, -2. ]))
         """
         loss = as_loss(loss)
-        loss.check_output(self.output_activation)
+        loss.check_output(self.output_activation, self.outputs)
         if out is not None:
             validation.check_out(out, (self.n_parameters,), self.dtype)
         l1, l2 = real("l1", l1, at_least=0.0), real("l2", l2, at_least=0.0)
@@ -360,9 +360,7 @@ class Model:
         if kept is None or kept[0] != settings or kept[1].batch_rows < rows:
             engine = Engine(
                 self.network,
-                loss.name,
-                loss_parameter=loss.parameter,
-                label_smoothing=loss.smoothing,
+                loss,
                 batch_rows=rows,
                 n_threads=n_threads,
             )

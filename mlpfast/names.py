@@ -31,6 +31,13 @@ ALIASES: dict[str, dict[str, str]] = {
         "categorical_crossentropy": "cross_entropy",  # Keras
         "sparse_categorical_crossentropy": "cross_entropy",  # Keras
         "log_loss": "cross_entropy",  # scikit-learn
+        "logcosh": "log_cosh",  # Keras
+        "gamma": "gamma_deviance",  # scikit-learn
+        "tweedie": "tweedie_deviance",  # XGBoost
+        "kld": "kl_divergence",  # Keras
+        "kullback_leibler_divergence": "kl_divergence",  # Keras
+        "categorical_focal_crossentropy": "focal",  # Keras
+        "binary_focal_crossentropy": "binary_focal",  # Keras
     },
     "optimizer": {
         "SGD": "sgd",  # Keras
@@ -54,6 +61,11 @@ ALIASES: dict[str, dict[str, str]] = {
     },
     "metric": {
         "acc": "accuracy",  # Keras
+        "auc": "roc_auc",  # Keras
+        "f1_score": "f1",  # Keras, scikit-learn
+        "r2_score": "r2",  # Keras, scikit-learn
+        "brier_score_loss": "brier",  # scikit-learn
+        "top_k_accuracy": "top_k",  # scikit-learn
         "MSE": "mse",  # Keras
         "MAE": "mae",  # Keras
     },
@@ -88,9 +100,7 @@ UNLIKE: dict[str, dict[str, str]] = {
         "softmaxcrossentropy": _LOGITS,
         "crossentropywithlogits": _LOGITS,
         "softmaxcrossentropywithlogits": _LOGITS,
-        "kldivergence": "against targets that are probabilities, 'cross_entropy' has the same gradient",
-        "kld": "against targets that are probabilities, 'cross_entropy' has the same gradient",
-        "kldiv": "against targets that are probabilities, 'cross_entropy' has the same gradient",
+        "kldiv": "it takes log-probabilities elsewhere; of logits, or with 'softmax', it is 'kl_divergence'",
         "bcewithlogits": _SIGMOID,
         "binarycrossentropywithlogits": _SIGMOID,
         "sigmoidcrossentropy": _SIGMOID,
@@ -100,12 +110,13 @@ UNLIKE: dict[str, dict[str, str]] = {
         "l1": "the absolute error is 'mae'; the penalty is Trainer(l1=...)",
         "l2": "the squared error is 'mse'; the penalty is Trainer(l2=...)",
         "smoothl1": "with its beta of 1 it is 'huber'; beyond, Huber(delta=beta) is beta times it",
-        "logcosh": "'huber' has its shape",
         "poissonnll": "'poisson' differs from it by a constant; log-rates need output activation 'identity'",
         "poissondeviance": "'poisson' is half of it",
         "meanpoissondeviance": "'poisson' is half of it",
-        "hinge": "for classes there are 'cross_entropy' and 'binary_cross_entropy'",
-        "squaredhinge": "for classes there are 'cross_entropy' and 'binary_cross_entropy'",
+        "categoricalhinge": "'hinge' with one-hot targets tells each class from the others",
+        "multimargin": "'hinge' with one-hot targets tells each class from the others",
+        "meangammadeviance": "'gamma_deviance' is half of it",
+        "meantweediedeviance": "'tweedie_deviance' is half of it",
         "mape": "'mae' of the logarithms of the targets is about relative errors",
         "msle": "it is 'mse' of the logarithms, log1p(y), as targets",
     },
@@ -138,15 +149,12 @@ UNLIKE: dict[str, dict[str, str]] = {
         "categoricalaccuracy": _FOLLOWS,
         "sparsecategoricalaccuracy": _FOLLOWS,
         "top1": _FOLLOWS,
-        "auc": _FUNCTION,
-        "rocauc": _FUNCTION,
-        "f1": _FUNCTION,
-        "f1score": _FUNCTION,
-        "precision": _FUNCTION,
-        "recall": _FUNCTION,
-        "r2": "write a function, such as sklearn.metrics.r2_score",
-        "r2score": "write a function, such as sklearn.metrics.r2_score",
-        "rmse": "write a function, such as sklearn.metrics.root_mean_squared_error",
+        "prauc": _FUNCTION,
+        "averageprecision": _FUNCTION,
+        "mcc": _FUNCTION,
+        "matthewscorrcoef": _FUNCTION,
+        "cohenkappa": _FUNCTION,
+        "smape": _FUNCTION,
     },
 }
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import Logs, call, call_all, check_callbacks
+from .classweight import as_class_weight, weights_of_rows
 from .core.engine import Engine
 from .core.memory import all_finite
 from .core.optimizers import new_state, state_slots
@@ -28,7 +29,7 @@ from .groups import Group, as_groups, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
 from .losses import Loss, as_loss
-from .metrics import Metric, as_metrics
+from .metrics import Metric, Pinball, TopK, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .parts import Schedule
@@ -128,6 +129,10 @@ class Trainer:
         Rules of their own for some parameters, by role ("weights", "biases", "scales", "shifts", "slopes",
         "frequencies", "embeddings") or by the name of a tensor, such as "W0", which then counts more: see `Group`. They
         replace what the layers say.
+    class_weight : "balanced", mapping, sequence of float, or None, default None
+        Weights >= 0 of the classes of the rows that `fit` and `train_on_batch` are given, by class index; those that a
+        mapping does not name have 1. They multiply the sample weights, and count where these do. "balanced" is
+        ``n / (classes * rows of the class)``, of the classes in y. Evaluation and validation data are not weighted so.
     penalty_over_weights : bool, default False
         Divide the penalties by the sum of the batch's sample weights (its number of rows, where none are given), as
         scikit-learn does with its ``alpha``.
@@ -176,12 +181,13 @@ class Trainer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         shuffle: bool = True,
-        metrics: Iterable[str | Callable[[Any, Any], float]] = (),
+        metrics: Iterable[str | TopK | Pinball | Callable[..., float]] = (),
         n_threads: int | None = None,
         seed: int = 0,
         callbacks: Iterable[Any] = (),
         groups: Mapping[str, Group | Mapping[str, Any]] | None = None,
         penalty_over_weights: bool = False,
+        class_weight: str | Mapping[int, float] | Iterable[float] | None = None,
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
@@ -205,6 +211,7 @@ class Trainer:
         self.callbacks = callbacks
         self.groups = groups
         self.penalty_over_weights = penalty_over_weights
+        self.class_weight = class_weight
         self.history = History()
         self._run_id = secrets.token_hex(8)
         self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
@@ -235,9 +242,19 @@ class Trainer:
     @loss.setter
     def loss(self, value: str | Loss) -> None:
         loss, output = as_loss(value), self.model.output_activation
-        loss.check_output(output)
+        loss.check_output(output, self.model.outputs)
         metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
+        as_class_weight(getattr(self, "_class_weight", None), loss, self.model.outputs)
         self._loss, self._metrics = loss, metrics
+
+    @property
+    def class_weight(self) -> str | tuple[float, ...] | None:
+        """The weights of the classes, "balanced", or None."""
+        return self._class_weight
+
+    @class_weight.setter
+    def class_weight(self, value: str | Mapping[int, float] | Iterable[float] | None) -> None:
+        self._class_weight = as_class_weight(value, self.loss, self.model.outputs)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -245,7 +262,7 @@ class Trainer:
         return self._metrics
 
     @metrics.setter
-    def metrics(self, values: Iterable[str | Callable[[Any, Any], float]]) -> None:
+    def metrics(self, values: Iterable[str | TopK | Pinball | Callable[..., float]]) -> None:
         given = values if isinstance(values, str) else tuple(values)
         self._metrics = as_metrics(given, self.loss, self.model.output_activation)
         self._given_metrics = given
@@ -450,7 +467,7 @@ class Trainer:
         deadline = 0.0 if budget is None else started + budget
         show = verbosity(verbose)
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
-        data = self._check(X, y, sample_weight, finite=show)
+        data = self._check(X, y, sample_weight, finite=show, class_weight=self.class_weight)
         self._check_batches(data)
         if (error := parameters_error(self.model)) is not None:
             raise error
@@ -599,13 +616,18 @@ class Trainer:
         DivergenceError
             When the loss, the parameters or the optimizer's state become infinite or NaN; the model is unchanged.
         """
-        refused = None
-        if (data := self._as_they_are(X, y, sample_weight)) is not None:
+        refused, class_weight = None, self.class_weight
+        if class_weight == "balanced":
+            raise ValueError(
+                "train_on_batch: class_weight='balanced' needs all of y; assign trainer.class_weight numbers"
+            )
+        if class_weight is None and (data := self._as_they_are(X, y, sample_weight)) is not None:
             try:
                 return self._step(data)
             except (ValueError, DivergenceError) as error:
                 refused = error
-        data = self._check(X, y, sample_weight, finite=refused is not None)  # says what is wrong, if anything is
+        # Says what is wrong, if anything is.
+        data = self._check(X, y, sample_weight, finite=refused is not None, class_weight=class_weight)
         if refused is not None:
             raise refused
         return self._step(data)
@@ -643,20 +665,31 @@ class Trainer:
         return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner", "_program")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = {"_clip_norm": None, "clip_value": None, "_weighed": np.zeros(2)} | state
-        state = state if "_counts" in state else _of_older_version(state)  # which had three counts
+        given = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "_weighed": np.zeros(2)}
+        state = given | (state if "_counts" in state else _of_older_version(state))  # which had three counts
         self.__dict__.update(state | {"_counts": np.resize(np.append(state["_counts"], 0), 4)})
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
         self.groups = state.get("_groups")
+        self.metrics = self._given_metrics  # those of older versions were made ready in another way
 
-    def _check(self, X: Any, y: Any, sample_weight: Any, of: str = "", finite: bool = True) -> _Data:
+    def _check(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        of: str = "",
+        finite: bool = True,
+        class_weight: str | tuple[float, ...] | None = None,
+    ) -> _Data:
         model = self.model
         features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
         n = n_rows(features)
         targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
-        weights, exponent = scale_weights(
-            check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
-        )
+        given = check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
+        of_classes = None if class_weight is None else weights_of_rows(class_weight, targets, self.loss, f"y{of}")
+        weights, exponent = scale_weights(given, of_classes)
+        if weights is not None and not weights.any():
+            raise ValueError("expected a positive sum of class_weight times sample_weight, got zeros only")
         if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
             check_finite(features, model.dtype, f"X{of}", X)  # the loop would not see the rows of weight zero
         data = _Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent)
@@ -717,9 +750,7 @@ class Trainer:
         if engine is None or not fits or self._engine_settings != settings:
             self._engine = engine = Engine(
                 self.model.network,
-                self.loss.name,
-                loss_parameter=self.loss.parameter,
-                label_smoothing=self.loss.smoothing,
+                self.loss,
                 batch_rows=batch_rows,
                 n_threads=self.n_threads,
                 seed=self.seed,
@@ -775,20 +806,23 @@ class Trainer:
         return {"loss": float(loss), **self._named_metrics(values, data)}
 
     @property
-    def _compiled_metrics(self) -> list[str]:
+    def _compiled_metrics(self) -> list[tuple[str, float]]:
         return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
 
-    def _named_metrics(self, compiled: Mapping[str, float], data: _Data) -> dict[str, float]:
+    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: _Data) -> dict[str, float]:
         """The metrics under their users' names: the compiled ones given, the functions called."""
         values: dict[str, float] = {}
-        predictions = None
+        predictions = weights = None
         for metric in self.metrics:
-            if metric.function is None:
-                values[metric.name] = float(compiled[str(metric.compiled)])
+            if metric.compiled is not None:
+                values[metric.name] = metric.finished(compiled[metric.compiled])
             else:
                 if predictions is None:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
-                values[metric.name] = float(metric.function(data.given_y, predictions))
+                    if data.sample_weight is not None:
+                        with np.errstate(over="ignore", under="ignore"):
+                            weights = np.ldexp(data.sample_weight, -data.weight_exponent)
+                values[metric.name] = metric(data.given_y, predictions, weights)
         return values
 
 

@@ -138,19 +138,21 @@ def as_they_are(
         return None
     if labels:
         return X, y
-    if y.dtype != dtype or loss.targets != Targets() or y.shape not in ((n, outputs), (n,)) or y.size != n * outputs:
+    targets = outputs // loss.outputs_per_target
+    if y.dtype != dtype or loss.targets != Targets() or y.shape not in ((n, targets), (n,)) or y.size != n * targets:
         return None
-    return X, y.reshape(n, outputs)
+    return X, y.reshape(n, targets)
 
 
 def as_targets(
     y: object, loss: Loss, outputs: int, dtype: np.dtype[Any], n: int, *, name: str = "y", features: str = "X"
 ) -> NDArray[Any]:
-    """Targets for the compiled loops: (n,) int32 class indices, or (n, outputs) of `dtype`.
+    """Targets for the compiled loops: (n,) int32 class indices, or (n, targets) of `dtype`.
 
-    ``cross_entropy`` takes class indices (n,) or (n, 1) of any integer dtype (or whole floats), or rows of
-    probabilities (n, outputs), one-hot included. The other losses take (n, outputs), and (n,) where there is one
-    output; ``binary_cross_entropy`` wants values in [0, 1], ``poisson`` values >= 0.
+    ``cross_entropy`` and its kin take class indices (n,) or (n, 1) of any integer dtype (or whole floats), or rows of
+    probabilities (n, outputs), one-hot included; ``ordinal`` takes indices only. The other losses take (n, outputs),
+    or a column for each target that has several outputs, and (n,) where there is one; ``binary_cross_entropy`` wants
+    values in [0, 1], ``poisson`` values >= 0, and so on: see `Loss.targets`.
 
     Raises
     ------
@@ -160,10 +162,13 @@ def as_targets(
         If y has the wrong length, rank or width, holds NaN, infinity or missing values, or values that the loss does
         not take.
     """
-    low, high, classes = loss.targets.low, loss.targets.high, loss.targets.classes
+    takes, classes = loss.targets, loss.targets.classes
+    columns = 1 if takes.ordered else outputs // loss.outputs_per_target
     array = _numeric(y, name, _ENCODE_LABELS if loss.accuracy else "")
-    expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {outputs})"
-    if not classes and outputs == 1:
+    expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {columns})"
+    if takes.ordered:
+        expected = "(n,) with class indices"
+    elif not classes and columns == 1:
         expected = "(n,) or (n, 1)"
     shape = f"{name} has shape {array.shape}"
     if array.ndim not in (1, 2):
@@ -172,15 +177,15 @@ def as_targets(
         raise ValueError(f"expected {name} to be as long as {features}, {n} rows, got {array.shape[0]} ({shape})")
     if classes and outputs > 2**24 and dtype == np.float32:
         raise ValueError(f"expected at most {2**24:,} classes: float32 has no more whole numbers; got {outputs:,}")
-    if classes and (array.ndim == 1 or (array.shape[1] == 1 and outputs > 1)):
-        return _as_labels(array.reshape(n), outputs, name)
-    if array.ndim == 1 and outputs == 1:
+    if classes and (array.ndim == 1 or (array.shape[1] == 1 and (outputs > 1 or takes.ordered))):
+        return _as_labels(array.reshape(n), loss.classes(outputs), name)
+    if array.ndim == 1 and columns == 1:
         array = array.reshape(n, 1)
-    if array.ndim == 1 or array.shape[1] != outputs:
+    if array.ndim == 1 or array.shape[1] != columns or takes.ordered:
         raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}")
     check_finite(array, dtype, name, given=y)
     array = _native(array, dtype, cast=True)
-    _check_range(array, low, high, name, "probabilities" if classes else f"targets of {loss.name!r}")
+    _check_range(array, takes, name, "probabilities" if classes else f"targets of {loss.name!r}")
     if classes:
         total = array.sum(axis=1, dtype=np.float64)
         row = int(np.argmax(np.abs(total - 1.0)))
@@ -556,15 +561,27 @@ def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32
     return np.require(array, np.int32, ("C", "ALIGNED"))
 
 
-def _check_range(array: NDArray[Any], low: float, high: float, name: str, what: str) -> None:
-    if low == -np.inf and high == np.inf:
-        return
-    for index in (int(np.argmin(array)), int(np.argmax(array))):
-        value = array.flat[index]
-        if not low <= value <= high:
-            expected = f">= {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
-            row = index // array.shape[1]
-            raise ValueError(f"expected {what} in {name} to be {expected}, got {value:g} in row {row}")
+def _check_range(array: NDArray[Any], takes: Targets, name: str, what: str) -> None:
+    low, high = takes.low, takes.high
+    if takes.signs:
+        _check_signs(array, name, what)
+    elif low > -np.inf or high < np.inf:
+        for index in (int(np.argmin(array)), int(np.argmax(array))):
+            value = array.flat[index]
+            if not low <= value <= high or (takes.positive and value == 0):
+                above = f"{'>' if takes.positive else '>='} {low:g}"
+                expected = f"between {low:g} and {high:g}" if high < np.inf else above
+                row = index // array.shape[1]
+                raise ValueError(f"expected {what} in {name} to be {expected}, got {value:g} in row {row}")
+
+
+def _check_signs(array: NDArray[Any], name: str, what: str) -> None:
+    wrong = np.flatnonzero((np.abs(array) != 1) & (array != 0))
+    if not wrong.size and (array < 0).any():  # then they are -1 and 1
+        wrong = np.flatnonzero(array == 0)
+    if wrong.size:
+        value, row = array.flat[wrong[0]], wrong[0] // array.shape[1]
+        raise ValueError(f"expected {what} in {name} to be -1 and 1, or 0 and 1, got {value:g} in row {row}")
 
 
 def _is_sparse(value: object) -> bool:

@@ -20,14 +20,15 @@ void pseudo_huber(const char *isa, int dtype, int64_t rows, int64_t columns, dou
                   void *delta, double *values) {
     const mf_kernels *k = mf_table_of(isa, dtype);
     const mf_targets targets = {.dense = t};
-    k->loss(MF_PSEUDO_HUBER, parameter, row_major(k, h, columns), &targets, rows, columns, 1,
+    const mf_loss_options options = {.numbers = {parameter}};
+    k->loss(MF_PSEUDO_HUBER, &options, row_major(k, h, columns), &targets, rows, columns, 1,
             row_major(k, delta, columns), values);
 }
 
 void relative_error(const char *isa, int dtype, int64_t rows, int64_t columns, void *h, void *t, double *values) {
     const mf_kernels *k = mf_table_of(isa, dtype);
     const mf_targets targets = {.dense = t};
-    k->metric(MF_RELATIVE_ERROR, 0, row_major(k, h, columns), &targets, rows, columns, values);
+    k->metric(MF_RELATIVE_ERROR, 0, 0, row_major(k, h, columns), &targets, rows, columns, values);
 }
 
 void signum(const char *isa, int dtype, int64_t n, double rate, double momentum, double l2, double shrink, void *p,

@@ -10,9 +10,12 @@ import json
 import numpy as np
 import pytest
 from isas import OTHER_ISAS, run_under
+from loss_targets import fitting_outputs, targets_of
 
 import mlpfast as mf
+from mlpfast import losses
 from mlpfast.activations import ACTIVATIONS
+from mlpfast.losses import LOSSES
 
 pytestmark = pytest.mark.usefixtures("as_many_threads_as_asked_for")
 
@@ -38,6 +41,14 @@ ROWS = 150
 # Odd sizes; the last is large enough for a second thread to be worth its while.
 SHAPES = ([7, 5, 3], [1, 17, 1, 2], [33, 31, 65, 10], [65, 129, 67, 5])
 
+# With an output activation of identity, and targets of their own.
+NEWER_LOSSES = [
+    *(loss() for loss in LOSSES.values() if loss.name not in ("mse", "mae", "huber", "quantile", "cross_entropy")),
+    losses.Quantile((0.1, 0.5, 0.9)),
+    losses.BinaryCrossEntropy(pos_weight=(1, 5, 0.2)),
+    losses.Focal(alpha=(1, 5, 0.2)),
+]
+
 
 def cases():
     """name -> (sizes, hidden activation, output activation, loss, optimizer, keywords of the trainer)."""
@@ -58,6 +69,12 @@ def cases():
         ("mse", "softmax"),
     ]:
         yield f"{loss}-{output}", ([7, 9, 3], "tanh", output, loss, mf.Adam(0.001), {})
+    for loss in NEWER_LOSSES:
+        sizes = [7, 9, fitting_outputs(loss, 3)]
+        yield (
+            f"{loss.name}-{len(loss.of_outputs(sizes[-1]) or ())}",
+            (sizes, "tanh", "identity", loss, mf.Adam(0.001), {}),
+        )
     for sizes in SHAPES[1:]:
         yield f"dropout-{sizes[0]}", (sizes, "silu", "softmax", "cross_entropy", mf.Adam(0.001), {"dropout": 0.3})
     yield "blocks", ([300, 270, 10], "relu", "softmax", "cross_entropy", mf.Adam(0.001), {"batch_size": 110})
@@ -94,6 +111,8 @@ def train(case, dtype, n_threads=1):
     y = rng.integers(2, size=(ROWS, sizes[-1]))
     if loss == "cross_entropy":
         y = rng.integers(sizes[-1], size=ROWS)
+    if loss in NEWER_LOSSES:
+        y = targets_of(loss, sizes[-1], ROWS, rng)
     model = mf.mlp(sizes, hidden, output, dropout=keywords.pop("dropout", 0.0), dtype=dtype, seed=1)
     trainer = mf.Trainer(model, loss, optimizer, seed=2, n_threads=n_threads, **keywords)
     trainer.fit(X, y, epochs=3, sample_weight=rng.uniform(0.5, 2, ROWS), verbose=0)

@@ -7,11 +7,22 @@ import itertools
 
 import numpy as np
 import pytest
+from loss_targets import fitting_outputs, targets_of
 
 import mlpfast as mf
 from mlpfast.activations import ACTIVATIONS
 from mlpfast.core.engine import Engine
-from mlpfast.losses import LOSSES, BinaryCrossEntropy, CrossEntropy, Huber, Quantile
+from mlpfast.losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    BinaryFocal,
+    CrossEntropy,
+    Focal,
+    Huber,
+    Quantile,
+    TweedieDeviance,
+    as_loss,
+)
 
 SIZES = (1, 3, 17, 65, 129)
 DTYPES = ("float64", "float32")
@@ -31,8 +42,8 @@ def network(number, hidden, output, loss, dtype, deeper=0):
     depth = number % 5 + deeper  # of hidden layers
     units = [SIZES[(number + 2 * layer) % len(SIZES)] for layer in range(depth)]
     inputs = SIZES[(number // 5) % len(SIZES)]
-    outputs = (3, 1, 17, 2)[number % 4]
-    if loss == "cross_entropy" or output == "softmax":
+    outputs = fitting_outputs(as_loss(loss), (3, 1, 17, 2)[number % 4])
+    if output == "softmax":
         outputs = max(outputs, 2)
     biases = mf.initializers.Normal(0.3)
     model = mf.mlp([inputs, *units, outputs], hidden, output, bias_initializer=biases, dtype=dtype, seed=number)
@@ -44,14 +55,7 @@ def network(number, hidden, output, loss, dtype, deeper=0):
 def data(model, loss, rows, soft=False):
     rng = np.random.default_rng(rows)
     X = rng.normal(size=(rows, model.inputs))
-    shape = (rows, model.outputs)
-    if loss == "cross_entropy":
-        return X, rng.dirichlet(np.ones(model.outputs), rows) if soft else rng.integers(model.outputs, size=rows)
-    if loss == "binary_cross_entropy":
-        return X, rng.uniform(size=shape) if soft else rng.integers(2, size=shape)
-    if loss == "poisson":
-        return X, rng.poisson(2.0, size=shape)
-    return X, rng.normal(size=shape)
+    return X, targets_of(as_loss(loss), model.outputs, rows, rng, soft=soft)
 
 
 PAIRS = list(enumerate(sensible_pairs()))
@@ -92,12 +96,21 @@ def test_every_activation_stands_at_every_place():
         (Quantile(0.9), "tanh"),
         (CrossEntropy(label_smoothing=0.2), "softmax"),
         (BinaryCrossEntropy(label_smoothing=0.1), "sigmoid"),
+        (BinaryCrossEntropy(pos_weight=7), "identity"),
+        (BinaryCrossEntropy(0.1, pos_weight=[1, 20, 0.3]), "sigmoid"),
+        (Quantile([0.1, 0.5, 0.9]), "identity"),
+        (TweedieDeviance(1.1), "exponential"),
+        (TweedieDeviance(1.9), "identity"),
+        (BinaryFocal(0.0), "sigmoid"),
+        (BinaryFocal(0.5, alpha=0.25), "identity"),
+        (Focal(0.0), "softmax"),
+        (Focal(0.5, alpha=[1, 2, 5]), "identity"),
     ],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_parameters_of_losses(loss, output, dtype):
     model = mf.mlp([5, 9, 3], "tanh", output, dtype=dtype)
-    X, y = data(model, loss.name, 11)
+    X, y = data(model, loss, 11)
     report = mf.gradcheck(model, X, y, loss)
     assert report.ok, str(report)
 
@@ -134,7 +147,7 @@ def test_dropout(activation):
     model = mf.mlp([5, 17, 9, 3], activation, "softmax", dropout=0.4, dtype="float64")
     X, y = data(model, "cross_entropy", 20)
     y, p = y.astype(np.int32), model.parameters
-    engine = Engine(model.network, "cross_entropy", batch_rows=20, seed=7)
+    engine = Engine(model.network, CrossEntropy(), batch_rows=20, seed=7)
     loss, gradient = engine.loss_and_gradient(X, y, dropout_step=0)
     assert loss != engine.loss_and_gradient(X, y)[0]
     for i in range(0, model.n_parameters, 7):

@@ -2,22 +2,13 @@
 
 import numpy as np
 import pytest
+from loss_targets import fitting_outputs, targets_of
 
 import mlpfast as mf
 from mlpfast.activations import ACTIVATIONS
-from mlpfast.losses import LOSSES
+from mlpfast.losses import LOSSES, as_loss
 
 DTYPES = ("float32", "float64")
-
-
-def targets(rng, loss, rows, outputs):
-    if loss == "cross_entropy":
-        return rng.integers(outputs, size=rows)
-    if loss == "binary_cross_entropy":
-        return rng.uniform(size=(rows, outputs))
-    if loss == "poisson":
-        return rng.poisson(2.0, size=(rows, outputs))
-    return rng.normal(3.0, 2.0, size=(rows, outputs))
 
 
 def random_case(number):
@@ -27,16 +18,16 @@ def random_case(number):
     hidden = list(ACTIVATIONS)[number // 2 % len(ACTIVATIONS)]
     output = str(rng.choice(LOSSES[loss].output_activations or list(ACTIVATIONS)))
     inputs, outputs, rows = (int(rng.choice(sizes)) for sizes in ((1, 3, 16), (1, 2, 10), (1, 7, 32, 70)))
-    if "softmax" in (output, hidden) or loss == "cross_entropy":
-        outputs = max(outputs, 2)
+    outputs = fitting_outputs(as_loss(loss), max(outputs, 2) if "softmax" in (output, hidden) else outputs)
     sizes = [inputs, *rng.choice([2, 5, 16, 33], size=rng.integers(5)), outputs]
     model = mf.mlp(
         sizes, hidden, output, bias_initializer=mf.initializers.Normal(0.3), dtype=DTYPES[number % 2], seed=number
     )
-    model.parameters *= 0.2 if "exponential" in (hidden, output) or loss == "poisson" else rng.choice([0.2, 1.0, 3.0])
+    exponential = "exponential" in (hidden, output) or "log-" in as_loss(loss).reads
+    model.parameters *= 0.2 if exponential else rng.choice([0.2, 1.0, 3.0])
     X = rng.normal(size=(rows, inputs)) if rng.random() < 0.7 else np.linspace(-1, 1, rows * inputs).reshape(rows, -1)
     X *= rng.choice([0.01, 1.0])
-    y = targets(rng, loss, rows, outputs)
+    y = targets_of(as_loss(loss), outputs, rows, rng, mean=3.0, deviation=2.0)
     penalties = {"l1": 0.01, "l2": 0.1} if rng.random() < 0.3 else {}
     if rng.random() < 0.5:
         trainer = mf.Trainer(model, loss=loss, optimizer=mf.Adam(0.01), batch_size=rows, **penalties)

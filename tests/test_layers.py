@@ -233,16 +233,17 @@ def test_only_adamw_decays_by_default():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_losses_check_the_output_activation(name, activation):
     takes = {
-        "cross_entropy": ("softmax", "identity"),
-        "binary_cross_entropy": ("sigmoid", "identity"),
-        "poisson": ("exponential", "identity"),
+        **dict.fromkeys(("cross_entropy", "focal", "kl_divergence"), ("softmax", "identity")),
+        **dict.fromkeys(("binary_cross_entropy", "binary_focal", "ordinal"), ("sigmoid", "identity")),
+        **dict.fromkeys(("poisson", "gamma_deviance", "tweedie_deviance"), ("exponential", "identity")),
+        **dict.fromkeys(("hinge", "squared_hinge", "gaussian_nll"), ("identity",)),
     }.get(name, tuple(ACTIVATIONS))
     loss = as_loss(name)
     if activation in takes:
-        loss.check_output(mf.Activation(activation))
+        loss.check_output(mf.Activation(activation), 2)
     else:
-        with pytest.raises(ValueError, match=f"{takes[0]} or identity .*{name}.*{activation}"):
-            loss.check_output(mf.Activation(activation))
+        with pytest.raises(ValueError, match=f"{' or '.join(takes)} .*{name}.*{activation}"):
+            loss.check_output(mf.Activation(activation), 2)
 
 
 def test_pure_data_needs_no_compiled_code():

@@ -8,8 +8,9 @@ from mlpfast import activations, kernels
 from mlpfast.activations import ACTIVATIONS
 from mlpfast.core import table
 from mlpfast.losses import LOSSES
-from mlpfast.metrics import METRICS
+from mlpfast.metrics import _OF_YES_NO, METRICS
 from mlpfast.optimizers import OPTIMIZERS
+from mlpfast.scores import SCORES
 
 
 def test_activations_and_their_parameters():
@@ -30,11 +31,17 @@ def test_losses_and_what_they_read():
 
 def test_a_loss_that_reads_pre_activations_takes_identity_for_the_output():
     assert all((loss.reads != "outputs") == ("identity" in loss.output_activations) for loss in LOSSES.values())
+    assert all(loss().compiled == name for name, loss in LOSSES.items())
 
 
 def test_metrics():
     by_loss = {loss.accuracy for loss in LOSSES.values()}
-    assert {*table.METRICS} == {*METRICS.values(), *by_loss} - {None}
+    of_yes_no = {_OF_YES_NO.get(name) for name in METRICS}
+    assert {*table.METRICS} == {*METRICS.values(), *by_loss, *of_yes_no} - {None}
+
+
+def test_scores():
+    assert {*SCORES} <= {*METRICS}
 
 
 def test_optimizers():

@@ -19,7 +19,7 @@ MAKERS = {
     "loss": (as_loss, LOSSES),
     "optimizer": (as_optimizer, OPTIMIZERS),
     "initializer": (as_initializer, INITIALIZERS),
-    "metric": (lambda name: as_metrics([name], as_loss("cross_entropy"), as_activation("softmax")), METRICS),
+    "metric": (lambda name: as_metrics([name], as_loss("mse"), as_activation("softmax")), METRICS),
 }
 
 
@@ -105,7 +105,7 @@ def test_the_names_in_a_hint_exist(kind, name):
         ("loss", "bce_with_logits", "'identity' for logits"),
         ("loss", "BCEWithLogitsLoss", "'binary_cross_entropy'"),
         ("loss", "SmoothL1Loss", "'huber'"),
-        ("loss", "kl_divergence", "'cross_entropy'"),
+        ("loss", "kl_div", "'kl_divergence'"),
         ("optimizer", "ADAM", "'adam'"),
         ("optimizer", "adam_w", "'adamw'"),
         ("optimizer", "radam", "'adam'"),
@@ -119,7 +119,7 @@ def test_the_names_in_a_hint_exist(kind, name):
         ("initializer", "Orthogonal", "'orthogonal'"),
         ("initializer", "ones", "Constant"),
         ("metric", "binary_accuracy", "'accuracy'"),
-        ("metric", "r2_score", "function"),
+        ("metric", "matthews_corrcoef", "function"),
     ],
 )
 def test_the_right_name_is_offered(kind, theirs, offered):

@@ -31,10 +31,10 @@ RECIPES = {
         ("lists.h", "    row(POISSON, ", "    row(PSEUDO_HUBER, pseudo_huber, h, by_elements) \\"),
         (
             "kernels/losses.inl",
-            "/* --- strips --- */",
+            "",
             """
-static void pseudo_huber(double delta, int64_t n, const real *restrict h, const real *restrict t,
-                         double *restrict value, real *restrict derivative) {
+ELEMENT_LOSS(pseudo_huber, h) {
+    const double delta = numbers[0];
     for (int64_t i = 0; i < n; i++) {
         const double error = (double)h[i] - (double)t[i], root = sqrt(1 + error / delta * (error / delta));
         value[i] = delta * delta * (root - 1);
@@ -50,9 +50,7 @@ static void pseudo_huber(double delta, int64_t n, const real *restrict h, const 
             "kernels/metrics.inl",
             "/* The first column of the largest element",
             """
-static void relative_error(double parameter, int64_t n, const real *restrict h, const real *restrict t,
-                           double *restrict value, real *restrict derivative) {
-    (void)parameter, (void)derivative;
+ELEMENT_LOSS(relative_error, h) {
     for (int64_t i = 0; i < n; i++) value[i] = fabs(((double)h[i] - (double)t[i]) / (double)t[i]);
 }
 """,

@@ -302,7 +302,7 @@ def test_other_kinds_of_first_layers_get_the_rows_made_dense():
     program.layer("dense", fed, program.value(3, Activation("tanh")), tensors=tensors, packs=True)
     parameters = aligned_zeros(program.n_parameters, np.float64)
     parameters[:] = np.random.default_rng(1).normal(size=len(parameters))
-    engine = Engine(Network(program, parameters), "mse", batch_rows=70)
+    engine = Engine(Network(program, parameters), mf.losses.MeanSquaredError(), batch_rows=70)
     X, y = random_rows(0, 70, 30, 0.2, "float64"), np.ones((70, 3))
     loss, gradient = engine.loss_and_gradient(as_features(X, 30, parameters.dtype), y)
     expected_loss, expected = engine.loss_and_gradient(X.toarray(), y)

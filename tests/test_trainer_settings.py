@@ -28,6 +28,8 @@ def trainer(**keywords):
         ("n_threads", 1),
         ("seed", 5),
         ("penalty_over_weights", True),
+        ("class_weight", {1: 3.0}),
+        ("class_weight", "balanced"),
         ("metrics", ["mse"]),
         ("metrics", [lambda y, p: 0.0]),
         ("callbacks", [mf.callbacks.Callback()]),

@@ -41,6 +41,7 @@ ctypedef struct Step:
     mf_targets targets
     int n_metrics
     int metrics[MAX_METRICS]
+    double metric_numbers[MAX_METRICS]
     char *parameters
     char *gradient           # flat; or NULL where the gradient never leaves its tile
     double *squares          # sums of the gradient's, span by span; or NULL where no norm is clipped

@@ -15,10 +15,8 @@ class Engine:
     def __init__(
         self,
         network: Network,
-        loss: str,
+        loss: Any,
         *,
-        loss_parameter: float = 0.0,
-        label_smoothing: float = 0.0,
         batch_rows: int = 32,
         n_threads: int | None = None,
         seed: int = 0,
@@ -42,7 +40,7 @@ class Engine:
         l2: float = 0.0,
         clip_value: float = ...,
         clip_norm: float = ...,
-        metrics: Sequence[str] = (),
+        metrics: Sequence[tuple[str, float]] = (),
         max_steps: int = -1,
         deadline: float = 0.0,
     ) -> EpochResult: ...
@@ -66,5 +64,5 @@ class Engine:
         *,
         l1: float = 0.0,
         l2: float = 0.0,
-        metrics: Sequence[str] = (),
-    ) -> tuple[float, dict[str, float]]: ...
+        metrics: Sequence[tuple[str, float]] = (),
+    ) -> tuple[float, dict[tuple[str, float], float]]: ...

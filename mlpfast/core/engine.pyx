@@ -24,7 +24,7 @@ from .results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParamet
 from .sparse cimport room_for_entries
 from .step cimport run_epoch, run_rows
 from .table cimport MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, mf_kernels, mf_raised, thread_limit
-from .table import LOSSES, METRICS
+from .table import METRICS
 
 cnp.import_array()
 
@@ -40,9 +40,7 @@ cdef class Engine:
     Parameters
     ----------
     network : Network
-    loss : name of the loss
-    loss_parameter : delta of huber, q of quantile
-    label_smoothing : of the cross-entropies
+    loss : Loss, as in `mlpfast.losses`
     batch_rows : rows of a batch
     n_threads : at most so many; None: as many as the process may use
     seed : of dropout
@@ -62,13 +60,12 @@ cdef class Engine:
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
     cdef Rule kept_rule
 
-    def __init__(self, Network network, str loss, *, double loss_parameter=0.0, double label_smoothing=0.0,
-                 int64_t batch_rows=32, n_threads=None, uint64_t seed=0, bint penalty_over_weights=False,
-                 program=None):
+    def __init__(self, Network network, loss, *, int64_t batch_rows=32, n_threads=None, uint64_t seed=0,
+                 bint penalty_over_weights=False, program=None):
         if batch_rows < 1:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
-        self.settings = LOSSES[loss], loss_parameter, label_smoothing, batch_rows, thread_limit(n_threads), seed
+        self.settings = loss, batch_rows, thread_limit(n_threads), seed
         self.program = network.program if program is None else program
         step = self.program.schedule("step")
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
@@ -94,7 +91,7 @@ cdef class Engine:
         order : int64 row indices, of any length, or None
         clip_value : what the gradient's elements are clipped to
         clip_norm : what the norm of the whole gradient is clipped to, where the program says that it is
-        metrics : names
+        metrics : names, each with the number that it takes
         max_steps : stop after so many steps; -1: all
         deadline : `time.monotonic()` to stop at; 0: none
 
@@ -197,7 +194,7 @@ cdef class Engine:
         return result.loss, gradient
 
     def evaluate(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, metrics=()):
-        """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {name: value})``."""
+        """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {metric: value})``."""
         cdef Step step
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, None, l1, l2, metrics)
@@ -223,9 +220,9 @@ cdef class Engine:
         """The plan for CSR rows, or for dense ones."""
         cdef Planned planned = self.csr if csr else self.dense
         if planned is None:
-            loss, parameter, smoothing, batch_rows, threads, seed = self.settings
-            planned = plan_training(self.program, self.network.kernels, self.network.flat, csr, loss, parameter,
-                                    smoothing, batch_rows, threads, seed)
+            loss, batch_rows, threads, seed = self.settings
+            planned = plan_training(self.program, self.network.kernels, self.network.flat, csr, loss, batch_rows,
+                                    threads, seed)
             if csr:
                 self.csr = planned
             else:
@@ -239,8 +236,9 @@ cdef class Engine:
         """
         memset(step, 0, sizeof(Step))
         cdef Planned planned = self.planned(self.takes_csr and isinstance(X, tuple))
-        cdef int64_t inputs = self.network.inputs, outputs = self.network.outputs, rows
+        cdef int64_t inputs = self.network.inputs, rows
         step.plan = &planned.plan
+        cdef int64_t targets = self.network.outputs // step.plan.each
         step.parameters, step.l1, step.l2 = self.network.flat, l1, l2
         step.penalty_over_weights = self.penalty_over_weights
         if isinstance(X, tuple):
@@ -256,13 +254,13 @@ cdef class Engine:
             raise ValueError("X: expected at least one row, got none")
         step.source.rows = rows
         if y.ndim == 1 and cnp.PyArray_TYPE(y) in (cnp.NPY_INT32, cnp.NPY_INT64):
-            step.source.classes = max(outputs, 2)
+            step.source.classes = step.plan.classes
             if cnp.PyArray_TYPE(y) == cnp.NPY_INT32:
                 step.source.labels = <const int32_t *> cnp.PyArray_DATA(y)
             else:
                 step.source.wide_labels = <const int64_t *> cnp.PyArray_DATA(y)
-        elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != outputs:
-            raise ValueError(f"y: expected shape {(rows, outputs)}, got {y.dtype} {y.shape}")
+        elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != targets:
+            raise ValueError(f"y: expected shape {(rows, targets)}, got {y.dtype} {y.shape}")
         else:
             step.targets.dense = cnp.PyArray_DATA(y)
         if y.shape[0] != rows or not cnp.PyArray_ISCARRAY_RO(y):
@@ -274,12 +272,12 @@ cdef class Engine:
                     f"sample_weight: expected contiguous, aligned float64 ({rows},), got {described(sample_weight)}"
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
-        step.targets.smoothing = step.plan.label_smoothing
+        step.targets.smoothing, step.targets.each = step.plan.label_smoothing, step.plan.each
         step.n_metrics = len(metrics)
         if step.n_metrics > MAX_METRICS:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
-        for m, name in enumerate(metrics):
-            step.metrics[m] = METRICS[name]
+        for m, (name, number) in enumerate(metrics):
+            step.metrics[m], step.metric_numbers[m] = METRICS[name], number
         if order is None:
             return rows
         if order.dtype != np.int64 or not cnp.PyArray_ISCARRAY_RO(order) or order.ndim != 1 or order.shape[0] == 0:
@@ -311,7 +309,7 @@ cdef class Engine:
         cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
         cdef double penalty = totals.penalty / rows
-        values = {name: totals.metrics[m] / weight for m, name in enumerate(metrics)}
+        values = {metric: totals.metrics[m] / weight for m, metric in enumerate(metrics)}
         return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error)
 
     # --- an epoch that leaves nothing half done, without the interpreter ---

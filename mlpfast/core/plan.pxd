@@ -1,10 +1,10 @@
 # What a step works on, as plain structs. Made once, constant from then on.
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from .table cimport mf_bands, mf_kernels, mf_layer, mf_matrix, mf_tile, mf_value
+from .table cimport mf_bands, mf_kernels, mf_layer, mf_loss_options, mf_matrix, mf_tile, mf_value
 
 cdef enum:
-    MAX_METRICS = 4
+    MAX_METRICS = 32         # that are computed natively
     AHEAD = 16               # rows beyond a block that the gathering of it may ask for
     WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay
     TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
@@ -80,8 +80,10 @@ ctypedef struct Plan:
     uint64_t seed            # of dropout
     # the loss
     int loss
-    double loss_parameter
+    mf_loss_options loss_options
     double label_smoothing
+    int32_t each             # outputs that a target has
+    int64_t classes          # labels are less
     bint fused               # it reads logits: see table.reads_logits
     int output_activation    # the model's own, where the loss reads logits
     double output_alpha
@@ -102,9 +104,8 @@ cdef class Planned:
     cdef list held
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, int loss,
-                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
-                           uint64_t seed)
+cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
+                           int64_t batch_rows, int threads, uint64_t seed)
 
 cdef bint takes_csr(object program, schedule) except -1
 

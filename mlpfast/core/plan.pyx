@@ -10,7 +10,7 @@ from .kinds cimport kind_of
 from .table cimport (
     MF_ADDS, MF_IDENTITY, MF_MORE, MF_MOST_BUFFERS, MF_MOST_NUMBERS, MF_MOST_TENSORS, reads_logits, saves_z,
 )
-from .table import ACTIVATIONS
+from .table import ACTIVATIONS, LOSSES
 
 cnp.import_array()
 
@@ -24,16 +24,13 @@ cdef enum:
 DIRECTIONS = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "spans": SPANS, "units": UNITS}
 
 
-cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, int loss,
-                           double loss_parameter, double label_smoothing, int64_t batch_rows, int threads,
-                           uint64_t seed):
+cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
+                           int64_t batch_rows, int threads, uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
     planned.held = []
     plan.kernels, plan.inputs, plan.n_parameters = kernels, program.values[0].columns, program.n_parameters
     plan.batch_rows, plan.threads, plan.seed, plan.reads_csr = batch_rows, threads, seed, reads_csr
-    plan.loss, plan.loss_parameter, plan.label_smoothing = loss, loss_parameter, label_smoothing
-    plan.fused = reads_logits(loss)
     plan.block_rows = 64 if batch_rows >= 128 else 32
     step = program.schedule("step")
     plan.longest = batch_rows + 1 if step.over_batch else batch_rows
@@ -43,6 +40,7 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *stat
     plan.n_values = len(program.values)
     plan.values = <mf_value *> room(planned, plan.n_values * sizeof(mf_value))
     set_values(plan.values, program)
+    plan_loss(planned, loss, plan.values[plan.n_values - 1].columns)
     plan_output(plan, &plan.values[plan.n_values - 1])
     for layer in program.layers:
         if layer.packs:
@@ -67,6 +65,22 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *stat
     planned.held.append(arena)
     lay_out(plan, program.layers, step, shared, <char *> cnp.PyArray_DATA(arena))
     return planned
+
+
+cdef void plan_loss(Planned planned, object loss, int64_t outputs) except *:
+    cdef Plan *plan = &planned.plan
+    plan.loss, plan.label_smoothing, plan.each = LOSSES[loss.compiled], loss.smoothing, loss.outputs_per_target
+    plan.fused = reads_logits(plan.loss)
+    plan.classes = max(2, loss.classes(outputs))
+    for k, number in enumerate(loss.numbers):
+        plan.loss_options.numbers[k] = number
+    of_outputs = loss.of_outputs(outputs)
+    if of_outputs is not None:
+        array = np.array(of_outputs, np.float64)
+        if array.shape != (outputs,):
+            raise ValueError(f"loss {loss.name!r}: expected a number for each of {outputs} outputs, got {array.size}")
+        planned.held.append(array)
+        plan.loss_options.of_outputs = <const double *> cnp.PyArray_DATA(array)
 
 
 cdef void *room(Planned planned, size_t size):

@@ -45,5 +45,5 @@ class EpochResult(NamedTuple):
     loss: float
     data_loss: float
     penalty: float
-    metrics: dict[str, float]
+    metrics: dict[tuple[str, float], float]
     error: BaseException | None

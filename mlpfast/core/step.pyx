@@ -188,11 +188,11 @@ cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
         activate(kernels, plan.output_activation, plan.output_alpha, h, predictions, block.rows, output.columns)
         threshold = 0.5
     for m in range(step.n_metrics):
-        kernels.metric(step.metrics[m], threshold, predictions, &targets, block.rows, output.columns,
-                       plan.row_metric + m * plan.capacity + r0)
+        kernels.metric(step.metrics[m], threshold, step.metric_numbers[m], predictions, &targets, block.rows,
+                       output.columns, plan.row_metric + m * plan.capacity + r0)
     if not step.schedule.goes_back:
         delta.data = NULL
-    kernels.loss(plan.loss, plan.loss_parameter, h, &targets, block.rows, output.columns, step.scale, delta,
+    kernels.loss(plan.loss, &plan.loss_options, h, &targets, block.rows, output.columns, step.scale, delta,
                  plan.row_loss + r0)
     if delta.data != NULL and not plan.fused:
         propagate(kernels, output.activation, output.alpha, delta, saved(output, block), delta, block.rows,

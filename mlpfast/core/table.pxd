@@ -70,6 +70,12 @@ cdef extern from "mlpfast.h" nogil:
         const double *weights
         const int64_t *rows
         double smoothing
+        int32_t each
+        int32_t ordered
+
+    ctypedef struct mf_loss_options:
+        double numbers[3]
+        const double *of_outputs
 
     ctypedef struct mf_update:
         int32_t optimizer
@@ -182,10 +188,10 @@ cdef extern from "mlpfast.h" nogil:
         void (*piecewise_gradient)(const mf_columns *part, int64_t bins, const void *edges, int tensor, mf_matrix x,
                                    mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj,
                                    void *g, int64_t ld, int accumulate) noexcept nogil
-        void (*loss)(int loss, double parameter, mf_matrix out, const mf_targets *targets, int64_t rows, int64_t cols,
-                     double scale, mf_matrix delta, double *row_loss) noexcept nogil
-        void (*metric)(int metric, double threshold, mf_matrix out, const mf_targets *targets, int64_t rows,
-                       int64_t cols, double *row_value) noexcept nogil
+        void (*loss)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets, int64_t rows,
+                     int64_t cols, double scale, mf_matrix delta, double *row_loss) noexcept nogil
+        void (*metric)(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets,
+                       int64_t rows, int64_t cols, double *row_value) noexcept nogil
         void (*update)(const mf_update *rule, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2,
                        int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         void (*add_penalty)(double l1, double l2, const void *p, void *g, int64_t n) noexcept nogil

@@ -485,18 +485,26 @@ static void dropout(int id, int64_t rows, int64_t k, int64_t n) {
 }
 
 static void loss(int id, int64_t rows, int64_t k, int64_t n) {
-    const double parameter = 0.7; /* delta of huber, q of quantile */
+    /* delta of huber, q of quantile, power of tweedie, gamma and weights of the focal losses; and one of each output */
+    const mf_loss_options plain = {.numbers = {id == MF_TWEEDIE_DEVIANCE ? 1.3 : 0.7, 2, 0.5}};
+    const mf_loss_options by_output = {.numbers = {plain.numbers[0], 2, 0.5}, .of_outputs = doubles(42, n, 0.1, 0.9)};
+    const int classes = id == MF_CROSS_ENTROPY || id == MF_FOCAL || id == MF_KL_DIVERGENCE;
+    const int ordered = id == MF_ORDINAL, pairs = id == MF_GAUSSIAN_NLL;
+    if (pairs) n += n % 2;
     (void)k;
     int32_t *labels = allocate(rows * 4);
     double *values = allocate(rows * 8);
     for (int64_t r = 0; r < rows; r++) labels[r] = (int32_t)(r * 7 % n);
     mf_matrix out = packed(reals(17, rows * n, -3, 3), rows, n), delta = panelled(rows, n);
-    enum { DENSE, SMOOTHED, LABELS, KINDS };
-    for (int kind = DENSE; kind < (id == MF_CROSS_ENTROPY ? KINDS : SMOOTHED); kind++) {
-        mf_targets targets = {.labels = kind == DENSE ? NULL : labels,
-                              .dense = kind == DENSE ? reals(18, rows * n, 0, 1) : NULL,
-                              .weights = doubles(19, rows, 0, 2), .smoothing = kind == SMOOTHED ? 0.1 : 0.0};
-        table->loss(id, parameter, out, &targets, rows, n, 1.0 / (double)rows, delta, values);
+    enum { DENSE, BY_OUTPUT, SMOOTHED, LABELS, KINDS };
+    for (int kind = DENSE; kind < KINDS; kind++) {
+        const int dense = kind == DENSE || kind == BY_OUTPUT;
+        if (dense ? ordered : !classes && !ordered) continue;
+        mf_targets targets = {.labels = dense ? NULL : labels, .dense = dense ? reals(18, rows * n, 0, 1) : NULL,
+                              .weights = doubles(19, rows, 0, 2), .smoothing = kind == SMOOTHED ? 0.1 : 0.0,
+                              .each = pairs ? 2 : 1};
+        table->loss(id, kind == BY_OUTPUT ? &by_output : &plain, out, &targets, rows, n, 1.0 / (double)rows, delta,
+                    values);
         hash_bytes(values, (size_t)rows * 8);
         hash_matrix(delta, rows, n);
     }
@@ -505,9 +513,15 @@ static void loss(int id, int64_t rows, int64_t k, int64_t n) {
 static void metric(int id, int64_t rows, int64_t k, int64_t n) {
     (void)k;
     double *values = allocate(rows * 8);
-    mf_targets targets = {.dense = reals(20, rows * n, 0, 1), .weights = doubles(21, rows, 0, 2)};
-    table->metric(id, 0.5, packed(reals(22, rows * n, 0, 1), rows, n), &targets, rows, n, values);
-    hash_bytes(values, (size_t)rows * 8);
+    int32_t *labels = allocate(rows * 4);
+    for (int64_t r = 0; r < rows; r++) labels[r] = (int32_t)(r * 7 % (n + (id == MF_ORDINAL_ACCURACY)));
+    mf_targets targets = {.labels = labels, .dense = reals(20, rows * n, 0, 1), .weights = doubles(21, rows, 0, 2)};
+    for (int dense = 1; dense >= 0; dense--) {
+        if (!dense) targets.dense = NULL;
+        table->metric(id, 0.5, id == MF_PINBALL ? 0.7 : 3, packed(reals(22, rows * n, 0, 1), rows, n), &targets, rows,
+                      n, values);
+        hash_bytes(values, (size_t)rows * 8);
+    }
 }
 
 static void update(int optimizer, int64_t rows, int64_t k, int64_t n) {
