@@ -52,6 +52,7 @@ INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
 #include "kernels/class_losses.inl"
 #include "kernels/metrics.inl"
 #include "kernels/update.inl"
+#include "kernels/entries.inl"
 
 #define MF_JOIN(isa, dtype) mf_kernels_##isa##_##dtype
 #define MF_TABLE(isa, dtype) MF_JOIN(isa, dtype)
@@ -106,6 +107,7 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .one_hot = one_hot,
     .look_up = look_up,
     .look_up_gradient = look_up_gradient,
+    .look_up_update = look_up_update,
     .periodic = periodic,
     .periodic_back = periodic_back,
     .periodic_gradient = periodic_gradient,

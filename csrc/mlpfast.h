@@ -263,6 +263,11 @@ typedef struct {
     void (*look_up_gradient)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x, mf_matrix delta,
                              int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g, int64_t ld,
                              int accumulate);
+    /* Updates rows i0..i0+ni of the table, as far as they are looked up: p, s0, s1 and s2 point at row i0. sums, (rows,
+     * n * width), and seen, (n * categories,), are for its use; what is in them does not matter. */
+    void (*look_up_update)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x, mf_matrix delta,
+                           mf_matrix sums, int32_t *seen, int64_t rows, int64_t i0, int64_t ni, const mf_update *rule,
+                           void *p, void *s0, void *s1, void *s2);
     /* h = cos(2 pi x f + p), e = h W + b. tensors: f and p (n, frequencies), W (n * frequencies, width), b (n, width).
      * Or e = (cos(2 pi x f), sin(2 pi x f)): width is then 2 * frequencies, and the others are NULL. width is at most
      * MF_MOST_UNITS where there is a W. kept: what the way back needs, or data NULL: 2 n columns for every frequency,
@@ -389,6 +394,10 @@ typedef struct {
     /* A pass along columns j0..j0+nj of what the layer reads, over all rows of a batch, for kinds with statistics of
      * it; what it finds goes to the layer's notes, or with MF_KEEP to its buffers. */
     void (*columns)(const mf_layer *layer, const mf_block *batch, int pass, int64_t j0, int64_t nj);
+    /* The update of those rows of a tile of a table that a batch has read, and of no other; the tile has whole rows. p
+     * and the optimizer's state point at its first row. */
+    void (*update_entries)(const mf_layer *layer, const mf_block *batch, const mf_tile *tile, const mf_update *rule,
+                           void *p, void *s0, void *s1, void *s2);
 } mf_layer_kind;
 
 struct mf_layer {

@@ -10,7 +10,7 @@ from .errors import boolean, real, unknown_name
 from .parts import ROLES, Rule
 from .program import Program
 
-__all__ = ["Group", "as_groups", "in_groups"]
+__all__ = ["Group", "as_groups", "check_by_rows", "in_groups"]
 
 #: What users call the tensors of a role.
 _ROLES = {"weights": "weight", "biases": "bias", "frequencies": "frequency", "embeddings": "table"} | {
@@ -116,3 +116,26 @@ def in_groups(program: Program, groups: Mapping[str, Group]) -> Program:
                     rule = group.applied(rule)
         rules.append(rule)
     return program.with_rules(rules)
+
+
+def check_by_rows(program: Program, l1: float, l2: float) -> None:
+    """See that nothing is asked of the whole of a tensor of which a step updates some rows alone."""
+    for tensor in program.by_rows:
+        rule = tensor.rule
+        asked = {
+            "l1": l1 if rule.l1 is None else rule.l1,
+            "l2": l2 if rule.l2 is None else rule.l2,
+            "max_norm": rule.max_norm,
+            "clip_norm": program.clips,
+        }
+        for name, value in asked.items():
+            if value:
+                raise ValueError(
+                    f"expected no {name} for {tensor.name!r}, of which each step updates only the rows that its batch "
+                    f"has; give its Embedding update='all'"
+                    + (
+                        f", or leave it out: groups={{{tensor.name!r}: Group({name}=0.0)}}"
+                        if name in ("l1", "l2")
+                        else ""
+                    )
+                )

@@ -38,6 +38,7 @@ class Rule(NamedTuple):
     l1: float | None = None  # in place of the trainer's
     l2: float | None = None
     max_norm: float | None = None  # of each unit's weights
+    by_rows: bool = False  # a step updates the rows of it alone that the batch reads
 
 
 class Tensor(NamedTuple):
@@ -102,6 +103,7 @@ class Layer(NamedTuple):
     saves: int = 0  # columns of the matrix that it keeps for the way back
     row_notes: int = 0  # numbers that it keeps of each row,
     column_notes: int = 0  # and of each column
+    notes: int = 0  # and others
     part: tuple[int, int] | None = None  # first and number of the columns that it makes, if not all
     columns: tuple[int, ...] = ()  # of what it reads, if not all
     codes: int = 0  # those hold whole numbers below this; anything else is an error

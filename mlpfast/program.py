@@ -150,6 +150,11 @@ class Program:
         return any(layer.over_batch and self._trains(number) for number, layer in enumerate(self.layers))
 
     @property
+    def by_rows(self) -> list[Tensor]:
+        """The tensors of which a step updates those rows alone that its batch reads."""
+        return [tensor for tensor in self.tensors if tensor.rule.trainable and tensor.rule.by_rows]
+
+    @property
     def codes(self) -> list[tuple[int, int]]:
         """The columns of the data that hold codes of categories, and how many categories each has."""
         found = []
@@ -270,8 +275,10 @@ class Program:
         panel : columns of a panel, of W and of its transpose; tiles begin at multiples of it
         most : columns of the widest tile, for one panel of the transpose
         together : columns whose tiles follow each other, since they share what they read
+
+        Those of tensors that are updated by rows come last.
         """
-        for number, k, tensor in self._trained():
+        for number, k, tensor in sorted(self._trained(), key=lambda found: found[2].rule.by_rows):
             height, width = tensor.matrix
             rows = min(panel * max(1, most // width), height)
             for first in range(0, width, together if len(tensor.shape) == 2 else width):
@@ -279,6 +286,18 @@ class Program:
                 for i in range(0, height, rows):
                     for j in range(first, last, most):
                         yield Tile(number, k, (i, min(rows, height - i)), (j, min(most, last - j)))
+
+    def shares(self, most: int) -> Iterator[Tile]:
+        """The tensors that are updated by rows, each in at most so many parts."""
+        for number, k, tensor in self._trained():
+            height, width = tensor.matrix
+            rows = -(-height // most)
+            for i in range(0, height if tensor.rule.by_rows else 0, rows):
+                yield Tile(number, k, (i, min(rows, height - i)), (0, width))
+
+    def tensor_of(self, tile: Tile) -> Tensor:
+        """The tensor that it is a part of."""
+        return self.tensors[self.layers[tile.layer].tensors[tile.tensor]]
 
     def strips(self, panel: int) -> Iterator[Tile]:
         """The tensors whose norms are limited, in strips of whole columns."""
@@ -308,7 +327,8 @@ class Program:
             for i, value in enumerate(self.values)
         ]
         tensors = [
-            f"  {t.name}  {t.role} {t.shape} at {t.offset:,}" + (", frozen" if not t.rule.trainable else "")
+            f"  {t.name}  {t.role} {t.shape} at {t.offset:,}"
+            + (", frozen" if not t.rule.trainable else ", by rows" if t.rule.by_rows else "")
             for t in self.tensors
         ]
         buffers = [f"  {b.name}  {b.shape} at {self.n_parameters + b.offset:,}" for b in self.buffers]

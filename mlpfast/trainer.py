@@ -25,7 +25,7 @@ from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
 from .core.results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
 from .errors import DivergenceError, boolean, integer, real, verbosity
-from .groups import Group, as_groups, in_groups
+from .groups import Group, as_groups, check_by_rows, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
 from .losses import Loss, as_loss
@@ -728,6 +728,7 @@ class Trainer:
 
     def _penalties(self, data: _Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
+        check_by_rows(self._program, self.l1, self.l2)
         if data.sample_weight is None or not self.penalty_over_weights:
             return self.l1, self.l2
         if data.weight_exponent and any(t.rule.l1 or t.rule.l2 for t in self._program.tensors):

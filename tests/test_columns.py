@@ -138,6 +138,91 @@ def test_the_gradient_of_a_table_is_the_sum_over_the_rows_of_each_category():
     np.testing.assert_allclose(gradient.reshape(2, 1000, 3), expected, rtol=1e-9, atol=1e-12)
 
 
+def trained_by(update, optimizer, codes, batch_size, epochs=3, n_threads=1):
+    layer = mf.Columns([([0, 1], mf.Embedding(12, 20, update=update, unknown=0))])
+    model = mf.Model(3, [layer, mf.Dense(5, "tanh"), mf.Dense(1)], dtype="float64")
+    X = np.column_stack([codes, numbers(len(codes), 1)])
+    trainer = mf.Trainer(model, "mse", optimizer, batch_size=batch_size, n_threads=n_threads, seed=3)
+    trainer.fit(X, numbers(len(codes), 1), epochs=epochs, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(
+    "optimizer", [mf.SGD(0.1), mf.Adam(0.01), mf.AdamW(0.01, weight_decay=0.1), mf.SGD(0.1, momentum=0.9)]
+)
+def test_updates_by_rows_are_those_of_all_where_each_batch_has_all(optimizer, n_threads):
+    codes = np.concatenate([np.random.default_rng(i).permutation(12)[:, None] for i in range(20)])
+    codes = np.concatenate([codes, codes[::-1]], axis=1)
+    every = [trained_by(update, optimizer, codes, 240, 5, n_threads) for update in ("all", "rows")]
+    np.testing.assert_array_equal(every[0].parameters, every[1].parameters)
+
+
+def test_sgd_by_rows_is_sgd():
+    codes = np.random.default_rng(0).integers(-3, 15, size=(700, 2))
+    every = [trained_by(update, mf.SGD(0.1), codes, 30) for update in ("all", "rows")]
+    np.testing.assert_array_equal(every[0].parameters, every[1].parameters)
+
+
+def test_adam_by_rows_leaves_other_rows_as_they_are():
+    codes = np.random.default_rng(0).integers(1, 6, size=(64, 2))
+    model = trained_by("rows", mf.AdamW(0.01), codes, 64)
+    start = mf.Model(3, model.layers, dtype="float64")
+    same = (model.tensors["table0.0"] == start.tensors["table0.0"]).all(axis=1).reshape(2, 12)
+    np.testing.assert_array_equal(same, [[True] + [False] * 5 + [True] * 6] * 2)
+
+
+def test_lazy_adam_by_its_formula():
+    optimizer = mf.Adam(0.01)
+    batches = [np.array([[0], [2], [0]]), np.array([[2], [1], [2]]), np.array([[0], [0], [0]])]
+    model = mf.Model(1, [mf.Embedding(4, 2, update="rows")], dtype="float64")
+    table, y = model.tensors["table0"].copy(), numbers(3, 2)
+    trainer = mf.Trainer(model, "mse", optimizer, batch_size=3, shuffle=False)
+    m, v = np.zeros((4, 2)), np.zeros((4, 2))
+    for step, codes in enumerate(batches, start=1):
+        trainer.train_on_batch(codes.astype(np.float64), y)
+        g = np.zeros((4, 2))
+        np.add.at(g, codes[:, 0], (table[codes[:, 0]] - y) / 3)
+        for k in set(codes[:, 0]):
+            m[k] += 0.1 * (g[k] - m[k])
+            v[k] += 0.001 * (g[k] ** 2 - v[k])
+            table[k] -= 0.01 * (m[k] / (1 - 0.9**step)) / (np.sqrt(v[k] / (1 - 0.999**step)) + optimizer.epsilon)
+    np.testing.assert_allclose(model.tensors["table0"], table, rtol=1e-9)
+
+
+def test_large_tables_are_updated_by_rows_by_default():
+    assert mf.Embedding(131_072, 2).update == "all"
+    assert mf.Embedding(131_073, 2).update == "rows"
+    assert repr(mf.Embedding(131_073, 2)) == "Embedding(131073, 2)"
+    assert repr(mf.Embedding(3, 2, update="rows")) == "Embedding(3, 2, update='rows')"
+    with pytest.raises(ValueError, match="unknown update 'lazy'"):
+        mf.Embedding(3, 2, update="lazy")
+
+
+def test_batches_longer_than_an_arena_are_updated_by_rows_too():
+    codes = np.random.default_rng(0).integers(12, size=(5000, 2))
+    every = [trained_by(update, mf.SGD(0.1), codes, 3000) for update in ("all", "rows")]
+    np.testing.assert_allclose(every[0].parameters, every[1].parameters, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"l1": 0.1}, "l1"),
+        ({"l2": 0.1}, "l2"),
+        ({"clip_norm": 1.0}, "clip_norm"),
+        ({"groups": {"embeddings": {"max_norm": 1.0}}}, "max_norm"),
+        ({"groups": {"table0": {"l2": 1.0}}}, "l2"),
+    ],
+)
+def test_what_is_of_a_whole_table_is_refused_by_rows(settings, name):
+    model = mf.Model(1, [mf.Embedding(9, 2, update="rows"), mf.Dense(1)])
+    with pytest.raises(ValueError, match=f"expected no {name} for 'table0', of which each step updates only the rows"):
+        mf.Trainer(model, "mse", **settings).fit(np.zeros((4, 1)), np.zeros(4), epochs=1, verbose=0)
+    trainer = mf.Trainer(model, "mse", l2=0.1, groups={"table0": mf.Group(l2=0.0)})
+    trainer.fit(np.zeros((4, 1)), np.zeros(4), epochs=1, verbose=0)
+
+
 def test_the_order_is_that_of_a_column_transformer_which_passes_the_rest_first():
     X = numbers(20, 8)
     X[:, [1, 5]] = np.random.default_rng(0).integers(3, size=(20, 2))

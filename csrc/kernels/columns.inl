@@ -127,6 +127,9 @@ static void copy_columns(const mf_columns *part, mf_matrix x, mf_matrix out, int
 
 /* --- codes of categories --- */
 
+/* Entries of a large table come from anywhere in memory: they are asked for so many rows ahead. */
+enum { ROWS_AHEAD = 12 };
+
 /* The category of a code, or `unknown` where it is none of these. */
 INLINE int64_t category(real code, int64_t categories, int64_t unknown) {
     if (!(code >= 0 && code < (real)categories)) return unknown;
@@ -162,6 +165,10 @@ static int look_up(const mf_columns *part, int64_t categories, int64_t unknown, 
         for (int64_t r = 0; r < rows; r++) {
             int64_t k = category(codes[r * x.row_stride], categories, unknown);
             if (k < 0) k = 0, status = MF_BAD_CODE;
+            if (r + ROWS_AHEAD < rows) {
+                const int64_t next = category(codes[(r + ROWS_AHEAD) * x.row_stride], categories, 0);
+                __builtin_prefetch(entries + next * units);
+            }
             for (int64_t j = 0; j < units; j += LANES) {
                 const int n = lanes_of(units - j);
                 store_part(out, r, part->first + i * units + j, load_some(entries + k * units + j, n), n);

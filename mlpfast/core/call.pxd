@@ -77,6 +77,7 @@ ctypedef struct Step:
     bint accumulate          # onto the gradient of the batch's earlier chunks
     bint completes           # this is its last
     bint updates             # then: the optimizer steps while the gradient's tile is hot, or
+    bint by_rows             # tensors that are updated by rows have no gradient of their own
     bint apart               # once the whole gradient is there, as the batch is long
     bint refreshes           # and another step follows, which reads packed forms
     # what threads report: flags

@@ -122,6 +122,7 @@ cdef class Engine:
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
         step.apart = update_takes_long(step.plan) or self.program.clips
+        step.by_rows = step.plan.n_shares > 0
         if step.apart or sums is None and self.batch_rows > step.plan.capacity:
             gradient = np.empty_like(self.network.parameters)
             step.gradient = <char *> cnp.PyArray_DATA(gradient)

@@ -10,8 +10,8 @@ from .memory cimport csr_of, dtype_of, panels, panels_size, row_major
 from .memory import aligned_zeros, has_slack
 from .plan cimport reserve, set_layers, set_tile, set_values, takes_csr
 from .table cimport (
-    MF_BAD_CODE, MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix, mf_raise,
-    mf_raised, parallel_for, thread_limit,
+    MF_BAD_CODE, MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix,
+    mf_raise, mf_raised, parallel_for, thread_limit,
 )
 from .results import BadCodeError, NotFiniteError
 

@@ -17,6 +17,7 @@ ctypedef struct TensorRule:
     double learning_rate_scale, epsilon_scale
     double multiplier           # the tensor is this times what is trained
     double weight_decay_scale   # 0 where it does not reach
+    bint by_rows                # only the rows of it that a batch reads
     bint takes_l1, takes_l2     # the step's; else its own:
     double l1, l2
     double max_norm             # of each column; or infinity
@@ -63,7 +64,10 @@ ctypedef struct Plan:
     int n_rules
     TensorRule rules[MOST_RULES]
     int64_t n_tiles
-    mf_tile *tiles
+    mf_tile *tiles           # those of tensors that are updated by rows are the last; before these:
+    int64_t n_dense
+    int64_t n_shares
+    mf_tile *shares          # the same tensors in fewer parts, for their update
     int64_t n_strips
     mf_tile *strips          # whole columns of tensors whose norms are limited
     Schedule step, gradient, training_gradient, evaluation

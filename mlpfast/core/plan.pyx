@@ -18,6 +18,7 @@ cdef enum:
     CHUNK_ROWS = 1024           # rows that an arena holds at most
     KEPT_PARAMETERS = 131072    # bytes of them that stay in L2 from step to step, with their state and packed copies
     BAND = 1048576              # parameters that are packed in one go, about
+    SHARES = 4                  # parts of a table for each thread, so that an early one can take more
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
@@ -34,7 +35,9 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *stat
     plan.block_rows = 64 if batch_rows >= 128 else 32
     step = program.schedule("step")
     plan.longest = batch_rows + 1 if step.over_batch else batch_rows
-    plan.capacity = plan.longest if step.over_batch else min(batch_rows, <int64_t> CHUNK_ROWS)
+    plan.capacity = min(batch_rows, <int64_t> CHUNK_ROWS)
+    if step.over_batch or program.by_rows:      # a batch is one chunk
+        plan.capacity = plan.longest
     plan.capacity = (plan.capacity + plan.block_rows - 1) // plan.block_rows
     plan.capacity = (plan.capacity | 1) * plan.block_rows  # odd: panels of a row then spread over a cache's sets
     plan.n_values = len(program.values)
@@ -130,6 +133,9 @@ cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state
             to.n_columns, to.columns = len(layer.columns), numbers(held, layer.columns)
         if layer.tensors and to.kind.gradient == NULL:
             raise ValueError(f"expected a kind of layer with a gradient for its tensors, got {layer.kind!r}")
+        by_rows = any([program.tensors[tensor].rule.by_rows for tensor in layer.tensors])
+        if by_rows and to.kind.update_entries == NULL:
+            raise ValueError(f"expected a kind of layer that updates by rows, got {layer.kind!r}")
         if layer.over_batch and to.kind.columns == NULL:
             raise ValueError(f"expected a kind of layer with passes along columns, got {layer.kind!r}")
 
@@ -169,7 +175,11 @@ cdef void plan_tiles(Planned planned, object program) except *:
             place = number * MF_MOST_TENSORS + k
             plan.rules_of[place], plan.next_use[place] = rules[index], following
             following = place
-    plan.tiles, plan.n_tiles = set_tiles(planned, program, list(program.tiles(panel, most, together)))
+    tiles = list(program.tiles(panel, most, together))
+    plan.tiles, plan.n_tiles = set_tiles(planned, program, tiles)
+    plan.n_dense = sum([not program.tensor_of(tile).rule.by_rows for tile in tiles])
+    most = SHARES * plan.threads if plan.threads > 1 else 1
+    plan.shares, plan.n_shares = set_tiles(planned, program, list(program.shares(most)))
     plan.strips, plan.n_strips = set_tiles(planned, program, list(program.strips(panel)))
     plan_packing(planned, program)
 
@@ -178,7 +188,7 @@ cdef (mf_tile *, int64_t) set_tiles(Planned planned, object program, list tiles)
     cdef mf_tile *to = <mf_tile *> room(planned, len(tiles) * sizeof(mf_tile))
     cdef int64_t t
     for t in range(len(tiles)):
-        set_tile(&to[t], tiles[t], program.tensors[program.layers[tiles[t].layer].tensors[tiles[t].tensor]])
+        set_tile(&to[t], tiles[t], program.tensor_of(tiles[t]))
     return to, len(tiles)
 
 
@@ -214,6 +224,7 @@ cdef list set_rules(Plan *plan, object program):
         to.weight_decay_scale = float(decays) if rule.weight_decay_scale is None else rule.weight_decay_scale
         to.takes_l1, to.takes_l2 = rule.l1 is None and decays, rule.l2 is None and decays
         to.l1, to.l2 = rule.l1 or 0.0, rule.l2 or 0.0
+        to.by_rows = rule.by_rows
         to.max_norm = float("inf") if rule.max_norm is None else rule.max_norm
     plan.n_rules = len(numbers)
     return [numbers[tensor.rule, tensor.decays] for tensor in program.tensors]
@@ -335,8 +346,8 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
         if given.saves:
             columns = given.saves
             layer.saved = place(kernels, base, &used, capacity, columns)
-        if given.row_notes or given.column_notes:
-            columns = given.row_notes * capacity + given.column_notes * layer.reads.columns
+        if given.row_notes or given.column_notes or given.notes:
+            columns = given.row_notes * capacity + given.column_notes * layer.reads.columns + given.notes
             layer.notes = <double *> reserve(base, &used, columns * sizeof(double))
         share_places(&plan.gradient.layers[i], layer, True)
         share_places(&plan.training_gradient.layers[i], layer, True)

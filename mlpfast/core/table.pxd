@@ -176,6 +176,9 @@ cdef extern from "mlpfast.h" nogil:
         void (*look_up_gradient)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x,
                                  mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g,
                                  int64_t ld, int accumulate) noexcept nogil
+        void (*look_up_update)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x,
+                               mf_matrix delta, mf_matrix sums, int32_t *seen, int64_t rows, int64_t i0, int64_t ni,
+                               const mf_update *rule, void *p, void *s0, void *s1, void *s2) noexcept nogil
         void (*periodic)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
                          mf_matrix kept, mf_matrix out, int64_t rows) noexcept nogil
         void (*periodic_back)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix kept,
@@ -291,6 +294,8 @@ cdef extern from "mlpfast.h" nogil:
                         void *h) noexcept nogil
         void (*columns)(const mf_layer *layer, const mf_block *batch, int kind_pass, int64_t j0,
                         int64_t nj) noexcept nogil
+        void (*update_entries)(const mf_layer *layer, const mf_block *batch, const mf_tile *tile,
+                               const mf_update *rule, void *p, void *s0, void *s1, void *s2) noexcept nogil
 
     ctypedef struct mf_owner:
         uint64_t word

@@ -20,14 +20,17 @@ cdef enum:
 cdef void take_tiles(Step *step, int threads, double work) noexcept nogil:
     """All tiles of a phase. `step.error` may be set before the first is updated, and not from then on."""
     cdef bint updates = step.updates and step.phase.updates, differentiates = step.phase.n_back > 0
+    cdef int64_t n_tiles = step.plan.n_dense if step.by_rows else step.plan.n_tiles
     if step.plan.n_bands > 0 and differentiates:
         mf_raise(&step.bad, sort_entries(step))
         if mf_raised(&step.bad) != MF_OK:
             return
     if differentiates and (step.apart or not updates):
-        in_pieces(step, step.plan.n_tiles, threads, take_tile, work)
+        in_pieces(step, n_tiles, threads, take_tile, work)
     if updates and step.error == NULL:
-        parallel_for(step.plan.n_tiles, threads, update_tile if step.apart else take_tile, step, work)
+        parallel_for(n_tiles, threads, update_tile if step.apart else take_tile, step, work)
+        if step.by_rows:
+            parallel_for(step.plan.n_shares, threads, update_share, step, work)
 
 
 cdef void take_tile(void *context, int64_t index) noexcept nogil:
@@ -43,9 +46,7 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     cdef mf_soon soon[MOST_SOON]
     cdef char scratch[TILE_BYTES + 64]
     cdef char *g = scratch + (-<Py_ssize_t> scratch & 63)
-    chunk.kernels, chunk.rows, chunk.first, chunk.shift, chunk.x = plan.kernels, step.rows, step.first_row, 0, plan.x
-    chunk.csr, chunk.bands = &step.source.csr if plan.reads_csr else NULL, &step.bands
-    chunk.findings = &step.findings
+    set_chunk(step, &chunk)
     if step.gradient != NULL and step.sums == NULL:
         g, ld = step.gradient + tile.offset * plan.kernels.itemsize, tile.ld
     if plan.looks_ahead and updates and tile.nj < tile.ld:
@@ -119,6 +120,27 @@ cdef int64_t look_ahead(const Step *step, const mf_tile *tile, mf_soon *soon) no
             soon[count] = mf_soon(step.slots[slot] + at, tile.ni, tile.nj * item, tile.ld * item, True)
             count += 1
     return count
+
+
+cdef void update_share(void *context, int64_t index) noexcept nogil:
+    """The rows of a part of a table that the batch has read: their gradient, and their update."""
+    cdef Step *step = <Step *> context
+    cdef const mf_tile *share = &step.plan.shares[index]
+    cdef const mf_layer *layer = &step.schedule.layers[share.layer]
+    cdef int64_t at = share.offset * step.plan.kernels.itemsize
+    cdef int rule = step.plan.rules_of[share.layer * MF_MOST_TENSORS + share.tensor]
+    cdef mf_block batch
+    set_chunk(step, &batch)
+    layer.kind.update_entries(layer, &batch, share, &step.rules[rule], step.parameters + at, step.slots[0] + at,
+                              step.slots[1] + at, step.slots[2] + at)
+
+
+cdef void set_chunk(Step *step, mf_block *chunk) noexcept nogil:
+    """All rows at hand."""
+    cdef const Plan *plan = step.plan
+    chunk.kernels, chunk.rows, chunk.first, chunk.shift, chunk.x = plan.kernels, step.rows, step.first_row, 0, plan.x
+    chunk.csr, chunk.bands = &step.source.csr if plan.reads_csr else NULL, &step.bands
+    chunk.findings = &step.findings
 
 
 cdef void update_tile(void *context, int64_t index) noexcept nogil:

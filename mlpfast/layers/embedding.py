@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..errors import integer
+from ..errors import integer, unknown_name
 from ..hints import EMBEDDING_ARGUMENTS, explain_arguments
 from ..initializers import Initializer, Normal, as_initializer
+from ..parts import Rule
 from ..program import Program
 from .base import Layer
 from .encoder import Encoder, check_categories, code_for_unknown
 
 __all__ = ["Embedding"]
+
+
+_UPDATES = ("all", "rows")
+_MOST_BY_DEFAULT = 131_072  # categories whose entries are all updated
+
+
+def _default_update(categories: int) -> Literal["all", "rows"]:
+    return "all" if categories <= _MOST_BY_DEFAULT else "rows"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -36,6 +45,12 @@ class Embedding(Encoder):
         that is given, which may be one that is reserved for it.
     initializer : str or Initializer, default Normal(1.0)
         Of the tables.
+    update : {"all", "rows"}, optional
+        "all", the default up to 131,072 categories: each step updates every entry, those of categories that its batch
+        does not have with a gradient of zero, as any other parameter: momentum and decay go on. "rows": those of its
+        batch's categories alone, with decay and moments as they were when these last had one (lazy Adam, for example);
+        a step then costs no more for a larger table. Refuses `l1`, `l2`, `max_norm` and `clip_norm`, which are of the
+        whole.
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`. The tensor ``table`` (columns * categories, units), a column's table after the other's, has the
         role "table": penalties and decay reach it.
@@ -45,11 +60,6 @@ class Embedding(Encoder):
     TypeError, ValueError
         If an argument is out of range or of another type; when a model is made of it, if it is not the first layer, or
         a float32 model cannot hold that many whole numbers; by the model, for codes of no category.
-
-    Notes
-    -----
-    Every entry of a table is updated in every step, those of categories that a batch does not have with a gradient of
-    zero: momentum and decay go on.
 
     Examples
     --------
@@ -63,6 +73,7 @@ class Embedding(Encoder):
     units: int
     unknown: str | int
     initializer: Initializer
+    update: Literal["all", "rows"]
     name: ClassVar[str] = "embedding"
     reads_codes: ClassVar[bool] = True
 
@@ -73,6 +84,7 @@ class Embedding(Encoder):
         units: int,
         unknown: str | int = "error",
         initializer: str | Initializer = Normal(1.0),  # noqa: B008 - it is constant
+        update: Literal["all", "rows"] | None = None,
         *,
         trainable: bool = True,
         learning_rate_scale: float = 1.0,
@@ -83,6 +95,9 @@ class Embedding(Encoder):
         code_for_unknown(unknown, self.categories, may_ignore=False)
         object.__setattr__(self, "unknown", unknown)
         object.__setattr__(self, "initializer", as_initializer(initializer))
+        if update not in (None, *_UPDATES):
+            raise unknown_name("update", update, _UPDATES)
+        object.__setattr__(self, "update", update or _default_update(self.categories))
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 
     def width(self, n_columns: int) -> int:
@@ -93,11 +108,13 @@ class Embedding(Encoder):
     ) -> None:
         n = len(columns) or program.values[reads].columns
         shape = (n * self.categories, self.units)
-        table = program.tensor(f"table{place}", shape, "table", self.initializer, (self.categories, self.units))
+        fans, rule = (self.categories, self.units), Rule(by_rows=self.update == "rows")
+        table = program.tensor(f"table{place}", shape, "table", self.initializer, fans, rule=rule)
+        kept = {"saves": n * self.units, "notes": -(-shape[0] // 2)} if rule.by_rows else {}
         unknown = code_for_unknown(self.unknown, self.categories, may_ignore=False)
         program.layer(
             "embedding", reads, makes, columns=columns, part=part, tensors=(table,), numbers=(self.categories, unknown),
-            codes=self.categories if self.unknown == "error" else 0,
+            codes=self.categories if self.unknown == "error" else 0, **kept,
         )  # fmt: skip
 
     def check_dtype(self, dtype: np.dtype[Any]) -> None:
@@ -109,6 +126,7 @@ class Embedding(Encoder):
         yield 3, cls(33, 7)
         yield 2, cls(700, 33, unknown=0, initializer="glorot_uniform")
         yield 1, cls(5, 2, trainable=False)
+        yield 3, cls(50, 20, update="rows", weight_decay_scale=0.5)
 
     def __repr__(self) -> str:
         parts = [f"{self.categories}, {self.units}"]
@@ -116,4 +134,6 @@ class Embedding(Encoder):
             parts.append(f"unknown={self.unknown!r}")
         if self.initializer != Normal(1.0):
             parts.append(f"initializer={self.initializer!r}")
+        if self.update != _default_update(self.categories):
+            parts.append(f"update={self.update!r}")
         return f"Embedding({', '.join([*parts, *self._shown_training()])})"

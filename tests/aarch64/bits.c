@@ -301,6 +301,19 @@ static void coded_of(int unknown, int64_t rows, int64_t n) {
     g += half * units * table->itemsize;
     table->look_up_gradient(&embedded, categories, 0, x, delta, rows, half, entries - half, 0, units, g, units, 1);
     hash_reals(g - half * units * table->itemsize, entries * units);
+    const mf_update rule = {.optimizer = MF_ADAM, .rate = 0.01, .momentum = 0.9, .decay = 0.99, .epsilon = 1e-7,
+                            .shrink = 0.999};
+    char *p[3];
+    for (int i = 0; i < 3; i++) p[i] = reals(70 + (uint64_t)i, entries * units, 0, 1);
+    mf_matrix sums = room(rows, embedded.n * units);
+    int32_t *seen = allocate(entries * 4);
+    for (int step = 0; step < 2; step++)
+        for (int64_t i0 = 0; i0 < entries; i0 += half) {
+            const int64_t at = i0 * units * table->itemsize, ni = entries - i0 < half ? entries - i0 : half;
+            table->look_up_update(&embedded, categories, 0, x, delta, sums, seen, rows, i0, ni, &rule, p[0] + at,
+                                  p[1] + at, p[2] + at, p[2] + at);
+        }
+    for (int i = 0; i < 3; i++) hash_reals(p[i], entries * units);
 }
 
 static void coded(int id, int64_t rows, int64_t k, int64_t n) {
@@ -582,7 +595,7 @@ static const struct {
     {"add, scale_shift, blend, their gradients", affine, 3},
     {"normalise_rows, normalise_rows_back", norm, 2},
     {"column_moments, column_sums, normalise_columns", norm_columns, 2},
-    {"copy_columns, one_hot, look_up, its gradient", coded, 3},
+    {"copy_columns, one_hot, look_up, its gradient and update", coded, 3},
     {"periodic, periodic_back, periodic_gradient", periodic, 2},
     {"piecewise, piecewise_gradient", piecewise, 2},
     {"gather", gather, MF_UINT8 + 1},

@@ -8,7 +8,7 @@ from .block cimport add_part, finish_row, of_block, output
 
 
 cdef inline mf_layer_kind activate() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"activate", False, forward, backward, NULL, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"activate", False, forward, backward, NULL, NULL, one_row, NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -17,7 +17,7 @@ cdef enum:
 
 cdef inline mf_layer_kind batch_norm() noexcept nogil:
     return mf_layer_kind(MF_LAYER_KIND_VERSION, b"batch_norm", False, forward, backward, gradient, NULL, one_row,
-                         columns)
+                         columns, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -6,7 +6,8 @@ from .part cimport no_way_back, part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind copy_columns() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"copy_columns", False, forward, no_way_back, NULL, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"copy_columns", False, forward, no_way_back, NULL, NULL, one_row,
+                         NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

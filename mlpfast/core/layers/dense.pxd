@@ -13,7 +13,8 @@ from .block cimport add_part, is_csr, of_block, output, place_of_part, saved
 
 
 cdef inline mf_layer_kind dense() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", True, forward, backward, gradient, refresh, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", True, forward, backward, gradient, refresh, one_row, NULL,
+                         NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

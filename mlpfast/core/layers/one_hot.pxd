@@ -7,7 +7,8 @@ from .part cimport no_way_back, part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind one_hot() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"one_hot", False, forward, no_way_back, NULL, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"one_hot", False, forward, no_way_back, NULL, NULL, one_row, NULL,
+                         NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

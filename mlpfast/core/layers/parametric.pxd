@@ -10,11 +10,12 @@ from .block cimport add_part, finish, finish_row, of_block, output, place_of_par
 
 
 cdef inline mf_layer_kind parametric() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"parametric", False, forward, backward, gradient, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"parametric", False, forward, backward, gradient, NULL, one_row,
+                         NULL, NULL)
 
 
 cdef inline mf_layer_kind prelu() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"prelu", False, forward, backward, gradient, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"prelu", False, forward, backward, gradient, NULL, one_row, NULL, NULL)
 
 
 cdef inline void blend(const mf_layer *layer, const mf_kernels *kernels, mf_matrix z, mf_matrix f, mf_matrix out,

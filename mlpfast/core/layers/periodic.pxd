@@ -9,7 +9,8 @@ from .part cimport part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind periodic() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"periodic", False, forward, backward, gradient, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"periodic", False, forward, backward, gradient, NULL, one_row, NULL,
+                         NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -11,7 +11,7 @@ from .part cimport no_way_back, part_of, row_made, row_read
 
 cdef inline mf_layer_kind piecewise_linear() noexcept nogil:
     return mf_layer_kind(MF_LAYER_KIND_VERSION, b"piecewise_linear", False, forward, no_way_back, gradient, NULL,
-                         one_row, NULL)
+                         one_row, NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -12,11 +12,13 @@ from .block cimport add_part, finish, finish_row, first_row, of_block, output, p
 
 
 cdef inline mf_layer_kind layer_norm() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"layer_norm", False, forward, backward, gradient, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"layer_norm", False, forward, backward, gradient, NULL, one_row,
+                         NULL, NULL)
 
 
 cdef inline mf_layer_kind rms_norm() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"rms_norm", False, forward, backward, gradient, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"rms_norm", False, forward, backward, gradient, NULL, one_row, NULL,
+                         NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -9,7 +9,7 @@ from .block cimport add_part, finish, finish_row, of_block, output, place_of_par
 
 
 cdef inline mf_layer_kind scale() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"scale", False, forward, backward, gradient, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"scale", False, forward, backward, gradient, NULL, one_row, NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

@@ -7,7 +7,8 @@ from .block cimport add_part, finish, finish_row, of_block, output, place_of_par
 
 
 cdef inline mf_layer_kind standardize() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"standardize", False, forward, backward, NULL, NULL, one_row, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"standardize", False, forward, backward, NULL, NULL, one_row, NULL,
+                         NULL)
 
 
 cdef inline void scale(const mf_layer *layer, const mf_kernels *kernels, mf_matrix x, mf_matrix out,
