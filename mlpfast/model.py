@@ -42,6 +42,7 @@ _DERIVED = (
     *("program", "network", "_state", "_parameters", "_engines"),
 )
 
+_CHUNK_ROWS = 1024  # at once, where a model has layers for which an engine would hold all of them, but does not need to
 _FEW_ROWS = 64  # of a call of `loss_and_gradient`: to make its engine would take longer than the call
 
 
@@ -352,6 +353,8 @@ class Model:
     ) -> tuple[float, NDArray[Any]]:
         """Of checked input, by the engine of the last call if that fits and nobody has it at the moment."""
         settings, rows = (loss, n_threads), len(y)
+        if self.program.over_batch and not training:
+            rows = min(rows, _CHUNK_ROWS)
         kept: tuple[tuple[Any, ...], Engine] | None
         try:
             kept = self._engines.pop()  # who comes now makes another

@@ -1,5 +1,7 @@
 """BatchNorm beside the formulas in float64: training, running statistics, and which rows are a batch."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -131,6 +133,19 @@ def test_only_steps_move_them():
     np.testing.assert_array_equal(model.state, state)
     trainer.train_on_batch(X, y)
     assert (model.buffers["mean1"] != state[model.n_parameters :][:3]).all()
+
+
+def test_a_gradient_by_running_statistics_does_not_hold_all_rows():
+    X, y = np.ones((40_000, 2), np.float32), np.ones((40_000, 1), np.float32)
+    model = mf.Model(2, [mf.Dense(300), mf.BatchNorm(), mf.Dense(1)], seed=1)
+    tracemalloc.start()
+    loss, gradient = model.loss_and_gradient(X, y, "mse")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20e6  # one value of all rows has 48e6 bytes
+    expected = model.loss_and_gradient(X[:1000], y[:1000], "mse")
+    assert loss == pytest.approx(expected[0], rel=1e-6)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_without_weight_moves_nothing():
