@@ -1,6 +1,6 @@
 /*
  * What has a constant for each column: scaling and shifting, blending two values, and the gradients of such constants.
- * A constant stays in a register while all rows of its strip of columns pass.
+ * Constants stay in registers while all rows of their panel pass, or what is left of the columns, a vector at a time.
  */
 
 /* --- out = f(a, b), elementwise, with up to three constants k --- */
@@ -25,18 +25,25 @@ INLINE vec affine(const int function, vec a, vec b, const vec k[3]) {
     }
 }
 
-/* Of columns [c, c + LANES), c a multiple of LANES, as far as there are such; constants of their own for each. */
+/* How many vectors of columns to take from c on: a whole panel, or one. */
+INLINE int vectors_from(int64_t c, int64_t cols) { return cols - c >= NR ? VECTORS : 1; }
+
+/* Of the vectors of columns from c on, as many as `vectors_from` says; constants of their own for each column. */
 INLINE void column_strip(const int function, mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t c,
-                         int64_t cols, const vec k[3]) {
+                         int64_t cols, const vec k[VECTORS][3]) {
     const real *x = at(a, 0, c), *y = at(b, 0, c);
     real *z = at(out, 0, c);
-    if (cols - c >= LANES || (is_padded(a) && is_padded(b) && is_padded(out))) {
+    if (vectors_from(c, cols) == VECTORS) {
         for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
-            vstore(z, affine(function, vload(x), vload(y), k));
+            UNROLL for (int v = 0; v < VECTORS; v++)
+                vstore(z + v * LANES, affine(function, vload(x + v * LANES), vload(y + v * LANES), k[v]));
+    } else if (cols - c >= LANES || (is_padded(a) && is_padded(b) && is_padded(out))) {
+        for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
+            vstore(z, affine(function, vload(x), vload(y), k[0]));
     } else {
         const int n = (int)(cols - c);
         for (int64_t r = 0; r < rows; r++, x += a.row_stride, y += b.row_stride, z += out.row_stride)
-            vstore_n(z, affine(function, vload_n(x, n), vload_n(y, n), k), n);
+            vstore_n(z, affine(function, vload_n(x, n), vload_n(y, n), k[0]), n);
     }
 }
 
@@ -55,24 +62,36 @@ INLINE void affine_row(const int function, mf_matrix a, mf_matrix b, mf_matrix o
 }
 
 static void scale_shift(mf_matrix x, const void *scale, const void *shift, mf_matrix out, int64_t rows, int64_t cols) {
-    for (int64_t c = 0; c < cols; c += LANES) {
-        vec k[3] = {scale ? vload((const real *)scale + c) : vset(1)};
-        if (shift) k[1] = vload((const real *)shift + c);
+    const real *factor = scale, *summand = shift;
+    for (int64_t c = 0, vectors; c < cols; c += vectors * LANES) {
+        vec k[VECTORS][3];
+        vectors = vectors_from(c, cols);
+        for (int v = 0; v < vectors; v++) {
+            k[v][0] = factor ? vload(factor + c + v * LANES) : vset(1);
+            if (shift) k[v][1] = vload(summand + c + v * LANES);
+        }
         if (shift) column_strip(PRODUCT_SUM, x, x, out, rows, c, cols, k);
         else column_strip(PRODUCT, x, x, out, rows, c, cols, k);
     }
 }
 
 static void blend(mf_matrix base, mf_matrix other, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {
-    for (int64_t c = 0; c < cols; c += LANES) {
-        const vec k[3] = {vload((const real *)alpha + c)};
+    for (int64_t c = 0, vectors; c < cols; c += vectors * LANES) {
+        vec k[VECTORS][3];
+        vectors = vectors_from(c, cols);
+        for (int v = 0; v < vectors; v++) k[v][0] = vload((const real *)alpha + c + v * LANES);
         column_strip(BLEND, base, other, out, rows, c, cols, k);
     }
 }
 
 static void blend_back(mf_matrix dz, mf_matrix df, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {
-    for (int64_t c = 0; c < cols; c += LANES) {
-        const vec part = vload((const real *)alpha + c), k[3] = {part, vset(1) - part};
+    for (int64_t c = 0, vectors; c < cols; c += vectors * LANES) {
+        vec k[VECTORS][3];
+        vectors = vectors_from(c, cols);
+        for (int v = 0; v < vectors; v++) {
+            k[v][0] = vload((const real *)alpha + c + v * LANES);
+            k[v][1] = vset(1) - k[v][0];
+        }
         column_strip(BLEND_BACK, dz, df, out, rows, c, cols, k);
     }
 }

@@ -93,9 +93,15 @@ INLINE vec quotients(const double *x, double divisor, int n) {
 
 static void normalise_columns(mf_matrix x, const double *mean, const double *variance, double epsilon, mf_matrix out,
                               int64_t rows, int64_t cols) {
-    for (int64_t c = 0; c < cols; c += LANES) {
-        const int n = cols - c < LANES ? (int)(cols - c) : LANES;
-        const vec k[3] = {reciprocal_deviations(variance + c, epsilon, NULL, n), quotients(mean + c, 1, n)};
+    for (int64_t c = 0, vectors; c < cols; c += vectors * LANES) {
+        vec k[VECTORS][3];
+        vectors = vectors_from(c, cols);
+        for (int v = 0; v < vectors; v++) {
+            const int64_t first = c + v * LANES;
+            const int n = cols - first < LANES ? (int)(cols - first) : LANES;
+            k[v][0] = reciprocal_deviations(variance + first, epsilon, NULL, n);
+            k[v][1] = quotients(mean + first, 1, n);
+        }
         column_strip(CENTRE, x, x, out, rows, c, cols, k);
     }
 }
@@ -103,15 +109,20 @@ static void normalise_columns(mf_matrix x, const double *mean, const double *var
 static void normalise_columns_back(mf_matrix delta, mf_matrix n, const void *scale, const double *variance,
                                    double epsilon, const double *sum, const double *product_sum, double count,
                                    mf_matrix out, int64_t rows, int64_t cols) {
-    for (int64_t c = 0; c < cols; c += LANES) {
-        const int width = cols - c < LANES ? (int)(cols - c) : LANES;
-        vec k[3] = {reciprocal_deviations(variance + c, epsilon, scale ? (const real *)scale + c : NULL, width)};
-        if (sum) {
-            k[1] = quotients(sum + c, count, width);
-            k[2] = quotients(product_sum + c, count, width);
-            column_strip(CENTRE_BACK, delta, n, out, rows, c, cols, k);
-        } else {
-            column_strip(PRODUCT, delta, delta, out, rows, c, cols, k);
+    for (int64_t c = 0, vectors; c < cols; c += vectors * LANES) {
+        vec k[VECTORS][3];
+        vectors = vectors_from(c, cols);
+        for (int v = 0; v < vectors; v++) {
+            const int64_t first = c + v * LANES;
+            const int width = cols - first < LANES ? (int)(cols - first) : LANES;
+            const real *factors = scale ? (const real *)scale + first : NULL;
+            k[v][0] = reciprocal_deviations(variance + first, epsilon, factors, width);
+            if (sum) {
+                k[v][1] = quotients(sum + first, count, width);
+                k[v][2] = quotients(product_sum + first, count, width);
+            }
         }
+        if (sum) column_strip(CENTRE_BACK, delta, n, out, rows, c, cols, k);
+        else column_strip(PRODUCT, delta, delta, out, rows, c, cols, k);
     }
 }
