@@ -32,20 +32,22 @@ its factor 1/2 as a loss, not as a metric, and several outputs add up where Kera
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
 from typing import Any, ClassVar
 
 from .activations import Activation
-from .errors import known_name, real
+from .customloss import address_of, checked_result
+from .errors import boolean, integer, known_name, real
 
 __all__ = [
     "LOSSES",
     "BinaryCrossEntropy",
     "BinaryFocal",
     "CrossEntropy",
+    "Custom",
     "Focal",
     "GammaDeviance",
     "GaussianNLL",
@@ -94,6 +96,12 @@ class Loss:
     output_activations: ClassVar[tuple[str, ...]] = ()
     #: The metric that "accuracy" means with this loss; None where it means nothing.
     accuracy: ClassVar[str | None] = None
+
+    #: A Python function of targets and outputs, or the address of a C function: in place of a compiled loss.
+    called: ClassVar[Callable[..., Any] | None] = None
+    address: ClassVar[int] = 0
+    #: Whether its gradient is known to be right.
+    checked: ClassVar[bool] = True
 
     @property
     def compiled(self) -> str:
@@ -452,6 +460,74 @@ class Ordinal(Loss):
 
     def classes(self, outputs: int) -> int:
         return outputs + 1
+
+
+class Custom(Loss):
+    """A loss of the user's own, as a function that gives values and derivatives: in Python, or in C.
+
+    A Python function ``f(y, outputs) -> (values, gradient)`` is called with many rows at once, once or more for a
+    batch, between the way forward and the way back: `outputs` (n, outputs) are the model's, behind the output
+    activation, and `y` are the targets, (n, targets) or, with `classes`, class indices (n,). It returns the loss of
+    each row (n,), without its weight, and the derivative of that by the row's outputs (n, outputs).
+
+    A C function is called for some rows at once by any thread, without the GIL, and must neither raise nor keep what it
+    is given::
+
+        void f(int64_t rows, int64_t outputs, int64_t targets,
+               const double *y, const double *h,       // (rows, targets), (rows, outputs)
+               double *values, double *gradient);      // (rows,), (rows, outputs), to write
+
+    Everything is row-major double, class indices too, whatever the model's dtype. It may be a function of ctypes, what
+    ``numba.cfunc`` gives, or a PyCapsule named "mlpfast.loss". NaN among the values ends the training as a divergence.
+
+    The first time that a trainer or a model is given targets, the gradient is compared with central differences; a
+    wrong one is an error.
+
+    Parameters
+    ----------
+    function : callable, ctypes function, numba.cfunc or PyCapsule
+    outputs_per_target : int, default 1
+        Outputs that a target takes; they stand side by side.
+    classes : bool, default False
+        Targets are class indices (or one-hot rows, or probabilities), not numbers.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> def quartic(y, h):
+    ...     return ((h - y) ** 4).sum(axis=1), 4 * (h - y) ** 3
+    >>> trainer = mf.Trainer(mf.mlp([2, 1]), mf.losses.Custom(quartic))
+    >>> print(trainer.program)
+    step:
+      rows     gather, forward 0
+      call     loss
+      rows     compare, back 0
+      tiles    gradient 0, update
+    """
+
+    name: ClassVar[str] = "custom"
+
+    def __init__(self, function: Any, *, outputs_per_target: int = 1, classes: bool = False) -> None:
+        self.function = function
+        self.address = address_of(function)  # type: ignore[misc]
+        if not self.address and not callable(function):
+            raise TypeError(f"expected a function of Python or C, got {function!r} ({type(function).__name__})")
+        self.targets = Targets(0.0, 1.0, classes=True) if boolean("classes", classes) else Targets()  # type: ignore[misc]
+        self._each = integer("outputs_per_target", outputs_per_target)
+        self.checked = False  # type: ignore[misc]
+        if not self.address:
+            self.called = self._call  # type: ignore[misc]
+
+    @property
+    def outputs_per_target(self) -> int:
+        return self._each
+
+    def __repr__(self) -> str:
+        return f"Custom({self.function!r})"
+
+    def _call(self, y: Any, outputs: Any) -> tuple[Any, Any]:
+        """What the function returns, in shape."""
+        return checked_result(self.function(y, outputs), outputs.shape)
 
 
 #: Every loss by name. The compiled ones are listed in csrc/lists.h; tests/test_lists.py holds the two equal.

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import adapting, drawing, validation
+from . import adapting, drawing, kernels, validation
 from .activations import Activation
 from .core.engine import Engine
 from .core.memory import aligned_zeros
 from .core.network import Network
 from .core.results import BadCodeError, NotFiniteError
+from .customloss import check_gradient
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
@@ -324,6 +325,7 @@ class Model:
         given, X = X, validation.as_features(X, self.inputs, self.dtype)
         n = validation.n_rows(X)
         y = validation.as_targets(y, loss, self.outputs, self.dtype, n)
+        self.check_custom(loss, y)
         sample_weight = validation.as_sample_weight(sample_weight, n)
         if training and self.program.over_batch:
             X, y, sample_weight = validation.without_weightless(X, y, sample_weight)
@@ -338,6 +340,13 @@ class Model:
             out[...] = gradient
             return value, out
         return value, gradient
+
+    def check_custom(self, loss: Loss, y: NDArray[Any]) -> None:
+        """Compare the gradient of a `mlpfast.losses.Custom` with differences, the first time."""
+        if not loss.checked:
+            z = np.random.default_rng(0).normal(size=(min(len(y), 16), self.outputs))
+            check_gradient(loss, y, kernels.activation(z, self.output_activation))
+            loss.checked = True  # type: ignore[misc]
 
     def _loss_and_gradient(
         self,

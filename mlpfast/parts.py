@@ -123,10 +123,10 @@ class Phase(NamedTuple):
 
     Along columns, `forward` takes statistics of what layers read, `back` sums of their deltas, and `updates` what is
     kept of the statistics. Along spans of the flat gradient, its norm is clipped; along units, the columns of weights,
-    theirs are limited.
+    theirs are limited. A call is one of a loss that is a Python function, for all rows at once.
     """
 
-    direction: Literal["rows", "columns", "tiles", "spans", "units"]
+    direction: Literal["rows", "columns", "tiles", "spans", "units", "call"]
     forward: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
     gathers: bool = False
@@ -139,6 +139,8 @@ class Phase(NamedTuple):
             return f"columns  {what} {_numbers(self.forward or self.back)}"
         if self.direction == "spans":
             return "spans    clip"
+        if self.direction == "call":
+            return "call     loss"
         if self.direction == "units":
             return f"units    limit {_numbers(self.back)}"
         parts = [

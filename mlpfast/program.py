@@ -54,6 +54,7 @@ class Program:
     ends: list[int] = field(default_factory=list)  # how many layers there are after each of the model's
     kept: set[int] = field(default_factory=set)  # values that will be read again: no activation may be put into them
     clips: bool = False  # the norm of a step's whole gradient
+    calls: bool = False  # a loss that is a Python function
 
     # --- what layers add ---
 
@@ -199,7 +200,7 @@ class Program:
         if name in ("evaluation", "prediction"):
             wanted, back = [False] * len(self.values), []
         sums = {n for n in batch if wanted[reads[n]]}
-        phases = _along_rows(run, back, batch, sums, compares=name != "prediction")
+        phases = _along_rows(run, back, batch, sums, compares=name != "prediction", calls=self.calls)
         trained = tuple(n for n in run if self._trains(n))
         if name == "step" and self.clips:
             phases += [Phase("tiles", back=trained), Phase("spans", updates=True), Phase("tiles", updates=True)]
@@ -350,9 +351,17 @@ class Program:
 
 
 def _along_rows(
-    run: Sequence[int], back: Sequence[int], statistics: set[int], sums: set[int], compares: bool
+    run: Sequence[int],
+    back: Sequence[int],
+    statistics: set[int],
+    sums: set[int],
+    compares: bool,
+    calls: bool,
 ) -> list[Phase]:
-    """The phases along rows, and those along columns between them: before layers that want `statistics`, or `sums`."""
+    """The phases along rows, and those along columns between them: before layers that want `statistics`, or `sums`.
+
+    A loss that is called is so between the way forward and the way back.
+    """
     phases: list[Phase] = []
     part: list[int] = []
     for number in run:
@@ -360,7 +369,9 @@ def _along_rows(
             phases += [Phase("rows", tuple(part)), Phase("columns", (number,))]
             part = []
         part.append(number)
-    phases.append(Phase("rows", tuple(part), compares=compares))
+    phases.append(Phase("rows", tuple(part), compares=compares and not calls))
+    if compares and calls:
+        phases += [Phase("call"), Phase("rows", compares=True)]
     phases[0] = phases[0]._replace(gathers=True)
     part = []
     for number in back:

@@ -348,7 +348,7 @@ class Trainer:
           rows     gather, forward 0-1, compare, back 1-0
           tiles    gradient 0-1, update
         """
-        return self._program.schedule("step")
+        return replace(self._program, calls=self.loss.called is not None).schedule("step")
 
     @property
     def run_id(self) -> str:
@@ -692,6 +692,7 @@ class Trainer:
             raise ValueError("expected a positive sum of class_weight times sample_weight, got zeros only")
         if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
             check_finite(features, model.dtype, f"X{of}", X)  # the loop would not see the rows of weight zero
+        model.check_custom(self.loss, targets)
         data = _Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent)
         self._penalties(data)
         return data

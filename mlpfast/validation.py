@@ -131,7 +131,9 @@ def as_they_are(
     For calls on a few rows, which take less time than the other functions here. What the loops then find to be out of
     range or not finite is for these to explain.
     """
-    if not (type(X) is np.ndarray and type(y) is np.ndarray and X.ndim == 2 and X.shape[1] == inputs):
+    if not loss.checked or not (
+        type(X) is np.ndarray and type(y) is np.ndarray and X.ndim == 2 and X.shape[1] == inputs
+    ):
         return None
     n, labels = X.shape[0], y.ndim == 1 and y.dtype in _LABELS and loss.targets.classes
     if n == 0 or y.shape[0] != n or X.dtype not in _NATIVE or not (X.flags.carray and y.flags.carray):

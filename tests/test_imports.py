@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
-PURE_DATA |= {"directions", "hints", "history", "groups", "names", "parts", "program", "scores", "tables"}
+PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "names", "parts", "program", "scores", "tables"}
 ON_CORE = {"adapting", "drawing", "gradcheck", "kernels", "model", "trainer"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}

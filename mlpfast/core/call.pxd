@@ -39,6 +39,7 @@ ctypedef struct Step:
     const Schedule *schedule
     Source source
     mf_targets targets
+    PyObject *called         # the loss, where it is a Python function; borrowed
     int n_metrics
     int metrics[MAX_METRICS]
     double metric_numbers[MAX_METRICS]

@@ -10,7 +10,8 @@ import numpy as np
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
-from cpython.ref cimport Py_XDECREF
+from cpython.ref cimport PyObject, Py_XDECREF
+from dataclasses import replace
 
 from .memory cimport csr_of, dtype_of
 from .clip cimport n_spans
@@ -66,7 +67,7 @@ cdef class Engine:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
         self.settings = loss, batch_rows, thread_limit(n_threads), seed
-        self.program = network.program if program is None else program
+        self.program = replace(network.program if program is None else program, calls=loss.called is not None)
         step = self.program.schedule("step")
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
@@ -274,6 +275,7 @@ cdef class Engine:
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
         step.targets.smoothing, step.targets.each = step.plan.label_smoothing, step.plan.each
+        step.called = <PyObject *> self.settings[0]
         step.n_metrics = len(metrics)
         if step.n_metrics > MAX_METRICS:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")

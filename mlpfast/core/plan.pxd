@@ -28,6 +28,7 @@ cdef enum Direction:
     TILES
     SPANS
     UNITS
+    CALL                     # of a loss in Python
 
 # Work in one direction, with a barrier after it. Layers are given by number, in the order in which they run.
 ctypedef struct Phase:
@@ -41,6 +42,10 @@ ctypedef struct Phase:
     bint gathers
     bint compares
     bint updates
+
+# Somebody else's loss of some rows, all row-major doubles: each row's value and its derivative by the outputs.
+ctypedef void (*mf_c_loss)(int64_t rows, int64_t outputs, int64_t targets, const double *y, const double *h,
+                           double *values, double *gradient) noexcept nogil
 
 ctypedef struct Schedule:
     int n_layers
@@ -88,6 +93,9 @@ ctypedef struct Plan:
     double label_smoothing
     int32_t each             # outputs that a target has
     int64_t classes          # labels are less
+    bint calls               # it is a Python function, or
+    mf_c_loss c_loss         # a C function
+    double *doubles          # (capacity, 2 outputs + targets), for that one
     bint fused               # it reads logits: see table.reads_logits
     int output_activation    # the model's own, where the loss reads logits
     double output_alpha

@@ -22,7 +22,7 @@ cdef enum:
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
-DIRECTIONS = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "spans": SPANS, "units": UNITS}
+DIRECTIONS = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "spans": SPANS, "units": UNITS, "call": CALL}
 
 
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
@@ -72,9 +72,14 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *stat
 
 cdef void plan_loss(Planned planned, object loss, int64_t outputs) except *:
     cdef Plan *plan = &planned.plan
-    plan.loss, plan.label_smoothing, plan.each = LOSSES[loss.compiled], loss.smoothing, loss.outputs_per_target
-    plan.fused = reads_logits(plan.loss)
+    plan.label_smoothing, plan.each = loss.smoothing, loss.outputs_per_target
     plan.classes = max(2, loss.classes(outputs))
+    plan.calls = loss.called is not None
+    plan.c_loss = <mf_c_loss> <size_t> loss.address
+    if plan.calls or plan.c_loss != NULL:
+        return
+    plan.loss = LOSSES[loss.compiled]
+    plan.fused = reads_logits(plan.loss)
     for k, number in enumerate(loss.numbers):
         plan.loss_options.numbers[k] = number
     of_outputs = loss.of_outputs(outputs)
@@ -356,6 +361,8 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
         plan.predictions = place(kernels, base, &used, capacity, output.columns)
     plan.row_loss = <double *> reserve(base, &used, capacity * sizeof(double))
     plan.row_metric = <double *> reserve(base, &used, MAX_METRICS * capacity * sizeof(double))
+    if plan.c_loss != NULL:
+        plan.doubles = <double *> reserve(base, &used, capacity * 3 * output.columns * sizeof(double))
     plan.labels = <int32_t *> reserve(base, &used, capacity * sizeof(int32_t))
     cdef int64_t listed = capacity // plan.block_rows * (plan.block_rows + AHEAD)
     plan.rows = <int64_t *> reserve(base, &used, listed * sizeof(int64_t))

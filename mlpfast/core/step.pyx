@@ -11,16 +11,17 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
+from .called cimport call_loss
 from .clip cimport clip_norm
 from .columns cimport take_panels
-from .hadamard cimport activate, propagate
+from .compare cimport compare
 from .interrupts cimport blocks_in_pieces, listen, look_up
-from .layers.block cimport of_block, saved
-from .plan cimport AHEAD, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, next_batch, threads_for
+from .layers.block cimport of_block
+from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, next_batch, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .table cimport (
-    MF_OK, flush_denormals, mf_block, mf_kernels, mf_layer, mf_matrix, mf_raised, mf_targets, mf_value, set_float_mode,
+    MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode,
 )
 from .tile cimport limit_norms, refresh_all, take_tiles
 
@@ -104,6 +105,8 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
                 clip_norm(step, threads, n * step.phase.work)
             elif step.phase.direction == UNITS:
                 limit_norms(step, threads, n * step.phase.work)
+            elif step.phase.direction == CALL:
+                call_loss(step)
             elif step.phase.direction == COLUMNS:
                 take_panels(step, threads, n * step.phase.work)
             else:
@@ -169,31 +172,3 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     for k in range(phase.n_back):
         layer = &step.schedule.layers[phase.back[k]]
         layer.kind.backward(layer, &block)
-
-
-cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
-    """Metrics and loss of the rows and, on the way back, the output's delta."""
-    cdef const Plan *plan = step.plan
-    cdef const mf_kernels *kernels = plan.kernels
-    cdef const mf_value *output = step.schedule.output
-    cdef mf_matrix h = of_block(output.h, block), delta = of_block(output.delta, block), predictions = h
-    cdef mf_targets targets = step.targets
-    cdef double threshold = 0 if plan.fused else 0.5
-    cdef int m
-    targets.rows = block.index
-    if targets.dense == NULL:
-        targets.labels = plan.labels + r0
-    if plan.predictions.data != NULL and step.n_metrics > 0:
-        predictions = of_block(plan.predictions, block)
-        activate(kernels, plan.output_activation, plan.output_alpha, h, predictions, block.rows, output.columns)
-        threshold = 0.5
-    for m in range(step.n_metrics):
-        kernels.metric(step.metrics[m], threshold, step.metric_numbers[m], predictions, &targets, block.rows,
-                       output.columns, plan.row_metric + m * plan.capacity + r0)
-    if not step.schedule.goes_back:
-        delta.data = NULL
-    kernels.loss(plan.loss, &plan.loss_options, h, &targets, block.rows, output.columns, step.scale, delta,
-                 plan.row_loss + r0)
-    if delta.data != NULL and not plan.fused:
-        propagate(kernels, output.activation, output.alpha, delta, saved(output, block), delta, block.rows,
-                  output.columns)

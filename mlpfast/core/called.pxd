@@ -1,0 +1,4 @@
+from .call cimport Step
+
+
+cdef void call_loss(Step *step) noexcept nogil
