@@ -29,7 +29,8 @@ def own_slots(optimizer):
 
 def new_state(optimizer, program, dtype):
     """Where training begins: (slots, n_parameters), each slot beginning on a cache line as the parameters do."""
-    cdef Py_ssize_t n = program.n_parameters, line = 64 // np.dtype(dtype).itemsize, stride = (n + line - 1) // line * line
+    cdef Py_ssize_t n = program.n_parameters, line = 64 // np.dtype(dtype).itemsize
+    cdef Py_ssize_t stride = (n + line - 1) // line * line
     slots = state_slots(optimizer)
     state = aligned_zeros(slots * stride, dtype).reshape(slots, stride)[:, :n]
     if optimizer.update == "adagrad":
