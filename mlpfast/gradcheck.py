@@ -141,7 +141,7 @@ def gradcheck(
     Raises
     ------
     TypeError, ValueError
-        For input that does not fit the model or the loss.
+        For input that does not fit the model or the loss, or a model without parameters.
 
     Notes
     -----
@@ -163,6 +163,8 @@ def gradcheck(
     (True, True)
     """
     loss = as_loss(loss)
+    if not model.n_parameters:
+        raise ValueError("expected a model that has parameters, got one that has none")
     max_parameters = integer("max_parameters", max_parameters)
     if tolerance is None:
         tolerance = 1e-6 if model.dtype == np.float64 else 1e-5

@@ -220,3 +220,9 @@ def test_bad_input():
         mf.gradcheck(model, np.ones((4, 2)), np.ones(4), "mse", tolerance=0)
     with pytest.raises(ValueError, match="max_parameters"):
         mf.gradcheck(model, np.ones((4, 2)), np.ones(4), "mse", max_parameters=0)
+
+
+def test_a_model_without_parameters_is_refused():
+    model = mf.Model(3, [mf.Activate("tanh")])
+    with pytest.raises(ValueError, match="expected a model that has parameters, got one that has none"):
+        mf.gradcheck(model, np.eye(3), np.eye(3), "mse")
