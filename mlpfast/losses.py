@@ -23,8 +23,8 @@ With output ``h``, pre-activation ``z`` and target ``y``, the term of one target
 
 Those that name z are computed from it, whichever of the output activations the model has. They are exact where a
 probability rounds to 0 or 1, and neither value nor gradient overflows unless the loss itself does: logarithms of
-probabilities are max(z, 0) + log(1 + exp(-|z|)) and its kin, powers of them exponentials of such, rates exponentials of
-differences of logarithms.
+probabilities are max(z, 0) + log(1 + exp(-abs(z))) and its kin, powers of them exponentials of such, rates exponentials
+of differences of logarithms.
 
 Names of scikit-learn and Keras are taken too (see `mlpfast.names`), with the formulas above: ``mean_squared_error`` has
 its factor 1/2 as a loss, not as a metric, and several outputs add up where Keras and PyTorch take their mean.

@@ -1,16 +1,21 @@
 """csrc/lists.h, from which the compiled side is made, and the lists that users see say the same."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+import mlpfast as mf
 from mlpfast import activations, kernels
 from mlpfast.activations import ACTIVATIONS
-from mlpfast.core import table
+from mlpfast.core import kinds, table
+from mlpfast.layers import LAYERS
 from mlpfast.losses import LOSSES
 from mlpfast.metrics import _OF_YES_NO, METRICS
 from mlpfast.optimizers import OPTIMIZERS
 from mlpfast.scores import SCORES
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_activations_and_their_parameters():
@@ -46,6 +51,18 @@ def test_scores():
 
 def test_optimizers():
     assert {*table.OPTIMIZERS} == {optimizer.update for optimizer in OPTIMIZERS.values()}
+
+
+def test_layers_are_public_and_in_the_reference():
+    reference = (DOCS / "api.md").read_text(encoding="utf-8")
+    for cls in LAYERS.values():
+        assert getattr(mf, cls.__name__) is cls
+        assert f".. autoclass:: {cls.__name__}\n" in reference
+
+
+def test_kinds_of_layers_are_on_the_map():
+    (row,) = (line for line in (DOCS / "architecture.md").read_text(encoding="utf-8").splitlines() if "`kinds`" in line)
+    assert {*kinds.NUMBERS} - {"shift"} <= {*re.findall(r"\w+", row)}  # shift is the tests' own
 
 
 def test_ids_count_from_zero():

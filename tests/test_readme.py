@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLE, BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 PICTURE = ROOT / "docs" / "images" / "learning_curve.png"
 OPTIONAL = ("matplotlib", "pandas", "polars", "scipy", "sklearn", "threadpoolctl")
 
@@ -30,6 +30,14 @@ def test_example_needs_numpy_alone_and_reaches_what_the_picture_shows(tmp_path):
     reached = done.stdout.splitlines()[0]
     assert float(reached.split()[-1]) > 0.95
     assert image.open(PICTURE).text["Title"] == reached, "draw it anew: examples/learning_curve.py"
+
+
+def test_blocks_go_on_from_there_and_reach_more(capsys):
+    shown = {}
+    exec(EXAMPLE, shown)
+    capsys.readouterr()
+    exec(BLOCKS, shown)
+    assert float(capsys.readouterr().out.split()[-1]) > shown["history"]["val_accuracy"][-1]
 
 
 def test_picture_is_drawn_of_what_the_example_trains(tmp_path, monkeypatch, capsys):
