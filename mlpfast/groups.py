@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .errors import boolean, real, unknown_name
+from .optimizers import Optimizer
 from .parts import ROLES, Rule
 from .program import Program
 
@@ -118,7 +119,7 @@ def in_groups(program: Program, groups: Mapping[str, Group]) -> Program:
     return program.with_rules(rules)
 
 
-def check_by_rows(program: Program, l1: float, l2: float) -> None:
+def check_by_rows(program: Program, l1: float, l2: float, optimizer: Optimizer) -> None:
     """See that nothing is asked of the whole of a tensor of which a step updates some rows alone."""
     for tensor in program.by_rows:
         rule = tensor.rule
@@ -127,6 +128,7 @@ def check_by_rows(program: Program, l1: float, l2: float) -> None:
             "l2": l2 if rule.l2 is None else rule.l2,
             "max_norm": rule.max_norm,
             "clip_norm": program.clips,
+            type(optimizer).__name__ if optimizer.ema is None else "ema": optimizer.averages,
         }
         for name, value in asked.items():
             if value:

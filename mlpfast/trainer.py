@@ -729,7 +729,7 @@ class Trainer:
 
     def _penalties(self, data: _Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
-        check_by_rows(self._program, self.l1, self.l2)
+        check_by_rows(self._program, self.l1, self.l2, self.optimizer)
         if data.sample_weight is None or not self.penalty_over_weights:
             return self.l1, self.l2
         if data.weight_exponent and any(t.rule.l1 or t.rule.l2 for t in self._program.tensors):

@@ -213,6 +213,8 @@ def test_batches_longer_than_an_arena_are_updated_by_rows_too():
         ({"clip_norm": 1.0}, "clip_norm"),
         ({"groups": {"embeddings": {"max_norm": 1.0}}}, "max_norm"),
         ({"groups": {"table0": {"l2": 1.0}}}, "l2"),
+        ({"optimizer": mf.Adam(ema=0.9)}, "ema"),
+        ({"optimizer": mf.ScheduleFreeAdamW()}, "ScheduleFreeAdamW"),
     ],
 )
 def test_what_is_of_a_whole_table_is_refused_by_rows(settings, name):
