@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
+from dataclasses import replace
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bench.workloads import NORM_EPSILON, Workload
+from bench.workloads import NORM_EPSILON, Encoders, Workload
 
 Layers = list[
     tuple[NDArray, ...]
@@ -49,13 +51,42 @@ def with_norms(layers: Layers) -> Layers:
     return [*((W, b, np.ones_like(b), np.zeros_like(b)) for W, b in layers[:-1]), layers[-1]]
 
 
+def initial_encoders(encoders: Encoders, rng: np.random.Generator) -> tuple[NDArray, ...]:
+    frequency, phase, W, b, table = encoders.shapes
+    limit = encoders.frequencies**-0.5
+    return (
+        rng.normal(0, 0.1, frequency),
+        rng.uniform(-np.pi, np.pi, phase),
+        rng.uniform(-limit, limit, W),
+        rng.uniform(-limit, limit, b),
+        rng.normal(0, 1, table),
+    )
+
+
+def encoded(parameters: tuple[NDArray, ...], X: NDArray) -> NDArray:
+    """What the encoders make of rows of numbers, then codes."""
+    frequency, phase, W, b, table = parameters
+    numbers, codes = np.split(X, [len(frequency)], axis=1)
+    waves = np.cos(2 * np.pi * numbers[:, :, None] * frequency + phase)
+    first = len(table) // codes.shape[1] * np.arange(codes.shape[1])
+    parts = np.einsum("ncf,cfu->ncu", waves, W) + b, numbers, table[codes.astype(int) + first]
+    return np.concatenate([part.reshape(len(X), -1) for part in parts], axis=1)
+
+
 def flatten(layers: Layers) -> NDArray:
     return np.concatenate([a.ravel() for layer in layers for a in layer])
 
 
 def unflatten(flat: NDArray, workload: Workload) -> Layers:
-    """Views into W0 (fan_in, fan_out) row-major, b0, W1, b1, ...; a hidden layer's scale and shift follow its bias."""
-    layers, start = [], 0
+    """Views into W0 (fan_in, fan_out) row-major, b0, W1, b1, ...; a hidden layer's scale and shift follow its bias, and
+    what encoders have comes first."""
+    layers: Layers = []
+    start = 0
+    if workload.encoders:
+        shapes = workload.encoders.shapes
+        *parts, rest = np.split(flat, np.cumsum([prod(shape) for shape in shapes]))
+        layers.append(tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+        start = len(flat) - len(rest)
     for i, (k, n) in enumerate(pairwise(workload.sizes)):
         vectors = 3 if workload.norm and i < len(workload.sizes) - 2 else 1
         stop = start + (k + vectors) * n
@@ -65,22 +96,24 @@ def unflatten(flat: NDArray, workload: Workload) -> Layers:
     return layers
 
 
-def logits(layers: Layers, X: NDArray, hidden: str = "plain") -> NDArray:
-    """Pre-activations of the output layer (n, outputs) of a ReLU network; see `Workload` for what `hidden` says.
+def logits(layers: Layers, X: NDArray, workload: Workload) -> NDArray:
+    """Pre-activations of the output layer (n, outputs).
 
     Statistics of columns are those of X itself. By one thread: NumPy's others would go on spinning for a tenth of a
     second, beside the next sample of a peer.
     """
     with threadpool_limits(1, user_api="blas"):
+        if workload.encoders:
+            X, layers = encoded(layers[0], X), layers[1:]
         for W, b, *norm in layers[:-1]:
             z = X @ W + b
             if norm:
                 scale, shift = norm
-                axis = 0 if hidden == "batch_norm" else 1
+                axis = 0 if workload.hidden == "batch_norm" else 1
                 deviation = np.sqrt(z.var(axis=axis, keepdims=True) + NORM_EPSILON)
                 z = (z - z.mean(axis=axis, keepdims=True)) / deviation * scale + shift
             h = np.maximum(z, 0)
-            X = X + h if hidden == "residual" and X.shape == h.shape else h
+            X = X + h if workload.hidden == "residual" and X.shape == h.shape else h
         W, b = layers[-1]
         return X @ W + b
 
@@ -91,16 +124,21 @@ def make(workload: Workload) -> dict[str, NDArray]:
     Random data come from a teacher network of the same shape: there is something to learn, and a loss to compare.
     """
     rng = np.random.default_rng(0)
+    encoders = [initial_encoders(workload.encoders, rng)] if workload.encoders else []
     if workload.data == "random":
-        X = rng.standard_normal((workload.rows, workload.sizes[0]), dtype=np.float32)
-        y = logits([(W * 2, b) for W, b in initial_weights(workload.sizes, rng)], X)
+        X = rng.standard_normal((workload.rows, workload.inputs), dtype=np.float32)
+        if workload.encoders:
+            codes = X[:, workload.encoders.numbers :]
+            codes[...] = rng.integers(workload.encoders.categories, size=codes.shape)
+        teacher = encoders + [(W * 2, b) for W, b in initial_weights(workload.sizes, rng)]
+        y = logits(teacher, X, replace(workload, hidden="plain"))
         y = y + 0.1 * rng.standard_normal(y.shape) if workload.loss == "mse" else y.argmax(axis=1)
     else:
         X, y = (a[: workload.rows] for a in fashion_mnist())
         if workload.data == "standardized Fashion-MNIST":
             X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-3)
     layers = initial_weights(workload.sizes, rng)
-    initial = flatten(with_norms(layers) if workload.norm else layers)
+    initial = flatten(encoders + (with_norms(layers) if workload.norm else layers))
     dtype = np.dtype(workload.dtype)
     test = dict(zip(("X_test", "y_test"), fashion_mnist("t10k"), strict=True)) if workload.name == "accuracy" else {}
     return {

@@ -18,7 +18,19 @@ from numpy.typing import NDArray
 from bench.peers import INFERENCE_PEERS, LAYER_PEERS, PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
 from bench.targets import TARGETS, Record, Results, percent
-from bench.workloads import ACCURACY_GOAL, FLOAT64, INFERENCE, LAYERS, LEARNING_RATE, PLAIN, SWEEPS, THREADED, TRAINING
+from bench.workloads import (
+    ACCURACY_GOAL,
+    ENCODERS,
+    FLOAT64,
+    INFERENCE,
+    LAYERS,
+    LEARNING_RATE,
+    PLAIN,
+    SWEEPS,
+    TABLE,
+    THREADED,
+    TRAINING,
+)
 
 NOT_MEASURED = "not measured"
 FAR = 150e-9  # seconds from one processor to the other: below, they share a last-level cache on the machines we know
@@ -317,6 +329,15 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
     ]
     for workload in LAYERS:
         parts += [f"### {workload.name}", workload_table(results, "layers", workload.name, "loss")]
+    parts += [
+        f"### {TABLE.name}",
+        f"{ENCODERS.numbers} numbers, each as {ENCODERS.units} sums of {ENCODERS.frequencies} waves (PBLD) and as "
+        f"itself, and {ENCODERS.codes} columns of {ENCODERS.categories} categories, each as {ENCODERS.entry} columns "
+        f"of its table; then {network(TABLE.sizes)}, {TABLE.loss}, batch {TABLE.batch}, {TABLE.rows:,} rows. All of "
+        "it is trained. The flops are those of the network.",
+        workload_table(results, "layers", TABLE.name, "loss"),
+        roof_terms(results, "layers", TABLE.name),
+    ]
     parts += ["## As the network grows"]
     for axis, text in SWEEP_TEXT.items():
         parts += [
@@ -398,7 +419,7 @@ def summary(run: dict[str, Any]) -> str:
     groups = (
         ("training", TRAINING, TRAINING_PEERS),
         ("inference", INFERENCE, INFERENCE_PEERS),
-        ("layers", LAYERS, LAYER_PEERS),
+        ("layers", (*LAYERS, TABLE), LAYER_PEERS),
     )
     rows = []
     for section, workloads, peers in groups:

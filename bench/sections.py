@@ -9,7 +9,17 @@ from typing import Any
 from bench import estimators, footprint, threads
 from bench.peers import INFERENCE_PEERS, LAYER_PEERS, TRAINING_PEERS
 from bench.runner import Child, Crew, Lane, Record, Settings
-from bench.workloads import ACCURACY, ACCURACY_EPOCHS, ACCURACY_GOAL, FLOAT64, INFERENCE, LAYERS, SWEEPS, TRAINING
+from bench.workloads import (
+    ACCURACY,
+    ACCURACY_EPOCHS,
+    ACCURACY_GOAL,
+    FLOAT64,
+    INFERENCE,
+    LAYERS,
+    SWEEPS,
+    TABLE,
+    TRAINING,
+)
 
 
 def training(settings: Settings) -> list[Record]:
@@ -29,11 +39,14 @@ def float64(settings: Settings) -> list[Record]:
 
 
 def layers(settings: Settings) -> list[Record]:
-    """Nets that differ in their hidden layers alone, all of them in turn: their times compare, too."""
+    """Nets that differ in their hidden layers alone, all of them in turn: their times compare, too. Then one behind the
+    encoders of a table."""
     workloads = [workload for workload in LAYERS if settings.wants_workload(workload.name)]
     lanes = [Lane(peer, workload=workload) for workload in workloads for peer in (*LAYER_PEERS, "roof")]
     with Crew(lanes, settings) as crew:
-        return crew.measure_own("layers")
+        records = crew.measure_own("layers")
+    with Crew([Lane(peer) for peer in (*LAYER_PEERS, "roof")], settings) as crew:
+        return records + crew.measure("layers", TABLE)
 
 
 def sweeps(settings: Settings) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 LEARNING_RATE = 1e-3  # Adam, with the paper's betas and epsilon = 1e-8, everywhere
@@ -11,11 +12,41 @@ NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
+class Encoders:
+    """What is in front of a network for a table: PBLD embeddings of numbers, each number itself, and rows of tables for
+    codes of categories, which are the last columns."""
+
+    numbers: int
+    codes: int
+    categories: int
+    frequencies: int = 16
+    units: int = 3
+    entry: int = 8
+
+    @property
+    def width(self) -> int:
+        """Columns that the network reads."""
+        return self.numbers * (self.units + 1) + self.codes * self.entry
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of frequencies, phases, W and b of each number; of the tables, one after the other."""
+        waves = (self.numbers, self.frequencies)
+        return [
+            waves,
+            waves,
+            (*waves, self.units),
+            (self.numbers, self.units),
+            (self.codes * self.categories, self.entry),
+        ]
+
+
+@dataclass(frozen=True)
 class Workload:
     """A multilayer perceptron (ReLU; softmax at the output for cross_entropy) and what is done with it.
 
     `hidden` says what a hidden layer is: "plain"; "batch_norm" or "layer_norm", with the norm between product and ReLU;
-    "residual", with the identity beside those as wide as their input.
+    "residual", with the identity beside those as wide as their input. With `encoders`, these make the first of `sizes`.
 
     A *step* is one optimizer step of `batch` rows (kind "train") or one call that predicts `batch` rows ("predict").
     A timed training run is `epochs` whole epochs from the same initial weights, over `rows` rows.
@@ -31,6 +62,12 @@ class Workload:
     epochs: int = 1
     dtype: str = "float32"
     hidden: str = "plain"
+    encoders: Encoders | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Columns of the data."""
+        return self.encoders.numbers + self.encoders.codes if self.encoders else self.sizes[0]
 
     @property
     def norm(self) -> bool:
@@ -39,7 +76,10 @@ class Workload:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Workload:
-        return cls(**{**fields, "sizes": tuple(fields["sizes"])})
+        encoders = fields.get("encoders")
+        return cls(
+            **{**fields, "sizes": tuple(fields["sizes"]), "encoders": Encoders(**encoders) if encoders else None}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -56,19 +96,21 @@ class Workload:
     @property
     def parameters(self) -> int:
         norms = 2 * sum(self.sizes[1:-1]) if self.norm else 0
-        return sum((k + 1) * n for k, n in pairwise(self.sizes)) + norms
+        encoders = sum(map(prod, self.encoders.shapes)) if self.encoders else 0
+        return sum((k + 1) * n for k, n in pairwise(self.sizes)) + norms + encoders
 
     @property
     def flops(self) -> float:
         """Floating-point operations of the products of one mean step; everything else is left out.
 
         Forward, weight gradient and input delta are 2 k n a row each, for a layer of k inputs and n outputs; the first
-        layer needs no input delta.
+        layer needs no input delta, unless encoders are below it.
         """
         products = [k * n for k, n in pairwise(self.sizes)]
         if self.kind == "predict":
             return 2.0 * self.batch * sum(products)
-        return (6.0 * sum(products) - 2.0 * products[0]) * self.rows / self.steps
+        unneeded = 0.0 if self.encoders else 2.0 * products[0]
+        return (6.0 * sum(products) - unneeded) * self.rows / self.steps
 
     @property
     def traffic(self) -> list[tuple[float, float]]:
@@ -77,7 +119,7 @@ class Workload:
         Each row of X is read once and each parameter once; a training step reads and writes the parameters and both
         moments of Adam.
         """
-        item, inputs = self.itemsize, self.sizes[0]
+        item, inputs = self.itemsize, self.inputs
         weights = float(self.parameters * item)
         if self.kind == "predict":
             rows = float(self.batch * inputs * item)
@@ -115,6 +157,8 @@ LAYERS = (
     replace(PLAIN, name="with LayerNorm", hidden="layer_norm"),
     replace(PLAIN, name="with Residual", hidden="residual"),
 )
+ENCODERS = Encoders(numbers=10, codes=5, categories=100)
+TABLE = Workload("table", (ENCODERS.width, 256, 256, 1), loss="mse", batch=256, encoders=ENCODERS)
 
 FLOAT64 = tuple(replace(w, name=f"{w.name} float64", dtype="float64") for w in (SMALL, MEDIUM, LARGE))
 

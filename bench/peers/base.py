@@ -91,7 +91,10 @@ class Peer(ABC):
         begin = time.perf_counter()
         self.train(1)
         elapsed = time.perf_counter() - begin
-        return {"seconds": elapsed, "accuracy": float((logits(self.layers(), X_test).argmax(axis=1) == y_test).mean())}
+        return {
+            "seconds": elapsed,
+            "accuracy": float((logits(self.layers(), X_test, self.task.workload).argmax(axis=1) == y_test).mean()),
+        }
 
     # --- timing ---
 
@@ -134,7 +137,9 @@ class Peer(ABC):
             elapsed += time.perf_counter() - begin
             calls += len(inputs)
         got = np.asarray(predict(inputs[0]), np.float64)
-        expected = softmax(logits([(W.astype(float), b.astype(float)) for W, b in self.task.layers], inputs[0]))
+        expected = softmax(
+            logits([(W.astype(float), b.astype(float)) for W, b in self.task.layers], inputs[0], self.task.workload)
+        )
         return {"seconds": elapsed / calls, "error": float(np.abs(got - expected).max())}
 
 
@@ -145,7 +150,7 @@ def softmax(z: NDArray) -> NDArray:
 
 def loss(layers: Layers, X: NDArray, y: NDArray, workload: Workload) -> float:
     """The training loss of a network on some rows, in float64: mse is 1/(2n) sum of squares."""
-    z = logits([tuple(np.asarray(a, float) for a in layer) for layer in layers], X, workload.hidden)
+    z = logits([tuple(np.asarray(a, float) for a in layer) for layer in layers], X, workload)
     if workload.loss == "mse":
         return float(0.5 * np.square(z - y).sum(axis=1).mean())
     z -= z.max(axis=1, keepdims=True)

@@ -18,6 +18,10 @@ from bench.workloads import LEARNING_RATE, NORM_EPSILON, Workload
 
 def layers(workload: Workload, output: str) -> list[mf.layers.Layer]:
     stack: list[mf.layers.Layer] = []
+    if encoders := workload.encoders:
+        numbers, codes = range(encoders.numbers), range(encoders.numbers, workload.inputs)
+        periodic = mf.Periodic(encoders.frequencies, encoders.units)
+        stack.append(mf.Columns([(numbers, periodic), (codes, mf.Embedding(encoders.categories, encoders.entry))]))
     for fan_in, units in pairwise(workload.sizes[:-1]):
         match workload.hidden:
             case "batch_norm":
@@ -37,7 +41,7 @@ class MlpfastPeer(Peer):
     def prepare(self) -> None:
         workload = self.task.workload
         output = "softmax" if self.task.classifies else "identity"
-        self.model = mf.Model(workload.sizes[0], layers(workload, output), dtype=workload.dtype, seed=0)
+        self.model = mf.Model(workload.inputs, layers(workload, output), dtype=workload.dtype, seed=0)
         self.model.parameters[:] = self.task.initial
         self.initial = self.model.state.copy()
         self.shuffles = 0

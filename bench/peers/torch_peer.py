@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from bench.peers.base import Layers, Peer
-from bench.workloads import LEARNING_RATE, NORM_EPSILON, Workload
+from bench.workloads import LEARNING_RATE, NORM_EPSILON, Encoders, Workload
 
 
 def half_mse(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -28,11 +28,29 @@ class Residual(torch.nn.Module):
         return x + self.block(x)
 
 
+class Encoded(torch.nn.Module):
+    """By batched products: faster here than by einsum, sums of products, or one product with a block diagonal."""
+
+    def __init__(self, encoders: Encoders, dtype: torch.dtype) -> None:
+        super().__init__()
+        *waves, table = encoders.shapes
+        parameters = [torch.nn.Parameter(torch.empty(shape, dtype=dtype)) for shape in waves]
+        self.frequency, self.phase, self.W, self.b = parameters
+        self.table = torch.nn.Embedding(*table, dtype=dtype)
+        self.first = encoders.categories * torch.arange(encoders.codes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        numbers, codes = x[:, : len(self.frequency)], x[:, len(self.frequency) :].long()
+        waves = torch.cos(2 * torch.pi * numbers.unsqueeze(-1) * self.frequency + self.phase)
+        embedded = torch.bmm(waves.transpose(0, 1), self.W).transpose(0, 1) + self.b
+        return torch.cat([embedded.flatten(1), numbers, self.table(codes + self.first).flatten(1)], dim=1)
+
+
 NORMS = {"batch_norm": torch.nn.BatchNorm1d, "layer_norm": torch.nn.LayerNorm}
 
 
 def network(workload: Workload, dtype: torch.dtype) -> torch.nn.Sequential:
-    modules: list[torch.nn.Module] = []
+    modules: list[torch.nn.Module] = [Encoded(workload.encoders, dtype)] if workload.encoders else []
     for fan_in, units in pairwise(workload.sizes[:-1]):
         hidden: list[torch.nn.Module] = [torch.nn.Linear(fan_in, units, dtype=dtype)]
         if workload.norm:
@@ -54,11 +72,18 @@ class TorchPeer(Peer):
         self._assign()
         self.criterion = functional.cross_entropy if task.classifies else half_mse
 
+    def _parameters(self) -> Iterator[torch.Tensor]:
+        """Views of the shapes that the task's layers have."""
+        for module in self.network.modules():
+            for parameter in module.parameters(recurse=False):
+                transposed = isinstance(module, torch.nn.Linear) and parameter.ndim == 2
+                yield parameter.detach().T if transposed else parameter.detach()
+
     def _assign(self) -> None:
         initial = (array for layer in self.task.layers for array in layer)
         with torch.no_grad():
-            for parameter, array in zip(self.network.parameters(), initial, strict=True):
-                parameter.copy_(torch.from_numpy(array.T.copy()))
+            for parameter, array in zip(self._parameters(), initial, strict=True):
+                parameter.copy_(torch.from_numpy(array))
             for module in self.network.modules():
                 if isinstance(module, torch.nn.BatchNorm1d):
                     module.reset_running_stats()
@@ -76,7 +101,7 @@ class TorchPeer(Peer):
                 optimizer.step()
 
     def layers(self) -> Layers:
-        arrays = (parameter.detach().numpy().T for parameter in self.network.parameters())
+        arrays = (parameter.numpy() for parameter in self._parameters())
         return [tuple(next(arrays) for _ in layer) for layer in self.task.layers]
 
     def module(self) -> torch.nn.Module:
