@@ -125,6 +125,11 @@ def integer(name: str, value: object, *, at_least: int = 1, at_most: int | None 
     return number
 
 
+def real_field(instance: object, name: str, **bounds: float) -> None:
+    """Check a field of a frozen dataclass as `real` does, and keep it as a float."""
+    object.__setattr__(instance, name, real(name, getattr(instance, name), **bounds))
+
+
 def boolean(name: str, value: object) -> bool:
     """`value` as a bool, if it is one (Python's or NumPy's); an error that names it otherwise."""
     if _is_boolean(value):

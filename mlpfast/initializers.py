@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from .activations import Activation
-from .errors import integer, known_name, real
+from .errors import integer, known_name, real_field
 
 __all__ = [
     "Constant",
@@ -76,7 +76,7 @@ class Constant(Initializer):
     name: ClassVar[str] = "constant"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", real("value", self.value))
+        real_field(self, "value")
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
         return "constant", self.value
@@ -90,7 +90,7 @@ class Normal(Initializer):
     name: ClassVar[str] = "normal"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stddev", real("stddev", self.stddev, at_least=0.0))
+        real_field(self, "stddev", at_least=0.0)
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
         return "normal", self.stddev
@@ -104,7 +104,7 @@ class Uniform(Initializer):
     name: ClassVar[str] = "uniform"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "limit", real("limit", self.limit, at_least=0.0))
+        real_field(self, "limit", at_least=0.0)
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
         return "uniform", self.limit
@@ -174,7 +174,7 @@ class Orthogonal(Initializer):
     name: ClassVar[str] = "orthogonal"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gain", real("gain", self.gain, at_least=0.0))
+        real_field(self, "gain", at_least=0.0)
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
         return "orthogonal", self.gain
@@ -192,7 +192,7 @@ class TruncatedNormal(Initializer):
     name: ClassVar[str] = "truncated_normal"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stddev", real("stddev", self.stddev, at_least=0.0))
+        real_field(self, "stddev", at_least=0.0)
 
     def distribution(self, fan_in: int, fan_out: int) -> Distribution:
         return "truncated_normal", self.stddev

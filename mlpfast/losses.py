@@ -40,7 +40,7 @@ from typing import Any, ClassVar
 
 from .activations import Activation
 from .customloss import address_of, checked_result
-from .errors import boolean, integer, known_name, real
+from .errors import boolean, integer, known_name, real, real_field
 
 __all__ = [
     "LOSSES",
@@ -167,7 +167,7 @@ class Huber(Loss):
     name: ClassVar[str] = "huber"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", real("delta", self.delta, above=0.0))
+        real_field(self, "delta", above=0.0)
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -270,7 +270,7 @@ class TweedieDeviance(Loss):
     output_activations: ClassVar[tuple[str, ...]] = ("exponential", "identity")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "power", real("power", self.power, above=1.0, below=2.0))
+        real_field(self, "power", above=1.0, below=2.0)
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -334,9 +334,9 @@ class BinaryFocal(Loss):
     accuracy: ClassVar[str | None] = "binary_accuracy"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gamma", real("gamma", self.gamma, at_least=0.0))
+        real_field(self, "gamma", at_least=0.0)
         if self.alpha is not None:
-            object.__setattr__(self, "alpha", real("alpha", self.alpha, above=0.0, below=1.0))
+            real_field(self, "alpha", above=0.0, below=1.0)
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -404,7 +404,7 @@ class Focal(Loss):
     accuracy: ClassVar[str | None] = "accuracy"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gamma", real("gamma", self.gamma, at_least=0.0))
+        real_field(self, "gamma", at_least=0.0)
         if self.alpha is not None:
             weights = _one_or_several("alpha", self.alpha, above=0.0)
             if not isinstance(weights, tuple):

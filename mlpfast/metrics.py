@@ -38,7 +38,7 @@ from functools import partial
 from typing import Any
 
 from .activations import Activation
-from .errors import integer, known_name, real
+from .errors import integer, known_name, real_field
 from .losses import LOSSES, Loss
 from .scores import SCORES, Task
 
@@ -88,7 +88,7 @@ class Pinball:
     q: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "q", real("q", self.q, above=0.0, below=1.0))
+        real_field(self, "q", above=0.0, below=1.0)
 
 
 @dataclass(frozen=True)

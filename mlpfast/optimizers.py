@@ -17,7 +17,7 @@ import math
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, TypeVar
 
-from .errors import boolean, known_name, real
+from .errors import boolean, known_name, real_field
 from .hints import OPTIMIZER_ARGUMENTS, explain_arguments
 
 __all__ = [
@@ -64,8 +64,9 @@ class Optimizer:
         Training flushes smaller numbers to zero: of an epsilon that small, 0/0 is left where the gradient is zero.
         """
 
-    def _check(self, field: str, **bounds: float) -> None:
-        object.__setattr__(self, field, real(field, getattr(self, field), **bounds))
+    def _check(self, *names: str, **bounds: float) -> None:
+        for name in names:
+            real_field(self, name, **bounds)
 
     def _check_epsilon(self, epsilon: float, least: float, dtype: str) -> None:
         if epsilon < least:
@@ -191,8 +192,7 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("beta_1", at_least=0.0, below=1.0)
-        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("beta_1", "beta_2", at_least=0.0, below=1.0)
         self._check("epsilon", above=0.0)
         object.__setattr__(self, "epsilon_hat", boolean("epsilon_hat", self.epsilon_hat))
         object.__setattr__(self, "amsgrad", boolean("amsgrad", self.amsgrad))
@@ -284,8 +284,7 @@ class NAdam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("beta_1", at_least=0.0, below=1.0)
-        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("beta_1", "beta_2", at_least=0.0, below=1.0)
         self._check("epsilon", above=0.0)
         self._check("momentum_decay", at_least=0.0)
 
@@ -319,8 +318,7 @@ class Lion(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("beta_1", at_least=0.0, below=1.0)
-        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("beta_1", "beta_2", at_least=0.0, below=1.0)
 
 
 @_explained
@@ -362,8 +360,7 @@ class ScheduleFreeAdamW(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("beta_1", at_least=0.0, below=1.0)
-        self._check("beta_2", at_least=0.0, below=1.0)
+        self._check("beta_1", "beta_2", at_least=0.0, below=1.0)
         self._check("epsilon", above=0.0)
         self._check("r", at_least=0.0)
         if self.ema is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..activations import Activation
-from ..errors import real
+from ..errors import real_field
 from ..initializers import Constant
 from ..program import Program
 from .base import Layer
@@ -55,8 +55,8 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "momentum", real("momentum", self.momentum, at_least=0.0, below=1.0))
-        object.__setattr__(self, "epsilon", real("epsilon", self.epsilon, above=0.0))
+        real_field(self, "momentum", at_least=0.0, below=1.0)
+        real_field(self, "epsilon", above=0.0)
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         columns = program.values[reads].columns

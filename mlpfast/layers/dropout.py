@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import real
+from ..errors import real_field
 from ..program import Program
 from .base import Layer
 
@@ -45,7 +45,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "rate", real("rate", self.rate, at_least=0.0, below=1.0))
+        real_field(self, "rate", at_least=0.0, below=1.0)
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         return program.dropout(reads, self.rate) if self.rate else reads

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..activations import Activation, as_activation
-from ..errors import real
+from ..errors import real, real_field
 from ..initializers import Constant
 from ..program import Program
 from .base import Layer
@@ -39,7 +39,7 @@ class PReLU(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "initial", real("initial", self.initial))
+        real_field(self, "initial")
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         return _lower(program, reads, place, Activation("relu"), self.initial, f_first=True)

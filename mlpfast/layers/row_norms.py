@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..activations import Activation
-from ..errors import real
+from ..errors import real_field
 from ..initializers import Constant
 from ..program import Program
 from .base import Layer
@@ -16,7 +16,32 @@ __all__ = ["LayerNorm", "RMSNorm"]
 
 
 @dataclass(frozen=True, repr=False)
-class LayerNorm(Layer):
+class _RowNorm(Layer):
+    """What the norms of rows have in common."""
+
+    epsilon: float = 1e-5
+    centres: ClassVar[bool]  # whether the mean is taken off, and a shift added
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        real_field(self, "epsilon", above=0.0)
+
+    def lower(self, program: Program, reads: int, place: str) -> int:
+        columns = program.values[reads].columns
+        if columns == 1:
+            raise ValueError(f"{type(self).__name__}: expected rows of at least two columns, got one")
+        fans = columns, columns
+        tensors = [program.tensor(f"scale{place}", (columns,), "scale", Constant(1.0), fans)]
+        if self.centres:
+            tensors.append(program.tensor(f"shift{place}", (columns,), "shift", Constant(0.0), fans))
+        made = program.value(columns, Activation("identity"))
+        numbers = self.epsilon, float(self.centres)
+        program.layer(self.name, reads, made, tensors=tuple(tensors), numbers=numbers, saves=columns, row_notes=1)
+        return made
+
+
+@dataclass(frozen=True, repr=False)
+class LayerNorm(_RowNorm):
     """Normalise each row: h = (x - mean) / sqrt(variance + epsilon) * scale + shift (Ba et al., 2016).
 
     Mean and variance are those of the row, in float64 sums; scale and shift are (columns,), ones and zeros to begin
@@ -40,15 +65,8 @@ class LayerNorm(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
-    epsilon: float = 1e-5
     name: ClassVar[str] = "layer_norm"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "epsilon", real("epsilon", self.epsilon, above=0.0))
-
-    def lower(self, program: Program, reads: int, place: str) -> int:
-        return _lower(self, program, reads, place, self.epsilon, centres=True)
+    centres: ClassVar[bool] = True
 
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:
@@ -58,7 +76,7 @@ class LayerNorm(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class RMSNorm(Layer):
+class RMSNorm(_RowNorm):
     """Divide each row by its root mean square: h = x / sqrt(mean(x^2) + epsilon) * scale (Zhang and Sennrich, 2019).
 
     The mean is that of the row, in float64 sums; scale is (columns,), ones to begin with.
@@ -81,31 +99,10 @@ class RMSNorm(Layer):
     array([[0.2, 1.4]], dtype=float32)
     """
 
-    epsilon: float = 1e-5
     name: ClassVar[str] = "rms_norm"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "epsilon", real("epsilon", self.epsilon, above=0.0))
-
-    def lower(self, program: Program, reads: int, place: str) -> int:
-        return _lower(self, program, reads, place, self.epsilon, centres=False)
+    centres: ClassVar[bool] = False
 
     @classmethod
     def examples(cls) -> Iterator[tuple[int, Layer]]:
         yield 7, cls(0.01)
         yield 65, cls()
-
-
-def _lower(layer: Layer, program: Program, reads: int, place: str, epsilon: float, centres: bool) -> int:
-    columns = program.values[reads].columns
-    if columns == 1:
-        raise ValueError(f"{type(layer).__name__}: expected rows of at least two columns, got one")
-    fans = columns, columns
-    tensors = [program.tensor(f"scale{place}", (columns,), "scale", Constant(1.0), fans)]
-    if centres:
-        tensors.append(program.tensor(f"shift{place}", (columns,), "shift", Constant(0.0), fans))
-    made = program.value(columns, Activation("identity"))
-    numbers = epsilon, float(centres)
-    program.layer(layer.name, reads, made, tensors=tuple(tensors), numbers=numbers, saves=columns, row_notes=1)
-    return made

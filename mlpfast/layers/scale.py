@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..activations import Activation
-from ..errors import real
+from ..errors import real_field
 from ..initializers import Constant
 from ..program import Program
 from .base import Layer
@@ -42,7 +42,7 @@ class Scale(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "initial", real("initial", self.initial))
+        real_field(self, "initial")
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         columns = program.values[reads].columns

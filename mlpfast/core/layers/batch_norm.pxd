@@ -3,13 +3,13 @@
 # Saved: n; of each column, mean, variance, and the means over the batch of delta and of delta * n.
 
 from libc.stdint cimport int64_t
-from ..linear cimport bias_gradient
 from ..memory cimport from_column, row_major
 from ..table cimport (
     MF_FLOAT32, MF_LAYER_KIND_VERSION, MF_STATISTICS, MF_SUMS, mf_block, mf_kernels, mf_layer, mf_layer_kind,
-    mf_matrix, mf_soon, mf_tile,
+    mf_matrix,
 )
 from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
+from .row_norm cimport gradient
 
 cdef enum:
     AT_ONCE = 128       # columns whose running statistics are brought to float64 at a time; whole panels
@@ -81,16 +81,6 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
                                        width)
         j += width
     add_part(layer.reads, layer.edge, block, part)
-
-
-cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
-                          void *g, int64_t ld, int accumulate, int updates, mf_soon *soon,
-                          int64_t count) noexcept nogil:
-    """dL/dscale = the column sums of n * delta, dL/dshift those of delta."""
-    if tile.tensor == 0:
-        chunk.kernels.scale_gradient(layer.saved, layer.makes.delta, g, chunk.rows, tile.j0, tile.nj, accumulate)
-    else:
-        bias_gradient(chunk.kernels, layer.makes.delta, g, chunk.rows, tile.j0, tile.nj, accumulate)
 
 
 cdef inline void columns(const mf_layer *layer, const mf_block *batch, int kind_pass, int64_t j0,

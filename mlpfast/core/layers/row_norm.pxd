@@ -49,7 +49,7 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
 cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
                           void *g, int64_t ld, int accumulate, int updates, mf_soon *soon,
                           int64_t count) noexcept nogil:
-    """dL/dscale = the column sums of n * delta, dL/dshift those of delta."""
+    """dL/dscale = the column sums of n * delta, dL/dshift those of delta; of a batch norm, too."""
     if tile.tensor == 0:
         chunk.kernels.scale_gradient(layer.saved, layer.makes.delta, g, chunk.rows, tile.j0, tile.nj, accumulate)
     else:

@@ -19,10 +19,14 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
-    """dL/dx = delta * scale."""
+    multiply_back(layer, block, layer.tensors[0])
+
+
+cdef inline void multiply_back(const mf_layer *layer, const mf_block *block, const void *factors) noexcept nogil:
+    """dL/dx = delta * factors."""
     cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
     if part.data != NULL:
-        block.kernels.scale_shift(of_block(layer.makes.delta, block), layer.tensors[0], NULL, part, block.rows,
+        block.kernels.scale_shift(of_block(layer.makes.delta, block), factors, NULL, part, block.rows,
                                   layer.makes.columns)
         add_part(layer.reads, layer.edge, block, part)
 

@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t
 from ..memory cimport row_major
 from ..table cimport MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix
-from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
+from .block cimport finish, finish_row, output, place_of_z
+from .scale cimport multiply_back
 
 
 cdef inline mf_layer_kind standardize() noexcept nogil:
@@ -24,11 +25,7 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
-    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
-    if part.data != NULL:
-        block.kernels.scale_shift(of_block(layer.makes.delta, block), layer.buffers[1], NULL, part, block.rows,
-                                  layer.makes.columns)
-        add_part(layer.reads, layer.edge, block, part)
+    multiply_back(layer, block, layer.buffers[1])
 
 
 cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
