@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from .activations import Activation
@@ -55,6 +56,7 @@ class Program:
     kept: set[int] = field(default_factory=set)  # values that will be read again: no activation may be put into them
     clips: bool = False  # the norm of a step's whole gradient
     calls: bool = False  # a loss that is a Python function
+    _schedules: dict[tuple[str, int], Schedule] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     # --- what layers add ---
 
@@ -128,7 +130,7 @@ class Program:
         ]
         return replace(self, values=[self.values[old] for old in kept], layers=moved)
 
-    # --- facts ---
+    # --- facts; those that are cached are asked for when all layers are there ---
 
     @property
     def n_parameters(self) -> int:
@@ -145,12 +147,12 @@ class Program:
         """The number of dense layers."""
         return sum(layer.kind == "dense" for layer in self.layers)
 
-    @property
+    @cached_property
     def over_batch(self) -> bool:
         """Whether training takes statistics over a batch."""
         return any(layer.over_batch and self._trains(number) for number, layer in enumerate(self.layers))
 
-    @property
+    @cached_property
     def by_rows(self) -> list[Tensor]:
         """The tensors of which a step updates those rows alone that its batch reads."""
         return [tensor for tensor in self.tensors if tensor.rule.trainable and tensor.rule.by_rows]
@@ -171,6 +173,10 @@ class Program:
             return False
         return self.values[value].activation == Activation("identity")
 
+    def with_loss(self, calls: bool) -> Program:
+        """The same for a loss that is a Python function, or for one that is not."""
+        return self if self.calls == calls else replace(self, calls=calls)
+
     def with_rules(self, rules: Sequence[Rule]) -> Program:
         """The same with a rule for each tensor."""
         tensors = [tensor._replace(rule=rule) for tensor, rule in zip(self.tensors, rules, strict=True)]
@@ -183,6 +189,12 @@ class Program:
 
         A gradient is without dropout, and with running statistics; a training gradient is with those of the batch.
         """
+        key = name, len(self.layers)  # engines ask again and again
+        if key not in self._schedules:
+            self._schedules[key] = self._scheduled(name)
+        return self._schedules[key]
+
+    def _scheduled(self, name: str) -> Schedule:
         stands_for = list(range(len(self.values)))
         run = []
         for number, layer in enumerate(self.layers):
@@ -310,10 +322,11 @@ class Program:
 
     def _trained(self) -> Iterator[tuple[int, int, Tensor]]:
         """The trained tensors, each with the first layer that has it, and its place there."""
-        for index, uses in self.uses().items():
+        for index, uses in self.uses.items():
             if self.tensors[index].rule.trainable:
                 yield (*uses[0], self.tensors[index])
 
+    @cached_property
     def uses(self) -> dict[int, list[tuple[int, int]]]:
         """For each tensor, the layers that have it, with its place there: the first makes its gradient, others add."""
         uses: dict[int, list[tuple[int, int]]] = {}

@@ -348,7 +348,7 @@ class Trainer:
           rows     gather, forward 0-1, compare, back 1-0
           tiles    gradient 0-1, update
         """
-        return replace(self._program, calls=self.loss.called is not None).schedule("step")
+        return self._program.with_loss(calls=self.loss.called is not None).schedule("step")
 
     @property
     def run_id(self) -> str:
@@ -729,7 +729,8 @@ class Trainer:
 
     def _penalties(self, data: _Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
-        check_by_rows(self._program, self.l1, self.l2, self.optimizer)
+        if self._program.by_rows:
+            check_by_rows(self._program, self.l1, self.l2, self.optimizer)
         if data.sample_weight is None or not self.penalty_over_weights:
             return self.l1, self.l2
         if data.weight_exponent and any(t.rule.l1 or t.rule.l2 for t in self._program.tensors):

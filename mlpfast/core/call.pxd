@@ -43,6 +43,7 @@ ctypedef struct Step:
     int n_metrics
     int metrics[MAX_METRICS]
     double metric_numbers[MAX_METRICS]
+    double *row_metric       # (n_metrics, the plan's capacity)
     char *parameters
     char *gradient           # flat; or NULL where the gradient never leaves its tile
     double *squares          # sums of the gradient's, span by span; or NULL where no norm is clipped

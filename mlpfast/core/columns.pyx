@@ -13,9 +13,9 @@ cdef enum:
 
 cdef void take_panels(Step *step, int threads, double work) noexcept nogil:
     """All panels of a phase. What is kept of a step belongs to its update, and is not interrupted."""
-    if step.phase.updates:
+    if step.phase.updates and step.updates:
         parallel_for(step.phase.n_panels, threads, take_panel, step, WORK_OF_SUMS * work)
-    else:
+    elif not step.phase.updates:
         in_pieces(step, step.phase.n_panels, threads, take_panel, WORK_OF_SUMS * work)
 
 
@@ -28,8 +28,6 @@ cdef void take_panel(void *context, int64_t index) noexcept nogil:
     cdef mf_block batch
     cdef int64_t j0 = (step.first_task + index) * plan.kernels.nr
     cdef int k, kind_pass = MF_KEEP if phase.updates else MF_STATISTICS
-    if phase.updates and not step.updates:
-        return
     batch.kernels, batch.rows, batch.first, batch.shift, batch.x = plan.kernels, step.rows, 0, 0, plan.x
     batch.csr, batch.index, batch.bands = NULL, NULL, NULL
     batch.seed, batch.step, batch.findings, batch.bad = plan.seed, step.number, &step.findings, &step.bad

@@ -25,7 +25,7 @@ cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
         threshold = 0.5
     for m in range(step.n_metrics):
         kernels.metric(step.metrics[m], threshold, step.metric_numbers[m], predictions, &targets, block.rows,
-                       output.columns, plan.row_metric + m * plan.capacity + r0)
+                       output.columns, step.row_metric + m * plan.capacity + r0)
     if not step.schedule.goes_back:
         delta.data = NULL
     if plan.c_loss != NULL:

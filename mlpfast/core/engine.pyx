@@ -11,7 +11,6 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from cpython.ref cimport PyObject, Py_XDECREF
-from dataclasses import replace
 
 from .memory cimport csr_of, dtype_of
 from .clip cimport n_spans
@@ -56,7 +55,8 @@ cdef class Engine:
     cdef object program
     cdef bint takes_csr
     cdef bint all_trainable     # else the gradient of what is frozen is zero
-    cdef object entries         # memory for those of a chunk of CSR rows
+    cdef object entries         # memory for those of a chunk of CSR rows,
+    cdef object row_metrics     # and for the metrics of each row of a chunk
     cdef bint penalty_over_weights
     cdef object kept            # parameters and state, as they were at the beginning of the epoch
     cdef Rule kept_rule
@@ -67,7 +67,7 @@ cdef class Engine:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
         self.settings = loss, batch_rows, thread_limit(n_threads), seed
-        self.program = replace(network.program if program is None else program, calls=loss.called is not None)
+        self.program = (network.program if program is None else program).with_loss(calls=loss.called is not None)
         step = self.program.schedule("step")
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
@@ -281,12 +281,19 @@ cdef class Engine:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
         for m, (name, number) in enumerate(metrics):
             step.metrics[m], step.metric_numbers[m] = METRICS[name], number
+        if metrics:
+            step.row_metric = <double *> self.room_for_metrics(step.n_metrics * step.plan.capacity)
         if order is None:
             return rows
         if order.dtype != np.int64 or not cnp.PyArray_ISCARRAY_RO(order) or order.ndim != 1 or order.shape[0] == 0:
             raise ValueError(f"order: expected contiguous, aligned int64 row indices, got {described(order)}")
         step.source.order = <const int64_t *> cnp.PyArray_DATA(order)
         return order.shape[0]
+
+    cdef void *room_for_metrics(self, int64_t size):
+        if self.row_metrics is None or self.row_metrics.shape[0] < size:
+            self.row_metrics = np.empty(size)
+        return cnp.PyArray_DATA(self.row_metrics)
 
     cdef object sums_of(self, Step *step, int64_t rows):
         """In float32, the gradient of many rows is summed up in float64, chunk by chunk: the memory for it, or None."""

@@ -99,11 +99,12 @@ cdef void blocks_in_pieces(Step *step, int64_t n, int threads, mf_task take, dou
     """A phase along rows in pieces of its n blocks. Where one of these takes long, all go through a layer at a time."""
     cdef const Phase *phase = step.phase
     cdef const mf_layer *layer
-    cdef Phase part = phase[0]
+    cdef Phase part
     cdef int layers = phase.n_forward + phase.n_back, k
     if layers < 2 or pieces(step.plan, 1, work / n) <= PIECES_AT_ONCE:
         in_pieces(step, n, threads, take, work)
         return
+    part = phase[0]
     step.phase = &part
     for k in range(layers):
         part.gathers = phase.gathers and k == 0

@@ -8,7 +8,7 @@ from libc.math cimport floor
 from libc.string cimport memcpy
 from .memory cimport csr_of, dtype_of, panels, panels_size, row_major
 from .memory import aligned_zeros, has_slack
-from .plan cimport reserve, set_layers, set_tile, set_values, takes_csr
+from .plan cimport check_room, reserve, set_layers, set_tile, set_values, takes_csr
 from .table cimport (
     MF_BAD_CODE, MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix,
     mf_raise, mf_raised, parallel_for, thread_limit,
@@ -153,6 +153,8 @@ cdef class Network:
         cdef mf_layer *all_layers = <mf_layer *> self.room(len(program.layers) * sizeof(mf_layer))
         cdef mf_tile *tensor
         cdef int k = 0
+        for layer in program.layers:
+            check_room(layer)
         set_layers(all_layers, self.values, self.flat, kernels.itemsize, program, schedule, self.held)
         run = schedule.phases[0].forward
         self.n_layers, self.n_tensors = len(run), sum([len(program.layers[number].tensors) for number in run])

@@ -1,7 +1,7 @@
 # What a step works on, as plain structs. Made once, constant from then on.
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from .table cimport mf_bands, mf_kernels, mf_layer, mf_loss_options, mf_matrix, mf_tile, mf_value
+from .table cimport MF_MOST_TENSORS, mf_bands, mf_kernels, mf_layer, mf_loss_options, mf_matrix, mf_tile, mf_value
 
 cdef enum:
     MAX_METRICS = 32         # that are computed natively
@@ -105,7 +105,6 @@ ctypedef struct Plan:
     mf_bands bands           # but for the entries, which the call brings
     mf_matrix predictions    # (capacity, outputs) for metrics, where the loss reads logits
     double *row_loss         # (capacity,)
-    double *row_metric       # (MAX_METRICS, capacity)
     int32_t *labels          # (capacity,): of the chunk's rows
     int64_t *rows            # (blocks, block_rows + AHEAD): of each block's rows, in the caller's data
 
@@ -119,12 +118,18 @@ cdef class Planned:
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
                            int64_t batch_rows, int threads, uint64_t seed)
 
+cdef int check_room(layer) except -1
 cdef bint takes_csr(object program, schedule) except -1
 
 cdef void set_values(mf_value *values, object program) except *
 cdef void set_tile(mf_tile *to, tile, tensor) except *
 cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state, int64_t itemsize, object program,
                      object schedule, list held) except *
+
+
+cdef inline int rule_number(const Plan *plan, const mf_tile *tile) noexcept nogil:
+    """Of the tensor that a tile is a part of, in the plan's list."""
+    return plan.rules_of[tile.layer * MF_MOST_TENSORS + tile.tensor]
 
 
 cdef inline int threads_for(const Plan *plan, int64_t rows) noexcept nogil:

@@ -54,7 +54,9 @@ cdef Planned plan_training(object program, const mf_kernels *kernels, char *stat
     others = [program.schedule(name) for name in ("gradient", "training_gradient", "evaluation")]
     plan_schedule(planned, &plan.step, state, program, step)
     plan_schedule(planned, &plan.gradient, state, program, others[0])
-    plan_schedule(planned, &plan.training_gradient, state, program, others[1])
+    plan.training_gradient = plan.gradient
+    if others[1].over_batch:
+        plan_schedule(planned, &plan.training_gradient, state, program, others[1])
     plan_schedule(planned, &plan.evaluation, state, program, others[2])
     if reads_csr:
         plan_bands(plan, state)
@@ -121,7 +123,6 @@ cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state
             value = schedule.also[i]
             to.also = &values[value]
         to.edge, to.also_edge = [edge.adds * MF_ADDS | edge.more * MF_MORE for edge in schedule.edges[i]]
-        check_room(layer)
         for k, number in enumerate(layer.numbers):
             to.numbers[k] = number
         if layer.activation is not None:
@@ -145,7 +146,7 @@ cdef void set_layers(mf_layer *layers, const mf_value *values, const char *state
             raise ValueError(f"expected a kind of layer with passes along columns, got {layer.kind!r}")
 
 
-def check_room(layer):
+cdef int check_room(layer) except -1:
     for what, given, most in (("tensors", layer.tensors, MF_MOST_TENSORS), ("buffers", layer.buffers, MF_MOST_BUFFERS),
                               ("numbers", layer.numbers, MF_MOST_NUMBERS)):
         if len(given) > most:
@@ -171,7 +172,7 @@ cdef void plan_tiles(Planned planned, object program) except *:
     plan.next_use = <int32_t *> room(planned, places * sizeof(int32_t))
     plan.tensors = <mf_tile *> room(planned, len(program.tensors) * sizeof(mf_tile))
     rules = set_rules(plan, program)
-    for index, uses in program.uses().items():
+    for index, uses in program.uses.items():
         height, width = program.tensors[index].matrix
         set_tile(&plan.tensors[plan.n_tensors], (*uses[0], (0, height), (0, width)), program.tensors[index])
         plan.n_tensors += 1
@@ -360,7 +361,6 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
     if plan.fused and plan.output_activation != MF_IDENTITY:
         plan.predictions = place(kernels, base, &used, capacity, output.columns)
     plan.row_loss = <double *> reserve(base, &used, capacity * sizeof(double))
-    plan.row_metric = <double *> reserve(base, &used, MAX_METRICS * capacity * sizeof(double))
     if plan.c_loss != NULL:
         plan.doubles = <double *> reserve(base, &used, capacity * 3 * output.columns * sizeof(double))
     plan.labels = <int32_t *> reserve(base, &used, capacity * sizeof(int32_t))

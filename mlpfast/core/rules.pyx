@@ -3,8 +3,8 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from .optimizers cimport at_step, share_at_step
-from .plan cimport Plan, TensorRule
-from .table cimport MF_MOST_TENSORS, MF_SGD, mf_kernels, mf_tile, mf_update
+from .plan cimport Plan, TensorRule, rule_number
+from .table cimport MF_SGD, mf_kernels, mf_tile, mf_update
 
 
 cdef void penalise(Step *step) noexcept nogil:
@@ -52,7 +52,7 @@ cdef double add_penalties(Step *step, bint into_gradient) noexcept nogil:
     cdef int t, r
     for t in range(plan.n_tensors):
         tensor = &plan.tensors[t]
-        r = plan.rules_of[tensor.layer * MF_MOST_TENSORS + tensor.tensor]
+        r = rule_number(plan, tensor)
         rule = &step.rules[r]
         if rule.l1 == 0 and rule.l2 == 0:
             continue

@@ -70,7 +70,7 @@ cdef int begin(Step *step, Totals *totals) noexcept nogil:
     flush_denormals()
     totals.steps = totals.rows = 0
     totals.weight = totals.loss = totals.batch_losses = totals.penalty = 0
-    for m in range(MAX_METRICS):
+    for m in range(step.n_metrics):
         totals.metrics[m] = 0
     refresh_all(step)
     return DONE if step.error == NULL else INTERRUPTED
@@ -89,7 +89,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     cdef double metrics[MAX_METRICS]
     cdef int m, p
     step.norm = 0
-    for m in range(MAX_METRICS):
+    for m in range(step.n_metrics):
         metrics[m] = 0
     while chunk < rows:
         n = min(plan.capacity, rows - chunk)
@@ -127,7 +127,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     totals.loss += loss
     totals.batch_losses += rows * loss * step.scale
     totals.weight += step.weight
-    for m in range(MAX_METRICS):
+    for m in range(step.n_metrics):
         totals.metrics[m] += metrics[m]
     return DONE
 
@@ -141,7 +141,7 @@ cdef double sum_up(const Step *step, double loss, double *metrics) noexcept nogi
         loss += plan.row_loss[r]
     for m in range(step.n_metrics):
         for r in range(step.rows):
-            metrics[m] += plan.row_metric[m * plan.capacity + r]
+            metrics[m] += step.row_metric[m * plan.capacity + r]
     return loss
 
 

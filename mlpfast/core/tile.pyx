@@ -4,7 +4,7 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from .interrupts cimport in_pieces
-from .plan cimport TILE_BYTES, Plan
+from .plan cimport TILE_BYTES, Plan, rule_number
 from .sparse cimport sort_entries
 from .table cimport (
     MF_MOST_TENSORS, MF_OK, mf_block, mf_kernels, mf_layer, mf_raise, mf_raised, mf_soon, mf_tile, mf_update,
@@ -99,15 +99,11 @@ cdef void sum_up(Step *step, const mf_tile *tile, float *g) noexcept nogil:
 cdef void add_penalty(Step *step, const mf_tile *tile) noexcept nogil:
     """Penalties' gradients in that of a tile, as the norm of all is wanted."""
     cdef const mf_kernels *kernels = step.plan.kernels
-    cdef const mf_update *rule = &step.rules[rule_of(step, tile)]
+    cdef const mf_update *rule = &step.rules[rule_number(step.plan, tile)]
     cdef int64_t at, i
     for i in range(tile.ni if rule.l1 != 0 or rule.l2 != 0 else 0):
         at = (tile.offset + i * tile.ld) * kernels.itemsize
         kernels.add_penalty(rule.l1, rule.l2, step.parameters + at, step.gradient + at, tile.nj)
-
-
-cdef int rule_of(const Step *step, const mf_tile *tile) noexcept nogil:
-    return step.plan.rules_of[tile.layer * MF_MOST_TENSORS + tile.tensor]
 
 
 cdef int64_t look_ahead(const Step *step, const mf_tile *tile, mf_soon *soon) noexcept nogil:
@@ -128,11 +124,10 @@ cdef void update_share(void *context, int64_t index) noexcept nogil:
     cdef const mf_tile *share = &step.plan.shares[index]
     cdef const mf_layer *layer = &step.schedule.layers[share.layer]
     cdef int64_t at = share.offset * step.plan.kernels.itemsize
-    cdef int rule = step.plan.rules_of[share.layer * MF_MOST_TENSORS + share.tensor]
     cdef mf_block batch
     set_chunk(step, &batch)
-    layer.kind.update_entries(layer, &batch, share, &step.rules[rule], step.parameters + at, step.slots[0] + at,
-                              step.slots[1] + at, step.slots[2] + at)
+    layer.kind.update_entries(layer, &batch, share, &step.rules[rule_number(step.plan, share)], step.parameters + at,
+                              step.slots[0] + at, step.slots[1] + at, step.slots[2] + at)
 
 
 cdef void set_chunk(Step *step, mf_block *chunk) noexcept nogil:
@@ -154,7 +149,7 @@ cdef void update(Step *step, const mf_tile *tile, const char *g, int64_t ld) noe
     """Parameters and state of a tile, and the forms of it that the next step reads."""
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef int64_t at = tile.offset * kernels.itemsize
-    cdef int rule = rule_of(step, tile)
+    cdef int rule = rule_number(step.plan, tile)
     kernels.update(&step.rules[rule], step.parameters + at, g, ld, step.slots[0] + at, step.slots[1] + at,
                    step.slots[2] + at, tile.ni, tile.nj, tile.ld)
     if step.share > 0 and not isfinite(step.plan.rules[rule].max_norm):
@@ -198,7 +193,7 @@ cdef void limit_strip(void *context, int64_t index) noexcept nogil:
     cdef const mf_kernels *kernels = step.plan.kernels
     cdef const mf_tile *strip = &step.plan.strips[index]
     cdef char *p = step.parameters + strip.offset * kernels.itemsize
-    kernels.limit_columns(step.plan.rules[rule_of(step, strip)].max_norm, p, strip.ni, strip.nj, strip.ld)
+    kernels.limit_columns(step.plan.rules[rule_number(step.plan, strip)].max_norm, p, strip.ni, strip.nj, strip.ld)
     if step.share > 0:
         average(step, strip)
     if step.refreshes:
