@@ -233,6 +233,19 @@ def test_what_makes_no_sense_is_refused(MLP: Any, settings: dict[str, Any], mess
     assert not [name for name in vars(mlp) if name.endswith("_") and not name.endswith("__")]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rows_of_weight_zero_are_no_part_of_the_statistics() -> None:
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.normal(size=(80, 4)), rng.normal(size=80), np.tile([0.0, 1.0], 40)
+    settings = {"hidden_layer_sizes": (8,), "normalization": "batch", "batch_size": 16, "max_iter": 3, "shuffle": False}
+    wild = np.where(weight[:, None] > 0, X, 1e30)
+    one, other = (
+        MLPRegressor(**settings, random_state=1).fit(x, t, sample_weight=w).model_.state
+        for x, t, w in ((wild, y, weight), (X[1::2], y[1::2], weight[1::2]))
+    )
+    np.testing.assert_array_equal(one, other)
+
+
 def test_statistics_of_one_row_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 samples for normalization='batch', got one sample to train on"):
         MLPRegressor(normalization="batch").fit(X[:1], Y[:1])
