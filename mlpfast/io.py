@@ -10,6 +10,7 @@ from . import modelfile
 from ._files import as_path
 from .errors import boolean
 from .model import Model
+from .validation import check_buffers
 
 __all__ = ["load", "save"]
 
@@ -39,8 +40,8 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     ------
     ModelFileError
         If the file is damaged, cut short, not a model file, not even a regular file, of a newer version, claims more
-        than it holds, or holds values that are not finite. It is a ValueError, with a message of at most 300
-        printable characters.
+        than it holds, or holds values that are not finite, or a negative variance. It is a ValueError, with a message
+        of at most 300 printable characters.
     OSError
         If the file can't be opened.
     MemoryError
@@ -57,4 +58,5 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
         model._build(*file.header)
         unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial).any()]
         file.read_into(model._arrays(), allow_non_finite=allow_non_finite, unlearnt=unlearnt)
+        check_buffers(model.buffers, model.program.buffers)
     return model

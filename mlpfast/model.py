@@ -507,7 +507,7 @@ class Model:
         ------
         ValueError
             If names or shapes differ and `strict` is true, which says how; or a value to copy is not finite in this
-            model's dtype. Nothing is changed then.
+            model's dtype, or a negative variance. Nothing is changed then.
         TypeError
             If `other` is something else, or has an array to copy that is not numeric.
 
@@ -522,6 +522,7 @@ class Model:
         ours = self._arrays()
         theirs = other._arrays() if isinstance(other, Model) else other
         values, left_out = validation.as_tensors(theirs, ours, self.dtype, strict=boolean("strict", strict))
+        validation.check_buffers(values, self.program.buffers)
         for name, array in values.items():
             ours[name][...] = array
         return left_out

@@ -77,6 +77,7 @@ class Buffer(NamedTuple):
     shape: tuple[int, ...]
     offset: int  # of its first element, from the first buffer's
     initial: float | tuple[float, ...]  # of all its elements, or of each
+    at_least: float = -math.inf  # below it, a value can't have been learnt
 
     @property
     def size(self) -> int:

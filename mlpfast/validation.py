@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import unknown_name
 from .losses import Loss, Targets
+from .parts import Buffer
 
 __all__ = [
     "CSR",
@@ -435,6 +436,16 @@ def finite_error(array: NDArray[Any], dtype: np.dtype[Any], name: str, given: ob
     remedy = "" if given is None else _MISSING
     where = _place(first, array.shape, given)
     return _not_finite(array.flat[first], dtype, where, f"{name} has shape {array.shape}", name, remedy)
+
+
+def check_buffers(arrays: Mapping[str, NDArray[Any]], buffers: Iterable[Buffer]) -> None:
+    """Raise an error that names the first value below what can be learnt, as a negative variance; NaN is none."""
+    for buffer in buffers:
+        if buffer.name in arrays and (low := np.flatnonzero(arrays[buffer.name] < buffer.at_least)).size:
+            raise ValueError(
+                f"expected {buffer.name} to be at least {buffer.at_least:g}, "
+                f"got {arrays[buffer.name].flat[low[0]]} at element {low[0]}"
+            )
 
 
 def code_error(X: Features, codes: list[tuple[int, int]], given: object = None) -> ValueError | None:

@@ -37,6 +37,18 @@ def test_copies_have_the_buffers(tmp_path):
     np.testing.assert_array_equal(other.model.state, model.state)
 
 
+def test_a_variance_is_not_negative(tmp_path):
+    model = trained().model
+    twin, before = model.copy(), model.state.copy()
+    twin.buffers["variance1"][3] = -0.5
+    with pytest.raises(ValueError, match="expected variance1 to be at least 0, got -0.5 at element 3"):
+        model.load_tensors(twin)
+    np.testing.assert_array_equal(model.state, before)
+    twin.save(tmp_path / "model.npz")
+    with pytest.raises(mf.ModelFileError, match="expected variance1 to be at least 0, got -0.5 at element 3"):
+        mf.load(tmp_path / "model.npz")
+
+
 def test_early_stopping_brings_the_buffers_back():
     X, y = rows(4), rows(2, seed=1)
     states = []

@@ -65,7 +65,7 @@ class BatchNorm(Layer):
         shift = program.tensor(f"shift{place}", (columns,), "shift", Constant(0.0), fans)
         mean, variance = (
             program.buffer(f"mean{place}", (columns,), 0.0),
-            program.buffer(f"variance{place}", (columns,), 1.0),
+            program.buffer(f"variance{place}", (columns,), 1.0, at_least=0.0),
         )
         made = program.value(columns, Activation("identity"))
         program.layer(
