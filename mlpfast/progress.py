@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .callbacks import Callback, Logs, Training
+from .callbacks.protocol import Callback, Logs, Training
 
 #: Ends that need no word: nothing happened, or the error's own message follows.
 _NO_WORD = ("epochs", "error", None)

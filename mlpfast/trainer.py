@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .callbacks import Logs, call, call_all, check_callbacks
+from .callbacks.protocol import Logs, call, call_all, check_callbacks
 from .classweight import as_class_weight, weights_of_rows
 from .core.engine import Engine
 from .core.memory import all_finite

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ..callbacks import check_callbacks
+from ..callbacks.protocol import check_callbacks
 from ..layers import Dense
 from ..losses import Loss
 from ..model import Model

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from ..callbacks import Logs, call, call_all, check_callbacks
+from ..callbacks.protocol import Logs, call, call_all, check_callbacks
 from ..errors import DivergenceError
 from ..history import History
 from ..progress import Progress

@@ -1,0 +1,148 @@
+"""What a callback is, what it may know of training, and how its hooks are called."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..history import History
+from ..model import Model
+
+__all__ = ["Callback", "Logs", "Training", "call", "call_all", "check_callbacks"]
+
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
+
+Logs = dict[str, float]
+
+
+class Training(Protocol):
+    """What the callbacks of this package know of a `Trainer`, where its attributes are documented."""
+
+    learning_rate: float
+    epochs: int
+    steps: int
+    history: History
+    #: What to do to find ``"val_..."`` in the logs.
+    validation_hint: str
+
+    @property
+    def model(self) -> Model:
+        """The model, whose parameters callbacks may read and write."""
+
+    @property
+    def run_id(self) -> str:
+        """By this a callback knows its trainer again, also after pickling."""
+
+    def show(self, parameters: NDArray[Any]) -> None:
+        """Put other parameters into the model until training goes on from those that it has."""
+
+
+class Callback:
+    """The protocol; every hook does nothing. A subclass overrides what it needs.
+
+    ``on_train_end`` is called whenever training ends, also by an error or by Ctrl-C; what it returns has no meaning.
+
+    Attributes
+    ----------
+    stop_reason : str or None
+        Why it asked to stop, in a few words; shown under the progress bar. A subclass may set it.
+
+    Examples
+    --------
+    >>> from mlpfast.callbacks import Callback
+    >>> class HalveTheRate(Callback):
+    ...     def on_epoch_end(self, trainer, logs):
+    ...         trainer.learning_rate /= 2
+    """
+
+    stop_reason: str | None = None
+
+    def on_train_begin(self, trainer: Training, logs: Logs) -> bool | None:
+        """Before the first epoch of a call of `fit`."""
+        return None
+
+    def on_epoch_begin(self, trainer: Training, logs: Logs) -> bool | None:
+        """Before each epoch."""
+        return None
+
+    def on_epoch_end(self, trainer: Training, logs: Logs) -> bool | None:
+        """After each epoch, with its logs."""
+        return None
+
+    def on_train_end(self, trainer: Training, logs: Logs) -> bool | None:
+        """After training, however it ended."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} callback>"
+
+
+def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
+    """The callbacks as a tuple; TypeError for what is none, or has a hook that would never be called."""
+    if callbacks is None:
+        return ()
+    if isinstance(callbacks, (str, type, Callback)) or not isinstance(callbacks, Iterable):
+        hint = f"; write [{_instance(callbacks)}]" if _hooks(callbacks) else ""
+        raise TypeError(f"expected callbacks to be a list, got {callbacks!r}{hint}")
+    callbacks = tuple(callbacks)
+    for callback in callbacks:
+        if not _hooks(callback):
+            raise TypeError(f"expected a callback with one of the methods {', '.join(HOOKS)}; got {callback!r}")
+        if isinstance(callback, type):
+            raise TypeError(f"expected a callback, got the class {callback.__name__}; write {_instance(callback)}")
+        for name in _strange_hooks(callback):
+            near = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.0)[0]
+            raise TypeError(
+                f"{type(callback).__name__} has a method {name!r}, which would never be called; did you mean {near!r}? "
+                f"The hooks are {', '.join(HOOKS)}"
+            )
+    return callbacks
+
+
+def _instance(callback: Any) -> str:
+    return f"{callback.__name__}()" if isinstance(callback, type) else repr(callback)
+
+
+def _hooks(callback: Any) -> list[str]:
+    return [hook for hook in HOOKS if callable(getattr(callback, hook, None))]
+
+
+def _strange_hooks(callback: Any) -> list[str]:
+    """Methods that look like hooks, misspelt or of another library, but are none."""
+    return [
+        name
+        for name in dir(callback)
+        if re.match(r"on(_|[A-Z])|On_", name)
+        and name not in HOOKS
+        and (
+            re.search(r"epoch|train|batch|fit|valid|test|predict", name, re.I)
+            or difflib.get_close_matches(name, HOOKS, cutoff=0.8)
+        )
+        and callable(getattr(callback, name))
+    ]
+
+
+def call(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> Any | None:
+    """Call one hook of every callback; returns the first callback that asks to stop, or None."""
+    stopper = None
+    for callback in callbacks:
+        method = getattr(callback, hook, None)
+        if method is not None and method(trainer, logs) and stopper is None:
+            stopper = callback
+    return stopper
+
+
+def call_all(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> None:
+    """Call one hook of every callback, also after one that fails; then raise the first error."""
+    first: BaseException | None = None
+    for callback in callbacks:
+        try:
+            call((callback,), hook, trainer, logs)
+        except BaseException as error:
+            first = first or error
+    if first is not None:
+        raise first
