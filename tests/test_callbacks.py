@@ -193,6 +193,74 @@ def test_mode(mode):
     assert stopping.best == {"max": 2, "min": 1}[mode]
 
 
+class Logs(Callback):
+    """Puts series of values into the logs, and the epoch in the place of the parameters."""
+
+    def __init__(self, **series):
+        self.series = series
+
+    def on_epoch_end(self, trainer, logs):
+        logs.update({name: values[trainer.epochs - 1] for name, values in self.series.items()})
+        trainer.model.parameters = np.full(trainer.model.n_parameters, float(trainer.epochs))
+
+
+def test_several_monitors_stop_when_none_improves():
+    logs = Logs(val_loss=[3, 2, 2, 2, 2, 2, 2, 2], val_accuracy=[0.5, 0.5, 0.6, 0.6, 0.7, 0.7, 0.7, 0.7])
+    stopping = EarlyStopping(["val_loss", "val_accuracy"], patience=2)
+    trainer, X, y = make([logs, stopping])
+    history = trainer.fit(X, y, epochs=8, verbose=0)
+    assert history.epochs == 7  # the accuracy was best in the fifth
+    assert (stopping.best, stopping.best_epoch) == (2, 1)
+    assert (trainer.model.parameters == 2).all()  # of the first monitor's best
+    assert history.reason == "early stopping at epoch 7, best 2"
+
+
+def test_several_monitors_have_modes_and_deltas_of_their_own():
+    logs = Logs(one=[1, 1.1, 1.2, 1.3], two=[4, 3.5, 3, 2.5])
+    stopping = EarlyStopping(("one", "two"), patience=2, min_delta=(0.5, 0.6), mode=("max", "min"))
+    trainer, X, y = make([logs, stopping])
+    assert trainer.fit(X, y, epochs=4, verbose=0).epochs == 4
+    assert stopping.best_epoch == 0  # two fell by more than 0.6 in the third epoch: since then, one without
+    stopping = EarlyStopping(("one", "two"), patience=2, min_delta=0.6, mode="max")
+    trainer, X, y = make([logs, stopping])
+    assert trainer.fit(X, y, epochs=4, verbose=0).epochs == 3
+    assert eval(repr(stopping)).mode == "max"
+    for keywords, message in (({"min_delta": (0.1,)}, "min_delta"), ({"mode": ["min"] * 3}, "mode")):
+        with pytest.raises(ValueError, match=f"expected one {message} for each of the 2 monitors, got"):
+            EarlyStopping(("loss", "val_loss"), **keywords)
+    with pytest.raises(ValueError, match="expected monitor to be a key of the logs, or several, got none"):
+        EarlyStopping(())
+    with pytest.raises(ValueError, match="monitors 'other', but the logs have only"):
+        trainer.callbacks = [EarlyStopping(("loss", "other"), mode="min")]
+        trainer.fit(X, y, verbose=0)
+
+
+def test_epochs_before_the_first_to_look_at_do_not_count():
+    stopping = EarlyStopping(patience=2, start_from_epoch=3)
+    trainer, X, y = make([Scripted([0.1, 0.2, 0.3, 5, 4, 6, 7, 8]), stopping])
+    assert trainer.fit(X, y, epochs=8, verbose=0).epochs == 7
+    assert (stopping.best, stopping.best_epoch) == (4, 4)
+    assert (trainer.model.parameters == 5).all()
+    assert "start_from_epoch=3" in repr(stopping)
+    with pytest.raises(ValueError, match="start_from_epoch"):
+        EarlyStopping(start_from_epoch=-1)
+
+
+def test_early_stopping_hands_its_state_over():
+    values = [3, 2, 2.5, 2.5, 2.5, 2.5]
+    one = EarlyStopping(patience=3)
+    trainer, X, y = make([Scripted(values), one])
+    trainer.fit(X, y, epochs=3, verbose=0)
+    other = EarlyStopping(patience=3)
+    other.load_state_dict(one.state_dict())
+    trainer.callbacks = [Scripted(values), other]
+    assert trainer.fit(X, y, epochs=3, verbose=0).epochs == 2
+    assert (other.best, other.best_epoch, other.stop_reason) == (2, 1, "early stopping at epoch 5, best 2")
+    assert (trainer.model.parameters == 2).all()
+    with pytest.raises(ValueError, match="expected the state of 2 monitors, got 1"):
+        EarlyStopping(("loss", "val_loss")).load_state_dict(one.state_dict())
+
+
 def test_nan_is_no_improvement():
     trainer, X, y = make([Scripted([math.nan, 2, math.nan, math.nan, 0]), EarlyStopping(patience=2)])
     trainer.fit(X, y, epochs=5, validation_data=(X, y), verbose=0)

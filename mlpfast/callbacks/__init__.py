@@ -8,7 +8,10 @@ Callbacks run between epochs, with the model whole: they may read and write ``tr
 
 from __future__ import annotations
 
+from .csv_logger import CSVLogger
 from .early_stopping import EarlyStopping
+from .lambda_callback import LambdaCallback
 from .protocol import Callback, Training
+from .tensorboard import TensorBoard
 
-__all__ = ["Callback", "EarlyStopping", "Training"]
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "TensorBoard", "Training"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -46,6 +46,9 @@ class Callback:
 
     ``on_train_end`` is called whenever training ends, also by an error or by Ctrl-C; what it returns has no meaning.
 
+    A callback that carries something along from epoch to epoch has `state_dict` and `load_state_dict`, by which
+    `Trainer.save` keeps it: a dict from str to numbers, strings, None, lists of these, and arrays.
+
     Attributes
     ----------
     stop_reason : str or None
@@ -75,6 +78,14 @@ class Callback:
 
     def on_train_end(self, trainer: Training, logs: Logs) -> bool | None:
         """After training, however it ended."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a saved trainer keeps of it; by default nothing."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
         return None
 
     def __repr__(self) -> str:
