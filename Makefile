@@ -43,8 +43,9 @@ format: $(VENV)/.dev  ## format the Python code
 bench: $(VENV)/.bench  ## measure mlpfast beside its peers and write docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
-docs: $(VENV)/.docs  ## build the documentation into docs/_build
+docs: $(VENV)/.docs  ## run the examples, build the documentation into docs/_build, check its links
 	$(BIN)/sphinx-build --quiet -W --keep-going docs docs/_build
+	$(BIN)/python docs/check_links.py docs/_build
 	@echo "Open docs/_build/index.html"
 
 # The environment's interpreter has no sanitizer in it, so their run-time libraries are loaded ahead of it. CPython
@@ -76,7 +77,8 @@ package: $(VENV)/.dev  ## build sdist and wheel, install the wheel afresh, impor
 	@size=$$(cat $(PACKAGED)/*.whl | wc -c); echo "The wheel has $$size bytes"; test $$size -lt 2400000
 
 clean:  ## remove everything that was made here, the environment too
-	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/gallery docs/generated
 	rm -f mlpfast/core/*.so mlpfast/core/*.c
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,17 +1,84 @@
 """How the documentation is built: `make docs`."""
 
+from pathlib import Path
+
 from mlpfast import __version__
 
 project = "mlpfast"
 author = "The mlpfast developers"
 release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
 exclude_patterns = ["_build"]
-html_theme = "furo"
-html_title = f"mlpfast {release}"
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:obj", r"[a-z_]+"),  # the arguments and fields of what a docstring describes
+    ("py:obj", r"LAYERS|mlpfast\.(names|validation)"),  # not on these pages
+]
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it
+autosummary_generate = True
+default_role = "autolink"  # `Model.predict` in a docstring is a link where there is such a thing
+autosummary_ignore_module_all = False
+templates_path = ["_templates"]
 numpydoc_show_class_members = False
-myst_heading_anchors = 3
+
+# Examples are executed while the pages are built; those of Fashion-MNIST, which the package does not have, are shown.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/(?!(fashion_mnist|batch_norm))[^/]*\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "matplotlib_animations": True,
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 1e9,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"mlpfast {release}"
+html_static_path = ["_static"]
+html_css_files = ["mlpfast.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "mlpfast"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "show_nav_level": 2,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "back_to_top_button": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "benchmarks": [], "mathematics": [], "start": []}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+
+def only_pages_that_exist(app, name, source):
+    """The guide lists the pages of all parts of the package; each of them comes with its part."""
+    if name == "guide":
+        lines = source[0].splitlines()
+        missing = [line for line in lines if line.isidentifier() and not (Path(app.srcdir) / f"{line}.md").exists()]
+        source[0] = "\n".join(line for line in lines if line not in missing)
+
+
+def setup(app):
+    """Sphinx calls it."""
+    app.connect("source-read", only_pages_that_exist)

@@ -1,4 +1,9 @@
-"""Batch normalisation and dropout, 784-512-512-10 on Fashion-MNIST: the test accuracy of several seeds.
+"""Batch normalisation and dropout
+===============================
+
+Batch normalisation and dropout, 784-512-512-10 on Fashion-MNIST: the test accuracy of several seeds.
+
+::
 
     python examples/batch_norm.py PATH
 

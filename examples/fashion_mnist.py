@@ -1,4 +1,9 @@
-"""Train 784-256-128-10 on Fashion-MNIST: 60,000 pictures of clothes.
+"""Fashion-MNIST
+=============
+
+Train 784-256-128-10 on Fashion-MNIST: 60,000 pictures of clothes.
+
+::
 
     python examples/fashion_mnist.py PATH
 

@@ -1,4 +1,9 @@
-"""Draw how loss and accuracy develop on the handwritten digits: the picture beside the README's ten lines.
+"""Learning curves
+===============
+
+Draw how loss and accuracy develop on the handwritten digits: the picture beside the README's ten lines.
+
+::
 
     python examples/learning_curve.py [PICTURE]
 

@@ -1,4 +1,9 @@
-"""Why deep sigmoid networks do not learn, seen and cured.
+"""Vanishing gradients, seen and cured
+===================================
+
+Why deep sigmoid networks do not learn, seen and cured.
+
+::
 
     python examples/vanishing_gradients.py
 
