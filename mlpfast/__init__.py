@@ -59,7 +59,7 @@ from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, Schedul
 from .trainer import Trainer
 
 if TYPE_CHECKING:
-    from . import datasets, kernels
+    from . import datasets, graph, kernels
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
     from .io import load
@@ -101,6 +101,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "gradcheck",
+    "graph",
     "initializers",
     "kernels",
     "layers",
@@ -115,7 +116,7 @@ _threadpoolctl.register()
 
 # What most programs don't need, or what needs an optional dependency, is imported when it is first asked for.
 _LAZY_NAMES = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "load": "io"}
-_LAZY_MODULES = ("datasets", "kernels")
+_LAZY_MODULES = ("datasets", "graph", "kernels")
 _MODULES = (activations, callbacks, initializers, layers, losses, metrics, optimizers)
 
 

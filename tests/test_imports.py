@@ -11,7 +11,7 @@ PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
 PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "names", "parts", "program", "scores", "tables"}
-ON_CORE = {"adapting", "drawing", "gradcheck", "kernels", "model", "trainer"}
+ON_CORE = {"adapting", "drawing", "gradcheck", "graph", "kernels", "model", "trainer"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}
 #: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.
