@@ -22,6 +22,7 @@ class Engine:
         seed: int = 0,
         penalty_over_weights: bool = False,
         program: Any = None,
+        last_batch: str = "keep",
     ) -> None: ...
     def run_epoch(
         self,
@@ -41,9 +42,11 @@ class Engine:
         clip_value: float = ...,
         clip_norm: float = ...,
         metrics: Sequence[tuple[str, float]] = (),
+        first_step: int = 0,
         max_steps: int = -1,
         deadline: float = 0.0,
     ) -> EpochResult: ...
+    def n_batches(self, rows: int) -> int: ...
     def loss_and_gradient(
         self,
         X: _Features,

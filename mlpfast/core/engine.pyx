@@ -13,6 +13,7 @@ from libc.string cimport memcmp, memcpy, memset
 from cpython.ref cimport PyObject, Py_XDECREF
 
 from .memory cimport csr_of, dtype_of
+from .batches cimport DROP, KEEP, SPREAD, Batching, LastBatch, divide
 from .clip cimport n_spans
 from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
@@ -31,6 +32,7 @@ cnp.import_array()
 cdef enum:
     RUNNING_SUM_ROWS = 4096     # in one float32 sum
 
+LAST_BATCHES = {"keep": KEEP, "drop": DROP, "spread": SPREAD}
 STATUS = {DONE: "ok", INTERRUPTED: "interrupted", DIVERGED: "diverged", DEADLINE: "deadline"}
 
 
@@ -46,10 +48,12 @@ cdef class Engine:
     seed : of dropout
     penalty_over_weights : divide the penalties by the batch's sum of sample weights, as scikit-learn does
     program : the network's program, by default, or the same with other rules for its tensors
+    last_batch : "keep", "drop" or "spread", for an epoch's last rows, which do not fill a batch
     """
 
     cdef readonly Network network
     cdef readonly int64_t batch_rows
+    cdef Batching batching
     cdef Planned dense, csr     # plans for such rows, each made when it is needed
     cdef tuple settings         # of both
     cdef object program
@@ -62,20 +66,22 @@ cdef class Engine:
     cdef Rule kept_rule
 
     def __init__(self, Network network, loss, *, int64_t batch_rows=32, n_threads=None, uint64_t seed=0,
-                 bint penalty_over_weights=False, program=None):
+                 bint penalty_over_weights=False, program=None, str last_batch="keep"):
         if batch_rows < 1:
             raise ValueError(f"batch_rows: expected a positive number, got {batch_rows}")
         self.network, self.batch_rows, self.penalty_over_weights = network, batch_rows, penalty_over_weights
-        self.settings = loss, batch_rows, thread_limit(n_threads), seed
+        self.settings = loss, thread_limit(n_threads), seed
         self.program = (network.program if program is None else program).with_loss(calls=loss.called is not None)
         step = self.program.schedule("step")
+        cdef LastBatch last = LAST_BATCHES[last_batch]
+        self.batching = Batching(last, batch_rows, batch_rows + 1 if step.over_batch else batch_rows)
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
 
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double[::1] weighed,
                   double learning_rate, *, order=None, int epochs=1, double l1=0.0, double l2=0.0,
-                  double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t max_steps=-1,
-                  double deadline=0.0):
+                  double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t first_step=0,
+                  int64_t max_steps=-1, double deadline=0.0):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -93,6 +99,7 @@ cdef class Engine:
         clip_value : what the gradient's elements are clipped to
         clip_norm : what the norm of the whole gradient is clipped to, where the program says that it is
         metrics : names, each with the number that it takes
+        first_step : the number of the batch to begin with
         max_steps : stop after so many steps; -1: all
         deadline : `time.monotonic()` to stop at; 0: none
 
@@ -139,6 +146,8 @@ cdef class Engine:
         step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
         if counts[0] > counts[2]:
             step.rule.weights, step.rule.largest = weighed[0], weighed[1]
+        if first_step < 0 or first_step >= divide(&self.batching, rows).n:
+            raise ValueError(f"first_step: expected one of {self.n_batches(rows)} steps, got {first_step}")
         if step.schedule.over_batch:
             self.check_batch(rows, min(rows, self.batch_rows))
         if step.plan.reads_csr:
@@ -148,7 +157,7 @@ cdef class Engine:
         with nogil:
             if step.average != NULL:
                 self.take_up(&step, counts[3])
-            status = self.guarded(&step, rows, max_steps, kept, slots, &totals)
+            status = self.guarded(&step, first_step, rows, max_steps, kept, slots, &totals)
             if step.average != NULL:
                 self.show_average(&step)
                 counts[3] = 1
@@ -157,6 +166,10 @@ cdef class Engine:
                 counts[0] += totals.steps
                 counts[1] += epochs
         return self.result(status, &step, &totals, metrics, X, y, order)
+
+    def n_batches(self, int64_t rows):
+        """How many steps an epoch of so many rows has."""
+        return divide(&self.batching, rows).n
 
     def loss_and_gradient(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, gradient=None,
                           int64_t dropout_step=-1, bint training=False):
@@ -222,8 +235,8 @@ cdef class Engine:
         """The plan for CSR rows, or for dense ones."""
         cdef Planned planned = self.csr if csr else self.dense
         if planned is None:
-            loss, batch_rows, threads, seed = self.settings
-            planned = plan_training(self.program, self.network.kernels, self.network.flat, csr, loss, batch_rows,
+            loss, threads, seed = self.settings
+            planned = plan_training(self.program, self.network.kernels, self.network.flat, csr, loss, self.batching,
                                     threads, seed)
             if csr:
                 self.csr = planned
@@ -324,17 +337,17 @@ cdef class Engine:
 
     # --- an epoch that leaves nothing half done, without the interpreter ---
 
-    cdef int guarded(self, Step *step, int64_t rows, int64_t max_steps, char *kept, int64_t slots,
+    cdef int guarded(self, Step *step, int64_t first, int64_t rows, int64_t max_steps, char *kept, int64_t slots,
                      Totals *totals) noexcept nogil:
         """An epoch; afterwards the parameters are finite, if they were before."""
-        cdef int64_t batch_rows = self.batch_rows, steps = 0
+        cdef int64_t steps = 0
         cdef uint64_t number = step.number
         cdef int status
         memset(totals, 0, sizeof(Totals))
         listen(step)
         if not self.keep(step, kept, slots):
             return INTERRUPTED
-        status = run_epoch(step, 0, rows, max_steps, totals)
+        status = run_epoch(step, first, rows, max_steps, totals)
         if status == BAD_DATA:
             self.put_back(step, kept, slots)
             totals.steps = 0
@@ -351,7 +364,7 @@ cdef class Engine:
             if not self.keep(step, kept, slots):
                 status = INTERRUPTED
                 break
-            status = run_epoch(step, steps * batch_rows, rows, 1, totals)
+            status = run_epoch(step, first + steps, rows, 1, totals)
             if totals.steps == 1 and not self.sound(step, slots):
                 self.put_back(step, kept, slots)
                 status = DIVERGED if step.error == NULL else INTERRUPTED

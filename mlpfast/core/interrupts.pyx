@@ -75,7 +75,7 @@ cdef bint update_takes_long(const Plan *plan) noexcept nogil:
 
     It goes to memory and back then, which costs a step of few rows too much.
     """
-    cdef int64_t rows = min(plan.batch_rows, plan.capacity)
+    cdef int64_t rows = min(plan.batching.rows, plan.capacity)
     return rows >= ROWS_APART and pieces(plan, threads_for(plan, rows), rows * plan.flops) > PIECES_OF_UPDATE
 
 

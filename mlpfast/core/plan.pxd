@@ -1,6 +1,7 @@
 # What a step works on, as plain structs. Made once, constant from then on.
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from .batches cimport Batching
 from .table cimport MF_MOST_TENSORS, mf_bands, mf_kernels, mf_layer, mf_loss_options, mf_matrix, mf_tile, mf_value
 
 cdef enum:
@@ -78,8 +79,7 @@ ctypedef struct Plan:
     Schedule step, gradient, training_gradient, evaluation
     int64_t inputs
     int64_t n_parameters
-    int64_t batch_rows
-    int64_t longest          # rows of a batch: one more where a last one of a single row is not allowed
+    Batching batching
     int64_t capacity         # rows of a chunk: a batch is one chunk, unless it is large
     int64_t block_rows       # that go through all layers together
     double flops             # multiply-adds of a row in one product of each layer
@@ -116,7 +116,7 @@ cdef class Planned:
 
 
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
-                           int64_t batch_rows, int threads, uint64_t seed)
+                           Batching batching, int threads, uint64_t seed)
 
 cdef int check_room(layer) except -1
 cdef bint takes_csr(object program, schedule) except -1
@@ -134,11 +134,6 @@ cdef inline int rule_number(const Plan *plan, const mf_tile *tile) noexcept nogi
 
 cdef inline int threads_for(const Plan *plan, int64_t rows) noexcept nogil:
     return plan.threads if rows * plan.flops > WORTH_A_THREAD else 1
-
-
-cdef inline int64_t next_batch(const Plan *plan, int64_t left) noexcept nogil:
-    """Rows of the next batch, of those that are left."""
-    return left if left <= plan.longest else plan.batch_rows
 
 
 cdef inline char *reserve(char *base, size_t *used, size_t size) noexcept:

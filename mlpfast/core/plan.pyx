@@ -26,18 +26,18 @@ DIRECTIONS = {"rows": ROWS, "columns": COLUMNS, "tiles": TILES, "spans": SPANS, 
 
 
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
-                           int64_t batch_rows, int threads, uint64_t seed):
+                           Batching batching, int threads, uint64_t seed):
     cdef Planned planned = Planned.__new__(Planned)
     cdef Plan *plan = &planned.plan
+    cdef int64_t batch_rows = batching.rows
     planned.held = []
     plan.kernels, plan.inputs, plan.n_parameters = kernels, program.values[0].columns, program.n_parameters
-    plan.batch_rows, plan.threads, plan.seed, plan.reads_csr = batch_rows, threads, seed, reads_csr
+    plan.batching, plan.threads, plan.seed, plan.reads_csr = batching, threads, seed, reads_csr
     plan.block_rows = 64 if batch_rows >= 128 else 32
     step = program.schedule("step")
-    plan.longest = batch_rows + 1 if step.over_batch else batch_rows
     plan.capacity = min(batch_rows, <int64_t> CHUNK_ROWS)
     if step.over_batch or program.by_rows:      # a batch is one chunk
-        plan.capacity = plan.longest
+        plan.capacity = batching.longest
     plan.capacity = (plan.capacity + plan.block_rows - 1) // plan.block_rows
     plan.capacity = (plan.capacity | 1) * plan.block_rows  # odd: panels of a row then spread over a cache's sets
     plan.n_values = len(program.values)
@@ -164,7 +164,7 @@ cdef void plan_tiles(Planned planned, object program) except *:
     cdef Plan *plan = &planned.plan
     cdef int64_t panel = plan.kernels.nr
     cdef int64_t most = TILE_BYTES // (panel * plan.kernels.itemsize) // panel * panel
-    cdef int64_t rows = min(plan.batch_rows, plan.capacity)
+    cdef int64_t rows = min(plan.batching.rows, plan.capacity)
     cdef int64_t together = max(most, DELTA_BYTES // (rows * plan.kernels.itemsize) // most * most)
     cdef size_t places = len(program.layers) * MF_MOST_TENSORS
     cdef int place, following
@@ -298,7 +298,7 @@ cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object
         if phase.direction == ROWS and len(along_rows) > 1:
             phase.work *= (phase.n_forward + phase.n_back) / visits
         elif phase.direction in (SPANS, UNITS) or phase.direction == TILES and phase.n_back == 0:
-            phase.work = plan.flops / plan.batch_rows
+            phase.work = plan.flops / plan.batching.rows
         elif phase.direction == COLUMNS:
             to.over_batch = True
             columns = max(program.values[schedule.reads[n]].columns for n in given.forward + given.back)

@@ -9,7 +9,8 @@ import numpy as np
 
 from libc.stdint cimport int32_t
 from libc.string cimport memset
-from .plan cimport AHEAD, Plan, next_batch
+from .batches cimport Batches, batch_start, divide
+from .plan cimport AHEAD, Plan
 from .call cimport Source
 from .table cimport MF_OK, MF_OUT_OF_RANGE, mf_bands, mf_csr
 
@@ -34,9 +35,10 @@ cdef object room_for_entries(Step *step, int64_t rows, bint in_batches, object k
 
 cdef int64_t most_entries(const Plan *plan, const Source *source, int64_t rows, bint in_batches) noexcept nogil:
     """The most entries of a chunk, of `rows` in batches, as far as the arrays make sense: chunks will look at that."""
-    cdef int64_t most = 0, entries, first = 0, batch_end, chunk_end, row
-    while first < rows:
-        batch_end = first + next_batch(plan, rows - first) if in_batches else rows
+    cdef int64_t most = 0, entries, first = 0, batch_end, chunk_end, row, k
+    cdef Batches batches = divide(&plan.batching, rows) if in_batches else Batches(1, rows, 0, rows)
+    for k in range(batches.n):
+        batch_end = batch_start(&batches, k + 1)
         while first < batch_end:
             chunk_end = min(first + plan.capacity, batch_end)
             entries = 0

@@ -10,6 +10,7 @@ which gives the bits of one large arena.
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
+from .batches cimport Batches, batch_start, divide
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
 from .called cimport call_loss
 from .clip cimport clip_norm
@@ -17,7 +18,7 @@ from .columns cimport take_panels
 from .compare cimport compare
 from .interrupts cimport blocks_in_pieces, listen, look_up
 from .layers.block cimport of_block
-from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, next_batch, threads_for
+from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .table cimport (
@@ -26,18 +27,19 @@ from .table cimport (
 from .tile cimport limit_norms, refresh_all, take_tiles
 
 
-cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
-    """An optimizer step for each batch of the rows [first, rows), at most `max_steps` if that is not negative."""
+cdef int run_epoch(Step *step, int64_t batch, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil:
+    """An optimizer step for each batch of the rows, from number `batch` on; at most `max_steps`, if not negative."""
     cdef const Plan *plan = step.plan
-    cdef int64_t n
+    cdef Batches batches = divide(&plan.batching, rows)
+    cdef int64_t first = batch_start(&batches, batch), n
     cdef double penalty
     cdef int status = begin(step, totals)
-    while first < rows and totals.steps != max_steps and status == DONE:
-        n = next_batch(plan, rows - first)
+    while batch < batches.n and totals.steps != max_steps and status == DONE:
+        n = batch_start(&batches, batch + 1) - first
         weigh(step, first, n)
         set_rules(step)
         penalty = add_penalties(step, False)
-        step.refreshes = first + n < rows and totals.steps + 1 != max_steps
+        step.refreshes = batch + 1 < batches.n and totals.steps + 1 != max_steps
         status = run_batch(step, first, n, rows - first, step.scale > 0, totals)
         if status == DONE:
             totals.penalty += n * penalty
@@ -46,6 +48,7 @@ cdef int run_epoch(Step *step, int64_t first, int64_t rows, int64_t max_steps, T
             step.rule.weights += step.rule.weight
             step.rule.largest = max(step.rule.largest, step.learning_rate)
             first += n
+            batch += 1
             if (totals.steps & 15) == 0 or n * plan.flops > 1e6:
                 status = look_up(step)
     set_float_mode(step.float_mode)
