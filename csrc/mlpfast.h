@@ -359,6 +359,7 @@ typedef struct {
     uint64_t seed, step; /* of what is drawn at random */
     int32_t *findings;   /* of the chunk that it belongs to */
     int32_t *bad;        /* flags of mf_status: what is wrong with the rows */
+    double dropout_scale; /* of the layers' rates */
 } mf_block;
 
 /* Rows i0..i0+ni and columns j0..j0+nj of a layer's tensor, whose rows have ld columns; vectors are one row. */

@@ -29,7 +29,7 @@ except ImportError as error:
         f"modules. To build them, run `pip install .` in {_package.parent}. To use an mlpfast that is installed "
         "elsewhere, start Python in another folder."
     ) from error
-from . import _threadpoolctl, activations, callbacks, initializers, layers, losses, metrics, optimizers
+from . import _threadpoolctl, activations, callbacks, initializers, layers, losses, metrics, optimizers, schedules
 from ._version import __version__
 from .activations import Activation
 from .errors import DivergenceError, ModelFileError
@@ -110,6 +110,7 @@ __all__ = [
     "metrics",
     "mlp",
     "optimizers",
+    "schedules",
 ]
 
 _threadpoolctl.register()
@@ -117,7 +118,7 @@ _threadpoolctl.register()
 # What most programs don't need, or what needs an optional dependency, is imported when it is first asked for.
 _LAZY_NAMES = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "load": "io"}
 _LAZY_MODULES = ("datasets", "graph", "kernels")
-_MODULES = (activations, callbacks, initializers, layers, losses, metrics, optimizers)
+_MODULES = (activations, callbacks, initializers, layers, losses, metrics, optimizers, schedules)
 
 
 def __getattr__(name: str) -> Any:

@@ -55,6 +55,10 @@ _CLIPS = "clip_norm is for the norm of the whole gradient, clip_value for its el
 
 TRAINER_ARGUMENTS: dict[str, str] = {
     **_for(_CLIPS, "clipnorm", "global_clipnorm", "clipvalue", "max_grad_norm", "gradient_clip_val", "grad_clip"),
+    **_for(
+        "the optimizer has it: Trainer(model, optimizer=Adam(learning_rate=mlpfast.schedules.Cosine(1e-3)))",
+        *("schedule", "scheduler", "lr_schedule", "lr_scheduler"),
+    ),
     **_for(_RATE, "lr", "learning_rate", "learning_rate_init", "rate"),
     **_for("the optimizer has it: Trainer(model, optimizer=SGD(momentum=..., nesterov=...))", "momentum", "nesterov"),
     **_for("the optimizer has it: Trainer(model, optimizer=Adam(...))", "beta_1", "beta_2", "betas", "epsilon", "eps"),
@@ -161,7 +165,10 @@ OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("they are called beta_1 and beta_2", "betas"),
     **_for("it is called epsilon", "eps"),
     **_for("decoupled it is weight_decay; Trainer(model, l2=...) is the penalty", "decay", "l2", "wd"),
-    **_for("set trainer.learning_rate, in a callback for example", "lr_schedule", "schedule", "lr_decay"),
+    **_for(
+        "learning_rate may be a schedule: Adam(learning_rate=mlpfast.schedules.Cosine(1e-3))",
+        *("lr_schedule", "schedule", "lr_decay", "scheduler", "lr_scheduler"),
+    ),
     **_for("it is called nesterov", "nesterovs_momentum", "use_nesterov"),
     **_for("an average of the parameters is asked for by ema=0.999", "use_ema", "ema_momentum", "ema_decay"),
     **_for("RMSprop's decay is called rho; weight_decay is the optimizer's other", "alpha"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,11 +64,11 @@ class History(dict[str, list[float]]):
         return len(self.seconds)
 
     def record(self, logs: Mapping[str, float], seconds: float, rows: int) -> None:
-        """Append an epoch: its values, its training time, and the rows that it saw."""
+        """Append an epoch: its values, its training time, and the rows that it saw. What it has no value of is NaN."""
+        for name in dict.fromkeys((*self, *logs)):
+            self.setdefault(name, [math.nan] * self.epochs).append(logs.get(name, math.nan))
         self.seconds.append(seconds)
         self.samples_per_second.append(rows / max(seconds, 1e-9))
-        for name, value in logs.items():
-            self.setdefault(name, []).append(value)
 
     def end(self, by: Any) -> None:
         """Note why training ended: one of the words of `stopped_by`, or the callback that asked for it."""

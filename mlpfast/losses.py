@@ -41,6 +41,7 @@ from typing import Any, ClassVar
 from .activations import Activation
 from .customloss import address_of, checked_result
 from .errors import boolean, integer, known_name, real, real_field
+from .schedules.plain import Scheduled, scheduled_field
 
 __all__ = [
     "LOSSES",
@@ -115,7 +116,7 @@ class Loss:
 
     @property
     def smoothing(self) -> float:
-        """Label smoothing; 0 where there is none."""
+        """Label smoothing; 0 where there is none, or a schedule, which training steps alone follow."""
         return 0.0
 
     @property
@@ -281,8 +282,9 @@ class TweedieDeviance(Loss):
 class BinaryCrossEntropy(Loss):
     """Cross-entropy of independent yes/no outputs, for targets in [0, 1].
 
-    `label_smoothing` s in [0, 1) trains against ``(1 - s) y + s / 2``. `pos_weight` > 0, one for all outputs or one for
-    each, multiplies the part of what is there, -y log p: above 1 it makes up for rare labels.
+    `label_smoothing` s in [0, 1), a number or a schedule, trains against ``(1 - s) y + s / 2``. `pos_weight` > 0, one
+    for all outputs or one for each, multiplies the part of what is there, -y log p: above 1 it makes up for rare
+    labels.
 
     Examples
     --------
@@ -291,7 +293,7 @@ class BinaryCrossEntropy(Loss):
     >>> trainer = mf.Trainer(mf.mlp([4, 8, 3], "relu", "sigmoid"), loss)
     """
 
-    label_smoothing: float = 0.0
+    label_smoothing: Scheduled = 0.0
     pos_weight: float | tuple[float, ...] | None = None
     name: ClassVar[str] = "binary_cross_entropy"
     targets: ClassVar[Targets] = Targets(0.0, 1.0)
@@ -300,14 +302,13 @@ class BinaryCrossEntropy(Loss):
     accuracy: ClassVar[str | None] = "binary_accuracy"
 
     def __post_init__(self) -> None:
-        value = real("label_smoothing", self.label_smoothing, at_least=0.0, below=1.0)
-        object.__setattr__(self, "label_smoothing", value)
+        scheduled_field(self, "label_smoothing", at_least=0.0, below=1.0)
         if self.pos_weight is not None:
             object.__setattr__(self, "pos_weight", _one_or_several("pos_weight", self.pos_weight, above=0.0))
 
     @property
     def smoothing(self) -> float:
-        return self.label_smoothing
+        return self.label_smoothing if isinstance(self.label_smoothing, float) else 0.0
 
     def of_outputs(self, outputs: int) -> tuple[float, ...] | None:
         return (self.pos_weight,) * outputs if isinstance(self.pos_weight, float) else self.pos_weight
@@ -368,10 +369,11 @@ class SquaredHinge(Hinge):
 class CrossEntropy(Loss):
     """Cross-entropy of one class out of several, for class indices, one-hot rows or soft targets.
 
-    `label_smoothing` s in [0, 1) trains against ``(1 - s) y + s / classes`` (Szegedy et al., 2016).
+    `label_smoothing` s in [0, 1), a number or a schedule, trains against ``(1 - s) y + s / classes`` (Szegedy et al.,
+    2016).
     """
 
-    label_smoothing: float = 0.0
+    label_smoothing: Scheduled = 0.0
     name: ClassVar[str] = "cross_entropy"
     targets: ClassVar[Targets] = Targets(0.0, 1.0, classes=True)
     reads: ClassVar[str] = "logits"
@@ -379,12 +381,11 @@ class CrossEntropy(Loss):
     accuracy: ClassVar[str | None] = "accuracy"
 
     def __post_init__(self) -> None:
-        value = real("label_smoothing", self.label_smoothing, at_least=0.0, below=1.0)
-        object.__setattr__(self, "label_smoothing", value)
+        scheduled_field(self, "label_smoothing", at_least=0.0, below=1.0)
 
     @property
     def smoothing(self) -> float:
-        return self.label_smoothing
+        return self.label_smoothing if isinstance(self.label_smoothing, float) else 0.0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Below, ``g`` is the gradient (with the penalties of the trainer's ``l1`` and ``l2`` in it), ``p`` the parameters and
 ``lr`` the learning rate. Every optimizer has a decoupled ``weight_decay`` (Loshchilov and Hutter, 2019): before its
 step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The other kind of decay, coupled, is ``l2``.
+``learning_rate``, ``weight_decay`` and ``momentum`` may be schedules: see `mlpfast.schedules`.
 
 With ``ema``, every optimizer keeps an exponential average of the parameters: after step t (from 1),
 ``average += (1 - ema) / (1 - ema^t) (p - average)``, where the division takes the start out of it, as Adam's does.
@@ -19,6 +20,7 @@ from typing import ClassVar, TypeVar
 
 from .errors import boolean, known_name, real_field
 from .hints import OPTIMIZER_ARGUMENTS, explain_arguments
+from .schedules.plain import Scheduled, scheduled_field
 
 __all__ = [
     "OPTIMIZERS",
@@ -39,17 +41,17 @@ __all__ = [
 class Optimizer:
     """Base of the optimizers. `name` is what ``optimizer=`` accepts in place of an instance."""
 
-    learning_rate: float = 0.001
+    learning_rate: Scheduled = 0.001
     _: KW_ONLY
-    weight_decay: float = 0.0
+    weight_decay: Scheduled = 0.0
     ema: float | None = None
     name: ClassVar[str]
     #: The compiled update, a row of csrc/lists.h; those that differ in their defaults share it.
     update: ClassVar[str]
 
     def __post_init__(self) -> None:
-        self._check("learning_rate", above=0.0)
-        self._check("weight_decay", at_least=0.0)
+        scheduled_field(self, "learning_rate", above=0.0)
+        scheduled_field(self, "weight_decay", at_least=0.0)
         if self.ema is not None:
             self._check("ema", above=0.0, below=1.0)
 
@@ -94,25 +96,25 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.01
-    momentum : float in [0, 1], default 0.0
+    learning_rate : float > 0 or Schedule, default 0.01
+    momentum : float in [0, 1] or Schedule, default 0.0
     nesterov : bool, default False
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
     """
 
-    learning_rate: float = 0.01
+    learning_rate: Scheduled = 0.01
     _: KW_ONLY
-    momentum: float = 0.0
+    momentum: Scheduled = 0.0
     nesterov: bool = False
     name: ClassVar[str] = "sgd"
     update: ClassVar[str] = "sgd"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("momentum", at_least=0.0, at_most=1.0)
+        scheduled_field(self, "momentum", at_least=0.0, at_most=1.0)
         object.__setattr__(self, "nesterov", boolean("nesterov", self.nesterov))
 
 
@@ -126,13 +128,13 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.001
+    learning_rate : float > 0 or Schedule, default 0.001
     rho : float in [0, 1), default 0.9
         Decay of the running mean of squares.
-    momentum : float in [0, 1], default 0.0
+    momentum : float in [0, 1] or Schedule, default 0.0
     epsilon : float > 0, default 1e-8
         A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
@@ -140,7 +142,7 @@ class RMSprop(Optimizer):
 
     _: KW_ONLY
     rho: float = 0.9
-    momentum: float = 0.0
+    momentum: Scheduled = 0.0
     epsilon: float = 1e-8
     name: ClassVar[str] = "rmsprop"
     update: ClassVar[str] = "rmsprop"
@@ -148,7 +150,7 @@ class RMSprop(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check("rho", at_least=0.0, below=1.0)
-        self._check("momentum", at_least=0.0, at_most=1.0)
+        scheduled_field(self, "momentum", at_least=0.0, at_most=1.0)
         self._check("epsilon", above=0.0)
 
     def check_precision(self, dtype: str, smallest: float) -> None:
@@ -165,7 +167,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.001
+    learning_rate : float > 0 or Schedule, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float > 0, default 1e-8
         A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
@@ -175,7 +177,7 @@ class Adam(Optimizer):
         scikit-learn and Keras do.
     amsgrad : bool, default False
         Divide by the root of the largest ``v`` so far (Reddi et al., 2018).
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
@@ -209,7 +211,7 @@ class AdamW(Adam):
     """Adam with decoupled weight decay on by default (Loshchilov and Hutter, 2019); parameters as `Adam`'s."""
 
     _: KW_ONLY
-    weight_decay: float = 0.01
+    weight_decay: Scheduled = 0.01
     name: ClassVar[str] = "adamw"
 
 
@@ -222,18 +224,18 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.01
+    learning_rate : float > 0 or Schedule, default 0.01
     initial_accumulator_value : float >= 0, default 0.0
         What ``s`` starts at.
     epsilon : float > 0, default 1e-10
         A `Trainer` refuses one that the model's dtype has no normal number for: below 1.2e-38 in float32.
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
     """
 
-    learning_rate: float = 0.01
+    learning_rate: Scheduled = 0.01
     _: KW_ONLY
     initial_accumulator_value: float = 0.0
     epsilon: float = 1e-10
@@ -260,20 +262,20 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.002
+    learning_rate : float > 0 or Schedule, default 0.002
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float > 0, default 1e-8
         A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
         below 3.7e-37 in float32.
     momentum_decay : float >= 0, default 0.004
         How fast the momentum rises from about ``beta_1 / 2`` to ``beta_1``; Keras has 1.
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
     """
 
-    learning_rate: float = 0.002
+    learning_rate: Scheduled = 0.002
     _: KW_ONLY
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -302,9 +304,9 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.001
+    learning_rate : float > 0 or Schedule, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.99
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
@@ -329,18 +331,19 @@ class ScheduleFreeAdamW(Optimizer):
     Gradients are taken at ``y = (1 - beta_1) z + beta_1 x``. At step t (from 1), with ``v`` as Adam's,
     ``z = z - lr g / (sqrt(v_hat) + epsilon) - lr weight_decay y``, and ``x = (1 - c) x + c z`` with ``c = w_t / (w_1 +
     ... + w_t)``, ``w_t = lr_max^2 t^r``, where ``lr_max`` is the largest learning rate so far. Between epochs,
-    `Model.parameters` are ``x``, as with ``ema`` (see above).
+    `Model.parameters` are ``x``, as with ``ema`` (see above). Its authors advise a warm-up of the learning rate:
+    ``ScheduleFreeAdamW(mlpfast.schedules.Warmup(0.0025, epochs=1))``.
 
     Parameters
     ----------
-    learning_rate : float > 0, default 0.0025
+    learning_rate : float > 0 or Schedule, default 0.0025
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float > 0, default 1e-8
         A `Trainer` refuses one for whose product with ``sqrt(1 - beta_2)`` the model's dtype has no normal number:
         below 3.7e-37 in float32.
     r : float >= 0, default 0.0
         The power of a step's number in its weight.
-    weight_decay : float >= 0, default 0.0
+    weight_decay : float >= 0 or Schedule, default 0.0
         Decoupled weight decay, taken at ``y``.
 
     Raises
@@ -349,7 +352,7 @@ class ScheduleFreeAdamW(Optimizer):
         For ``ema``: it has an average. A `Trainer` refuses it for layers or groups with `max_norm`.
     """
 
-    learning_rate: float = 0.0025
+    learning_rate: Scheduled = 0.0025
     _: KW_ONLY
     beta_1: float = 0.9
     beta_2: float = 0.999

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import parts
 from .callbacks.protocol import Logs, call, call_all, check_callbacks
 from .classweight import as_class_weight, weights_of_rows
 from .core.engine import Engine
@@ -32,9 +33,11 @@ from .losses import Loss, as_loss
 from .metrics import Metric, Pinball, TopK, as_metrics
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
-from .parts import Schedule
 from .program import Program
 from .progress import Progress
+from .schedules import Constant, Schedule
+from .schedules.plain import Scheduled, as_schedule
+from .schedules.series import Series, bounds_of, driven
 from .settings import Setting
 from .validation import (
     CSR,
@@ -136,11 +139,14 @@ class Trainer:
     penalty_over_weights : bool, default False
         Divide the penalties by the sum of the batch's sample weights (its number of rows, where none are given), as
         scikit-learn does with its ``alpha``.
+    dropout_scale : float >= 0 or Schedule, default 1.0
+        A factor of the dropout rates of all layers.
 
     Attributes
     ----------
     learning_rate : float
-        The current rate; starts as the optimizer's and may be assigned, by callbacks too.
+        The current rate, of a schedule that of the latest step. It starts as the optimizer's; a number or a schedule
+        may be assigned, by callbacks too, and takes the place of what there was from the next epoch on.
     epochs, steps : int
         Epochs begun and optimizer steps taken so far.
     history : History
@@ -188,6 +194,7 @@ class Trainer:
         groups: Mapping[str, Group | Mapping[str, Any]] | None = None,
         penalty_over_weights: bool = False,
         class_weight: str | Mapping[int, float] | Iterable[float] | None = None,
+        dropout_scale: Scheduled = 1.0,
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
@@ -198,6 +205,9 @@ class Trainer:
         # optimizer steps, epochs, steps when the state was new, whether the parameters are their average
         self._counts = np.zeros(4, np.int64)
         self._weighed = np.zeros(2)  # of schedule-free steps: the sum of their weights, and the largest rate
+        self._series = Series()
+        self._driven: dict[str, Schedule] | None = None
+        self._end: int | None = None  # the step at which `fit` will end
         self.loss = loss
         self.optimizer = optimizer
         self.batch_size = batch_size
@@ -212,6 +222,7 @@ class Trainer:
         self.groups = groups
         self.penalty_over_weights = penalty_over_weights
         self.class_weight = class_weight
+        self.dropout_scale = dropout_scale
         self.history = History()
         self._run_id = secrets.token_hex(8)
         self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
@@ -227,7 +238,29 @@ class Trainer:
     seed = Setting[int](lambda value: integer("seed", value, at_least=0, at_most=2**64 - 1))
     callbacks = Setting[tuple[Any, ...]](check_callbacks)
     penalty_over_weights = Setting[bool](lambda value: boolean("penalty_over_weights", value))
-    learning_rate = Setting[float](lambda value: real("learning_rate", value, above=0.0))
+
+    @property
+    def dropout_scale(self) -> float | Schedule:
+        """A factor of the dropout rates of all layers."""
+        return self._dropout_scale
+
+    @dropout_scale.setter
+    def dropout_scale(self, value: Scheduled) -> None:
+        self._dropout_scale, self._driven = as_schedule("dropout_scale", value, at_least=0.0), None
+
+    @property
+    def learning_rate(self) -> float:
+        """The current rate; a number or a schedule may be assigned."""
+        if isinstance(self._rate, float):
+            return self._rate
+        if "learning_rate" in self._series.last:
+            return self._series.last["learning_rate"]
+        return float(self._rate.values(0, steps_per_epoch=1, total_steps=1))
+
+    @learning_rate.setter
+    def learning_rate(self, value: Scheduled) -> None:
+        self._rate, self._driven = as_schedule("learning_rate", value, above=0.0), None
+        self._series.last.pop("learning_rate", None)
 
     @property
     def model(self) -> Model:
@@ -245,7 +278,7 @@ class Trainer:
         loss.check_output(output, self.model.outputs)
         metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
         as_class_weight(getattr(self, "_class_weight", None), loss, self.model.outputs)
-        self._loss, self._metrics = loss, metrics
+        self._loss, self._metrics, self._driven = loss, metrics, None
 
     @property
     def class_weight(self) -> str | tuple[float, ...] | None:
@@ -283,7 +316,7 @@ class Trainer:
             self._counts[2:] = self._counts[0], 0
         if old is None or old.learning_rate != optimizer.learning_rate:
             self.learning_rate = optimizer.learning_rate
-        self._optimizer = optimizer
+        self._optimizer, self._driven = optimizer, None
 
     @property
     def groups(self) -> Mapping[str, Group]:
@@ -337,7 +370,7 @@ class Trainer:
         self._counts[1] = integer("epochs", value, at_least=0)
 
     @property
-    def program(self) -> Schedule:
+    def program(self) -> parts.Schedule:
         """The phases of a training step; `model.program` shows the layers that they name.
 
         Examples
@@ -479,6 +512,7 @@ class Trainer:
         out_of_time = False
         try:
             self.take_up()
+            self._end = self.steps + epochs * self._steps_per_epoch(data)
             stopper = call(callbacks, "on_train_begin", self, logs)
             for _ in range(epochs):
                 stopper = stopper or call(callbacks, "on_epoch_begin", self, logs)
@@ -495,6 +529,9 @@ class Trainer:
                 logs = {"loss": result.loss, **self._named_metrics(result.metrics, data)}
                 if validation is not None:
                     logs |= {f"val_{name}": value for name, value in self._evaluate(validation).items()}
+                logs |= self._series.recorded()
+                if "learning_rate" in history:  # also where a number has taken a schedule's place
+                    logs["learning_rate"] = self.learning_rate
                 history.record(logs, seconds, result.rows)
                 stopper = call(callbacks, "on_epoch_end", self, logs)
                 if out_of_time:
@@ -505,6 +542,7 @@ class Trainer:
             history.end(reasons.get(type(error), "error"))
             raise
         finally:
+            self._end = None
             call_all(callbacks, "on_train_end", self, logs)
         return history
 
@@ -642,7 +680,7 @@ class Trainer:
     def _step(self, data: _Data) -> float:
         with self._owner:
             engine = self._engine_of(len(data.y), exact=False)
-            return self._run(engine, data, self._counted(data, None), 0.0, epochs=0).loss
+            return self._run(engine, data, self._counted(data, None), 0.0).loss
 
     def _counted(self, data: _Data, order: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
         """The order without rows of weight zero, if statistics of a batch would notice them."""
@@ -655,20 +693,25 @@ class Trainer:
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.model.sizes))
         last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items())
+        rate = f"{self._rate:.4g}" if isinstance(self._rate, float) else repr(self._rate)
         return (
-            f"<Trainer of a {sizes} model: loss {self.loss.name}, {self.optimizer.name} at {self.learning_rate:.4g}, "
+            f"<Trainer of a {sizes} model: loss {self.loss.name}, {self.optimizer.name} at {rate}, "
             f"batch_size={self.batch_size}; {self.epochs} epochs, {self.steps} steps{last}>"
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # The engine is made anew when it is needed; nobody owns a copy.
-        return {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_owner", "_program")}
+        # The engine is made anew when it is needed; nobody owns a copy, and no `fit` of it is under way.
+        left_out = ("_engine", "_owner", "_program", "_end")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        given = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "_weighed": np.zeros(2)}
+        given: dict[str, Any] = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "_dropout_scale": 1.0}
+        given |= {"_weighed": np.zeros(2), "_series": Series()}
         state = given | (state if "_counts" in state else _of_older_version(state))  # which had three counts
+        state.setdefault("_rate", state.pop("learning_rate", None))
         self.__dict__.update(state | {"_counts": np.resize(np.append(state["_counts"], 0), 4)})
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
+        self._end = self._driven = None
         self.groups = state.get("_groups")
         self.metrics = self._given_metrics  # those of older versions were made ready in another way
 
@@ -725,7 +768,13 @@ class Trainer:
         order = self._counted(data, order)
         n = _number(data, order)
         with self._owner:
-            return self._run(self._engine_of(min(self.batch_size or n, n)), data, order, deadline, epochs=1)
+            engine = self._engine_of(min(self.batch_size or n, n))
+            return self._run(engine, data, order, deadline, engine.n_batches(n))
+
+    def _steps_per_epoch(self, data: _Data) -> int:
+        n = _number(data, self._counted(data, None))
+        with self._owner:
+            return self._engine_of(min(self.batch_size or n, n)).n_batches(n)
 
     def _penalties(self, data: _Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
@@ -763,17 +812,49 @@ class Trainer:
             self._engine_settings = settings
         return engine
 
+    def _schedules(self) -> dict[str, Schedule]:
+        """What changes with the steps: looked for when something has been assigned."""
+        if self._driven is None:
+            scale = self.dropout_scale
+            self._driven = driven(
+                learning_rate=self._rate,
+                weight_decay=self.optimizer.weight_decay,
+                momentum=getattr(self.optimizer, "momentum", 0.0),
+                label_smoothing=getattr(self.loss, "label_smoothing", 0.0),
+                dropout_scale=Constant(scale) if isinstance(scale, float) and scale != 1 else scale,
+            )
+        return self._driven
+
+    def _series_of(self, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
+        """The values of schedules for the steps of an epoch, or for one step."""
+        schedules = self._schedules()
+        if not (schedules or self._series.last):
+            return {}
+        bounds = bounds_of(layer.numbers[0] for layer in self._program.layers if layer.kind == "dropout")
+        return self._series.values(schedules, bounds, self.steps, steps_per_epoch or 1, steps_per_epoch, self._end)
+
     def _run(
-        self, engine: Engine, data: _Data, order: NDArray[np.int64] | None, deadline: float, epochs: int
+        self,
+        engine: Engine,
+        data: _Data,
+        order: NDArray[np.int64] | None,
+        deadline: float,
+        steps_per_epoch: int | None = None,
     ) -> EpochResult:
-        """Make the steps. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step."""
+        """Make the steps of an epoch; or one step, where it is not told how many an epoch has.
+
+        Afterwards, the parameters are finite, and the optimizer's state belongs to the same step.
+        """
         epoch = self.epochs
         l1, l2 = self._penalties(data)
+        series = self._series_of(steps_per_epoch)
+        rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
         try:
             result = engine.run_epoch(
                 data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
-                self.learning_rate, order=order, epochs=epochs, l1=l1, l2=l2, clip_value=self.clip_value or math.inf,
-                clip_norm=self.clip_norm or math.inf, metrics=self._compiled_metrics, deadline=deadline,
+                rate, order=order, epochs=int(steps_per_epoch is not None), l1=l1, l2=l2,
+                clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
+                metrics=self._compiled_metrics, deadline=deadline, series=series,
             )  # fmt: skip
         except NotFiniteParametersError as error:
             raise parameters_error(self.model) or error from None
@@ -782,12 +863,15 @@ class Trainer:
             raise place or error from None
         except BadCodeError as error:
             raise code_error(data.X, self.model.program.codes, data.given_X) or error from None
+        self._series.keep_last(series, result.steps)
         if result.status == "diverged":
+            if "learning_rate" in series:
+                rate = series["learning_rate"][result.steps]
             step = f"optimizer step {self.steps}"
-            where = f"step {result.steps} of epoch {epoch}, {step}" if epochs else step
+            where = step if steps_per_epoch is None else f"step {result.steps} of epoch {epoch}, {step}"
             raise DivergenceError(
                 f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
-                f"not finite, with learning rate {self.learning_rate:g}. The model keeps its last finite parameters. "
+                f"not finite, with learning rate {rate:g}. The model keeps its last finite parameters. "
                 f"Try a smaller learning rate, or scale the inputs",
                 step=self.steps,
             )

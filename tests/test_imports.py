@@ -10,7 +10,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
-PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "names", "parts", "program", "scores", "tables"}
+PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "names", "parts", "program", "schedules"}
+PURE_DATA |= {"scores", "tables"}
 ON_CORE = {"adapting", "drawing", "gradcheck", "graph", "kernels", "model", "trainer"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}

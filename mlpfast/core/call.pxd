@@ -34,6 +34,15 @@ ctypedef struct Totals:
     double penalty           # sum of rows * the step's penalty
     double metrics[MAX_METRICS]
 
+# What may change from step to step of a call.
+cdef enum:
+    LEARNING_RATE
+    WEIGHT_DECAY
+    MOMENTUM
+    LABEL_SMOOTHING
+    DROPOUT_SCALE
+    N_DRIVEN
+
 ctypedef struct Step:
     const Plan *plan
     const Schedule *schedule
@@ -55,6 +64,9 @@ ctypedef struct Step:
     # training
     Rule rule
     double learning_rate, l1, l2
+    double dropout_scale     # of the layers' rates
+    const double *series[N_DRIVEN]  # a number for each step from `begins` on; or NULL, where one holds for all
+    uint64_t begins
     double clip_value        # of the gradient's elements; or infinity
     double clip_norm         # of the whole gradient, where the program clips it
     bint penalty_over_weights   # divide the penalties by the batch's sum of sample weights

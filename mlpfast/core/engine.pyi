@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Engine:
         first_step: int = 0,
         max_steps: int = -1,
         deadline: float = 0.0,
+        series: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> EpochResult: ...
     def n_batches(self, rows: int) -> int: ...
     def loss_and_gradient(

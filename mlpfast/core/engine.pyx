@@ -15,7 +15,10 @@ from cpython.ref cimport PyObject, Py_XDECREF
 from .memory cimport csr_of, dtype_of
 from .batches cimport DROP, KEEP, SPREAD, Batching, LastBatch, divide
 from .clip cimport n_spans
-from .call cimport BAD_DATA, DEADLINE, DIVERGED, DONE, INTERRUPTED, Step, Totals
+from .call cimport (
+    BAD_DATA, DEADLINE, DIVERGED, DONE, DROPOUT_SCALE, INTERRUPTED, LABEL_SMOOTHING, LEARNING_RATE, MOMENTUM,
+    WEIGHT_DECAY, Step, Totals,
+)
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
 from .optimizers cimport Rule, rule_of
@@ -33,6 +36,10 @@ cdef enum:
     RUNNING_SUM_ROWS = 4096     # in one float32 sum
 
 LAST_BATCHES = {"keep": KEEP, "drop": DROP, "spread": SPREAD}
+SERIES = {
+    "learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "momentum": MOMENTUM,
+    "label_smoothing": LABEL_SMOOTHING, "dropout_scale": DROPOUT_SCALE,
+}
 STATUS = {DONE: "ok", INTERRUPTED: "interrupted", DIVERGED: "diverged", DEADLINE: "deadline"}
 
 
@@ -81,7 +88,7 @@ cdef class Engine:
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double[::1] weighed,
                   double learning_rate, *, order=None, int epochs=1, double l1=0.0, double l2=0.0,
                   double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t first_step=0,
-                  int64_t max_steps=-1, double deadline=0.0):
+                  int64_t max_steps=-1, double deadline=0.0, series=None):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -102,6 +109,7 @@ cdef class Engine:
         first_step : the number of the batch to begin with
         max_steps : stop after so many steps; -1: all
         deadline : `time.monotonic()` to stop at; 0: none
+        series : mapping from names in `SERIES` to float64 numbers, one for each step, in place of one for all
 
         Returns
         -------
@@ -146,8 +154,11 @@ cdef class Engine:
         step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
         if counts[0] > counts[2]:
             step.rule.weights, step.rule.largest = weighed[0], weighed[1]
-        if first_step < 0 or first_step >= divide(&self.batching, rows).n:
+        cdef int64_t steps = self.n_batches(rows) - first_step
+        if first_step < 0 or steps < 1:
             raise ValueError(f"first_step: expected one of {self.n_batches(rows)} steps, got {first_step}")
+        step.begins = step.number
+        self.take_series(&step, series or {}, steps if max_steps < 0 else min(steps, max_steps))
         if step.schedule.over_batch:
             self.check_batch(rows, min(rows, self.batch_rows))
         if step.plan.reads_csr:
@@ -288,7 +299,7 @@ cdef class Engine:
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
         step.targets.smoothing, step.targets.each = step.plan.label_smoothing, step.plan.each
-        step.called = <PyObject *> self.settings[0]
+        step.called, step.dropout_scale = <PyObject *> self.settings[0], 1
         step.n_metrics = len(metrics)
         if step.n_metrics > MAX_METRICS:
             raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
@@ -307,6 +318,17 @@ cdef class Engine:
         if self.row_metrics is None or self.row_metrics.shape[0] < size:
             self.row_metrics = np.empty(size)
         return cnp.PyArray_DATA(self.row_metrics)
+
+    cdef int take_series(self, Step *step, series, int64_t steps) except -1:
+        """Point the step at the numbers of each step, which the caller holds."""
+        cdef int of
+        for name, values in series.items():
+            of = SERIES[name]
+            if not (values.dtype == np.float64 and values.ndim == 1 and values.shape[0] >= steps
+                    and cnp.PyArray_ISCARRAY_RO(values)):
+                raise ValueError(f"{name}: expected contiguous float64 of {steps} steps, got {described(values)}")
+            step.series[of] = <const double *> cnp.PyArray_DATA(values)
+        return 0
 
     cdef object sums_of(self, Step *step, int64_t rows):
         """In float32, the gradient of many rows is summed up in float64, chunk by chunk: the memory for it, or None."""

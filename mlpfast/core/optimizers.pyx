@@ -40,6 +40,11 @@ def new_state(optimizer, program, dtype):
     return state
 
 
+cdef double constant(value):
+    """A number; 0 for a schedule, whose values come with the steps."""
+    return value if isinstance(value, (int, float)) else 0.0
+
+
 cdef Rule rule_of(object optimizer) except *:
     cdef Rule rule
     rule.base.nesterov = rule.base.amsgrad = rule.base.clips = rule.epsilon_hat = False
@@ -47,11 +52,12 @@ cdef Rule rule_of(object optimizer) except *:
     rule.base.share = rule.power = rule.weights = rule.weight = rule.largest = 0
     rule.momentum_decay, rule.product, rule.multiplied = 0, 1, 0
     rule.ema = optimizer.ema or 0.0
-    rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], optimizer.weight_decay
+    rule.base.optimizer, rule.weight_decay = OPTIMIZERS[optimizer.update], constant(optimizer.weight_decay)
     if optimizer.update == "sgd":
-        rule.base.momentum, rule.base.nesterov = optimizer.momentum, optimizer.nesterov
+        rule.base.momentum, rule.base.nesterov = constant(optimizer.momentum), optimizer.nesterov
     elif optimizer.update == "rmsprop":
-        rule.base.momentum, rule.base.decay, rule.base.epsilon = optimizer.momentum, optimizer.rho, optimizer.epsilon
+        rule.base.momentum = constant(optimizer.momentum)
+        rule.base.decay, rule.base.epsilon = optimizer.rho, optimizer.epsilon
     elif optimizer.update == "adagrad":
         rule.base.epsilon = optimizer.epsilon
     else:
@@ -89,7 +95,7 @@ cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept 
     elif u.optimizer == MF_SCHEDULE_FREE:
         largest = max(rule.largest, learning_rate)
         rule.weight = largest * largest * pow(step, rule.power)
-        u.share = rule.weight / (rule.weights + rule.weight)
+        u.share = rule.weight / (rule.weights + rule.weight) if rule.weight > 0 else 0  # no step was of any size yet
     return u
 
 

@@ -1,10 +1,14 @@
 """Rules: which rate, decay and penalties each group of parameters has in a step."""
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+from .call cimport DROPOUT_SCALE, LABEL_SMOOTHING, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY
 from .optimizers cimport at_step, share_at_step
 from .plan cimport Plan, TensorRule, rule_number
 from .table cimport MF_SGD, mf_kernels, mf_tile, mf_update
+
+# In place of 0, with which an update keeps no velocity for the next step.
+cdef double NO_MOMENTUM = 1e-30
 
 
 cdef void penalise(Step *step) noexcept nogil:
@@ -20,6 +24,7 @@ cdef void penalise(Step *step) noexcept nogil:
 
 cdef void set_rules(Step *step) noexcept nogil:
     """The constants of the step at hand for each rule."""
+    follow(step)
     cdef mf_update base = at_step(&step.rule, step.number - step.state_from + 1, step.learning_rate)
     cdef mf_update u
     cdef const TensorRule *rule
@@ -39,6 +44,21 @@ cdef void set_rules(Step *step) noexcept nogil:
         u.l1, u.l2 = step.rules[r].l1, step.rules[r].l2
         u.clips, u.most = step.clip_value < INFINITY, step.clip_value
         step.rules[r] = u
+
+
+cdef void follow(Step *step) noexcept nogil:
+    """What the call has for the step at hand alone."""
+    cdef uint64_t k = step.number - step.begins
+    if step.series[LEARNING_RATE] != NULL:
+        step.learning_rate = step.series[LEARNING_RATE][k]
+    if step.series[WEIGHT_DECAY] != NULL:
+        step.rule.weight_decay = step.series[WEIGHT_DECAY][k]
+    if step.series[MOMENTUM] != NULL:
+        step.rule.base.momentum = max(step.series[MOMENTUM][k], NO_MOMENTUM)
+    if step.series[LABEL_SMOOTHING] != NULL:
+        step.targets.smoothing = step.series[LABEL_SMOOTHING][k]
+    if step.series[DROPOUT_SCALE] != NULL:
+        step.dropout_scale = step.series[DROPOUT_SCALE][k]
 
 
 cdef double add_penalties(Step *step, bint into_gradient) noexcept nogil:

@@ -164,6 +164,7 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     block.x = plan.x
     block.x.data = of_block(plan.x, &block).data
     block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
+    block.dropout_scale = step.dropout_scale
     block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
     if phase.gathers:
         gather(step, i, r0, block.rows, block.x)

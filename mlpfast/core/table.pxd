@@ -246,6 +246,7 @@ cdef extern from "mlpfast.h" nogil:
         uint64_t step
         int32_t *findings
         int32_t *bad
+        double dropout_scale
 
     ctypedef struct mf_tile:
         int32_t layer

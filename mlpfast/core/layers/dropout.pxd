@@ -23,5 +23,5 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
 
 
 cdef inline void mask(const mf_layer *layer, const mf_block *block, mf_matrix m) noexcept nogil:
-    block.kernels.dropout(m, block.first, block.rows, layer.makes.columns, layer.numbers[0], block.seed, layer.stream,
-                          block.step)
+    block.kernels.dropout(m, block.first, block.rows, layer.makes.columns,
+                          layer.numbers[0] * block.dropout_scale, block.seed, layer.stream, block.step)

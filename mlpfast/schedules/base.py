@@ -1,0 +1,116 @@
+"""What all schedules are."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import integer, real_field, unknown_name
+
+__all__ = ["Array", "Schedule", "Timed", "check_length", "check_per", "length_of", "needed"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Base of the schedules."""
+
+    name: ClassVar[str]
+
+    def values(
+        self, step: ArrayLike, *, steps_per_epoch: int | None = None, total_steps: int | None = None
+    ) -> NDArray[np.float64]:
+        """The values at these steps, counted from the schedule's beginning.
+
+        Parameters
+        ----------
+        step : array_like of int
+        steps_per_epoch : int, optional
+            Needed where the schedule counts epochs.
+        total_steps : int, optional
+            Needed where the schedule has no length of its own.
+
+        Returns
+        -------
+        ndarray of float64
+
+        Raises
+        ------
+        ValueError
+            If one of the two is needed and missing.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> mf.schedules.Polynomial(0.1).values([0, 50, 100], total_steps=100).tolist()
+        [0.1, 0.05, 0.0]
+        """
+        raise NotImplementedError
+
+    def _check(self, *fields: str, **bounds: float) -> None:
+        for field in fields:
+            real_field(self, field, **bounds)
+
+
+@dataclass(frozen=True)
+class Timed(Schedule):
+    """One with a length, in steps or in epochs."""
+
+    _: KW_ONLY
+    steps: int | None = None
+    epochs: float | None = None
+    per: Literal["step", "epoch"] = "step"
+
+    def __post_init__(self) -> None:
+        check_length(self)
+        check_per(self.per)
+
+    def values(
+        self, step: ArrayLike, *, steps_per_epoch: int | None = None, total_steps: int | None = None
+    ) -> NDArray[np.float64]:
+        at = np.asarray(step, np.float64)
+        if self.per == "epoch":
+            per_epoch = needed(self, "steps_per_epoch", steps_per_epoch)
+            at = at // per_epoch * per_epoch
+        return np.asarray(self._at(at / length_of(self, steps_per_epoch, total_steps)), np.float64)
+
+    def _at(self, t: Array) -> Array:
+        """The values, where 1 is the schedule's length."""
+        raise NotImplementedError
+
+
+def check_per(per: str) -> None:
+    """See that a schedule follows the steps or the epochs."""
+    if per not in ("step", "epoch"):
+        raise unknown_name("per", per, ("step", "epoch"))
+
+
+def check_length(schedule: Any) -> None:
+    """See that a schedule with `steps` and `epochs` has at most one of them."""
+    if schedule.steps is not None and schedule.epochs is not None:
+        raise ValueError(f"expected steps or epochs of {type(schedule).__name__}, got both")
+    if schedule.steps is not None:
+        object.__setattr__(schedule, "steps", integer("steps", schedule.steps))
+    if schedule.epochs is not None:
+        real_field(schedule, "epochs", above=0.0)
+
+
+def length_of(schedule: Any, steps_per_epoch: int | None, total_steps: int | None) -> float:
+    """How many steps the schedule is long."""
+    if schedule.steps is not None:
+        return float(schedule.steps)
+    if schedule.epochs is not None:
+        return float(schedule.epochs * needed(schedule, "steps_per_epoch", steps_per_epoch))
+    return float(needed(schedule, "total_steps", total_steps))
+
+
+def needed(schedule: Schedule, name: str, value: int | None) -> int:
+    """The value that a schedule needs of its surroundings; an error if that is missing."""
+    if value is not None:
+        return value
+    missing = "how many steps an epoch has" if name == "steps_per_epoch" else "where training ends"
+    raise ValueError(f"{schedule!r} does not know {missing} ({name}), which Trainer.fit tells: give it steps=...")
