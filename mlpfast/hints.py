@@ -39,7 +39,8 @@ _KERNEL = "it is called kernel_initializer"
 
 FIT_ARGUMENTS: dict[str, str] = {
     **_of_trainer(
-        "batch_size", "callbacks", "l1", "l2", "loss", "metrics", "n_threads", "optimizer", "seed", "shuffle"
+        *("batch_size", "callbacks", "l1", "l2", "last_batch", "loss", "metrics", "n_threads", "optimizer", "seed"),
+        "shuffle",
     ),
     **_for("it is called epochs", "nb_epoch", "n_epochs", "num_epochs", "max_epochs", "max_iter"),
     **_for("set trainer.learning_rate, or Trainer(model, optimizer=Adam(learning_rate=...))", "lr", "learning_rate"),
@@ -59,6 +60,7 @@ TRAINER_ARGUMENTS: dict[str, str] = {
         "the optimizer has it: Trainer(model, optimizer=Adam(learning_rate=mlpfast.schedules.Cosine(1e-3)))",
         *("schedule", "scheduler", "lr_schedule", "lr_scheduler"),
     ),
+    **_for("write last_batch='drop'", "drop_last", "drop_remainder"),
     **_for(_RATE, "lr", "learning_rate", "learning_rate_init", "rate"),
     **_for("the optimizer has it: Trainer(model, optimizer=SGD(momentum=..., nesterov=...))", "momentum", "nesterov"),
     **_for("the optimizer has it: Trainer(model, optimizer=Adam(...))", "beta_1", "beta_2", "betas", "epsilon", "eps"),

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from . import parts
 from .callbacks.protocol import Logs, call, call_all, check_callbacks
 from .classweight import as_class_weight, weights_of_rows
-from .core.engine import Engine
+from .core.engine import LAST_BATCHES, Engine
 from .core.memory import all_finite
 from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
 from .core.results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
-from .errors import DivergenceError, boolean, integer, real, verbosity
+from .errors import DivergenceError, boolean, integer, known_name, real, verbosity
 from .groups import Group, as_groups, check_by_rows, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
@@ -109,7 +109,7 @@ class Trainer:
     optimizer : str or Optimizer, default ``Adam(learning_rate=1e-3)``
         See `mlpfast.optimizers`.
     batch_size : int or None, default 128
-        Rows in a step; None for all (gradient descent on the full batch). The last batch of an epoch may be shorter.
+        Rows in a step; None for all (gradient descent on the full batch).
     l1, l2 : float >= 0, default 0.0
         Penalties ``l1 sum|W| + l2/2 sum W^2``, on weights but not on biases, added to the loss and its gradient.
     clip_norm : float > 0, optional
@@ -141,6 +141,11 @@ class Trainer:
         scikit-learn does with its ``alpha``.
     dropout_scale : float >= 0 or Schedule, default 1.0
         A factor of the dropout rates of all layers.
+    last_batch : {"keep", "drop", "spread"}, default "keep"
+        What becomes of an epoch's last rows, where they do not fill a batch: "keep" makes them a shorter batch, "drop"
+        leaves them out, and "spread" divides all rows into as many batches whose sizes differ by at most one, the
+        longer ones first. A last batch of few rows is a noisy step at the end of each epoch. Where layers take
+        statistics of a batch, one of a single row goes with the batch before it.
 
     Attributes
     ----------
@@ -195,6 +200,7 @@ class Trainer:
         penalty_over_weights: bool = False,
         class_weight: str | Mapping[int, float] | Iterable[float] | None = None,
         dropout_scale: Scheduled = 1.0,
+        last_batch: str = "keep",
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
@@ -223,6 +229,7 @@ class Trainer:
         self.penalty_over_weights = penalty_over_weights
         self.class_weight = class_weight
         self.dropout_scale = dropout_scale
+        self.last_batch = last_batch
         self.history = History()
         self._run_id = secrets.token_hex(8)
         self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
@@ -238,6 +245,7 @@ class Trainer:
     seed = Setting[int](lambda value: integer("seed", value, at_least=0, at_most=2**64 - 1))
     callbacks = Setting[tuple[Any, ...]](check_callbacks)
     penalty_over_weights = Setting[bool](lambda value: boolean("penalty_over_weights", value))
+    last_batch = Setting[str](lambda value: known_name("last_batch", value, LAST_BATCHES))
 
     @property
     def dropout_scale(self) -> float | Schedule:
@@ -705,8 +713,8 @@ class Trainer:
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        given: dict[str, Any] = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "_dropout_scale": 1.0}
-        given |= {"_weighed": np.zeros(2), "_series": Series()}
+        given: dict[str, Any] = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "last_batch": "keep"}
+        given |= {"_weighed": np.zeros(2), "_series": Series(), "_dropout_scale": 1.0}
         state = given | (state if "_counts" in state else _of_older_version(state))  # which had three counts
         state.setdefault("_rate", state.pop("learning_rate", None))
         self.__dict__.update(state | {"_counts": np.resize(np.append(state["_counts"], 0), 4)})
@@ -748,7 +756,7 @@ class Trainer:
             return
         if rows < 2:
             raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {rows}")
-        if n % rows == 1:
+        if n % rows == 1 and self.last_batch == "keep":
             warnings.warn(
                 f"the last of the batches of {rows} rows would have a single one, of which BatchNorm can't take "
                 "statistics: it goes with the batch before it",
@@ -795,7 +803,10 @@ class Trainer:
         if batch_rows < 1:
             raise ValueError("expected at least one row, got none")
         groups = tuple(self._groups.items())
-        settings = (self.loss, self.n_threads, self.seed, self.penalty_over_weights, self._program.clips, groups)
+        settings = (
+            *(self.loss, self.n_threads, self.seed, self.penalty_over_weights, self.last_batch),
+            *(self._program.clips, groups),
+        )
         engine = self._engine
         rows = 0 if engine is None else engine.batch_rows
         fits = rows == batch_rows if exact else rows >= batch_rows
@@ -808,6 +819,7 @@ class Trainer:
                 seed=self.seed,
                 penalty_over_weights=self.penalty_over_weights,
                 program=self._program,
+                last_batch=self.last_batch,
             )
             self._engine_settings = settings
         return engine

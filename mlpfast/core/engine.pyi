@@ -9,6 +9,8 @@ from .results import EpochResult
 
 _Features = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
+LAST_BATCHES: dict[str, int]
+
 class Engine:
     network: Network
     batch_rows: int
