@@ -271,6 +271,21 @@ class Trainer:
         self._series.last.pop("learning_rate", None)
 
     @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """What changes with the steps, by name, and the schedules that drive it; read-only.
+
+        The names are "learning_rate", "weight_decay", "momentum", "label_smoothing" and "dropout_scale".
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> rate = mf.schedules.Cosine(1e-3)
+        >>> dict(mf.Trainer(mf.mlp([2, 1]), "mse", mf.Adam(learning_rate=rate)).schedules)["learning_rate"] == rate
+        True
+        """
+        return MappingProxyType(self._schedules())
+
+    @property
     def model(self) -> Model:
         """The model that is trained; another one needs a trainer of its own."""
         return self._model
@@ -537,9 +552,7 @@ class Trainer:
                 logs = {"loss": result.loss, **self._named_metrics(result.metrics, data)}
                 if validation is not None:
                     logs |= {f"val_{name}": value for name, value in self._evaluate(validation).items()}
-                logs |= self._series.recorded()
-                if "learning_rate" in history:  # also where a number has taken a schedule's place
-                    logs["learning_rate"] = self.learning_rate
+                logs |= self._driven_values(callbacks)
                 history.record(logs, seconds, result.rows)
                 stopper = call(callbacks, "on_epoch_end", self, logs)
                 if out_of_time:
@@ -836,6 +849,12 @@ class Trainer:
                 dropout_scale=Constant(scale) if isinstance(scale, float) and scale != 1 else scale,
             )
         return self._driven
+
+    def _driven_values(self, callbacks: Iterable[Any]) -> dict[str, float]:
+        """What schedules and callbacks drive, for the history: the values of the latest step."""
+        names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
+        names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
+        return {name: getattr(self, name) for name in names} | self._series.recorded()
 
     def _series_of(self, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
         """The values of schedules for the steps of an epoch, or for one step."""

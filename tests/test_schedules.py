@@ -99,7 +99,7 @@ def test_every_schedule_is_tested_listed_and_public():
 def test_beyond_its_end_a_schedule_stays_finite(schedule, formula):
     values = schedule.values(np.arange(38, 80), steps_per_epoch=STEPS, total_steps=40)
     assert (values >= 0).all() and (values <= 0.8).all()
-    assert pickle.loads(pickle.dumps(schedule)) == schedule
+    assert pickle.loads(pickle.dumps(schedule)) == schedule == eval(repr(schedule), vars(schedules))
 
 
 def test_the_functions_that_schedules_are_made_of():

@@ -12,6 +12,7 @@ from .csv_logger import CSVLogger
 from .early_stopping import EarlyStopping
 from .lambda_callback import LambdaCallback
 from .protocol import Callback, Training
+from .reduce_lr_on_plateau import ReduceLROnPlateau
 from .tensorboard import TensorBoard
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "TensorBoard", "Training"]
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "ReduceLROnPlateau", "TensorBoard", "Training"]

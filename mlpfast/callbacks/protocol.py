@@ -34,6 +34,10 @@ class Training(Protocol):
         """The model, whose parameters callbacks may read and write."""
 
     @property
+    def schedules(self) -> Mapping[str, Any]:
+        """What changes with the steps, by name, and the schedules that drive it."""
+
+    @property
     def run_id(self) -> str:
         """By this a callback knows its trainer again, also after pickling."""
 
@@ -53,6 +57,9 @@ class Callback:
     ----------
     stop_reason : str or None
         Why it asked to stop, in a few words; shown under the progress bar. A subclass may set it.
+    drives : tuple of str
+        Attributes of the trainer that it changes, such as "learning_rate": their values of each epoch are recorded in
+        the history.
 
     Examples
     --------
@@ -63,6 +70,7 @@ class Callback:
     """
 
     stop_reason: str | None = None
+    drives: tuple[str, ...] = ()
 
     def on_train_begin(self, trainer: Training, logs: Logs) -> bool | None:
         """Before the first epoch of a call of `fit`."""

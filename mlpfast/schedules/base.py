@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ __all__ = ["Array", "Schedule", "Timed", "check_length", "check_per", "length_of
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schedule:
     """Base of the schedules."""
 
@@ -51,12 +51,21 @@ class Schedule:
         """
         raise NotImplementedError
 
-    def _check(self, *fields: str, **bounds: float) -> None:
-        for field in fields:
-            real_field(self, field, **bounds)
+    def _check(self, *names: str, **bounds: float) -> None:
+        for name in names:
+            real_field(self, name, **bounds)
+
+    def __repr__(self) -> str:
+        """What was given, its own first."""
+        given = [field for field in fields(self) if getattr(self, field.name) != field.default]
+        shown = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in sorted(given, key=lambda field: bool(field.kw_only))
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Timed(Schedule):
     """One with a length, in steps or in epochs."""
 

@@ -13,7 +13,7 @@ from .curves import power
 __all__ = ["Exponential", "InverseScaling", "Polynomial", "Step"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step(Timed):
     """Multiply by `factor` after every `steps`, or `epochs`: ``initial * factor**floor(t)``.
 
@@ -46,7 +46,7 @@ class Step(Timed):
         return self.initial * power(self.factor, np.floor(t))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exponential(Timed):
     """Multiply by `factor` in the course of every `steps`, or `epochs`: ``initial * factor**t``.
 
@@ -80,7 +80,7 @@ class Exponential(Timed):
         return self.initial * power(self.factor, t)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InverseScaling(Timed):
     """Fall with a power of time: ``initial / (1 + t)**exponent``.
 
@@ -113,7 +113,7 @@ class InverseScaling(Timed):
         return self.initial * power(1.0 + t, -self.exponent)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Polynomial(Timed):
     """From `initial` to `final`: ``final + (initial - final) (1 - t)**exponent``; by default a straight line.
 

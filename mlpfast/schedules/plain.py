@@ -16,7 +16,7 @@ from .base import Schedule, check_per, needed
 __all__ = ["Constant", "Function", "Scheduled", "as_schedule", "scheduled_field"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Constant(Schedule):
     """Always `value` >= 0, as a number by itself.
 
@@ -39,7 +39,7 @@ class Constant(Schedule):
         return np.full(np.shape(step), self.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Function(Schedule):
     """Any function of the number of the step, or of the epoch, from 0; a function by itself is taken as one of steps.
 

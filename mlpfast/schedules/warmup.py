@@ -14,7 +14,7 @@ from .plain import Constant, as_schedule
 __all__ = ["Warmup"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Warmup(Schedule):
     """A straight line up to where another schedule begins, which then takes its course.
 

@@ -14,7 +14,7 @@ from .curves import cosine, log2, power
 __all__ = ["CosLog4", "Cosine", "FlatCos", "OneCycle"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cosine(Timed):
     """Half a cosine wave from `initial` to `final`, or several with warm restarts (Loshchilov and Hutter, 2017).
 
@@ -69,7 +69,7 @@ class Cosine(Timed):
         return self.final + (top - self.final) * ((1.0 + cosine(within)) / 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OneCycle(Timed):
     """Up to `peak` and down again, along half cosine waves (Smith and Topin, 2019).
 
@@ -112,7 +112,7 @@ class OneCycle(Timed):
         return self.peak * (low + (1.0 - low) * ((1.0 + cosine(along)) / 2))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CosLog4(Timed):
     """Four waves, each twice as long as the one before: ``peak (1 - cos(2 pi log2(1 + 15 t))) / 2``.
 
@@ -145,7 +145,7 @@ class CosLog4(Timed):
         return self.peak * ((1.0 - cosine(2.0 * log2(1.0 + 15.0 * np.minimum(t, 1.0)))) / 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FlatCos(Timed):
     """`initial` for the first half, then half a cosine wave to 0: ``initial (1 + cos(pi (2 t - 1))) / 2``.
 
