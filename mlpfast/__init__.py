@@ -54,6 +54,7 @@ from .layers import (
     Scale,
     Standardize,
 )
+from .lrfinder import lr_finder
 from .model import Model, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
 from .trainer import Trainer
@@ -107,6 +108,7 @@ __all__ = [
     "layers",
     "load",
     "losses",
+    "lr_finder",
     "metrics",
     "mlp",
     "optimizers",

@@ -221,6 +221,8 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
         "the model does it: trainer.model.save(path); pickle keeps the trainer", "save", "save_weights", "save_model"
     ),
     **_for("it is called learning_rate", "lr"),
+    **_for("write mlpfast.lr_finder(trainer, X, y)", "lr_find", "lr_finder", "tune"),
+    **_for("assign trainer.learning_rate a schedule, or give it to the optimizer", "scheduler", "lr_scheduler"),
     **_for(
         "the optimizer has it: trainer.optimizer = Adam(...)",
         *("momentum", "nesterov", "beta_1", "beta_2", "betas", "epsilon", "eps", "weight_decay"),

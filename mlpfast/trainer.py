@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from string import ascii_letters
 from types import MappingProxyType
@@ -543,8 +544,7 @@ class Trainer:
                 if stopper is not None or out_of_time:
                     break
                 epoch_started = time.perf_counter()
-                order = permutation(self.seed, SHUFFLE, self.epochs, len(data.y)) if self.shuffle else None
-                result = self._run_epoch(data, order, deadline)
+                result = self._run_epoch(data, self._order(self.epochs, data), deadline)
                 seconds = time.perf_counter() - epoch_started
                 out_of_time = result.status == "deadline"
                 if result.steps == 0:
@@ -597,7 +597,8 @@ class Trainer:
         ValueError, DivergenceError, KeyboardInterrupt
             As `fit`.
         """
-        return self._run_epoch(_Data(X, y, sample_weight, X, y), order, deadline)
+        data = _Data(X, y, sample_weight, X, y)
+        return self._run_epoch(data, self._counted(data, order), deadline)
 
     def loss_and_gradient(
         self,
@@ -720,6 +721,25 @@ class Trainer:
             f"batch_size={self.batch_size}; {self.epochs} epochs, {self.steps} steps{last}>"
         )
 
+    def copy(self) -> Trainer:
+        """An independent trainer of a copy of the model, at the same step; it has the same callbacks.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> trainer = mf.Trainer(mf.mlp([2, 1], seed=1), "mse")
+        >>> twin = trainer.copy()
+        >>> loss = twin.train_on_batch([[1, 2]], [1])
+        >>> twin.steps, trainer.steps
+        (1, 0)
+        """
+        with self._owner:
+            own = {name: deepcopy(self.__dict__[name]) for name in ("_state", "_counts", "_weighed", "history")}
+            own |= {"_model": self.model.copy(), "_series": self._series.copy()}
+            twin = type(self).__new__(type(self))
+            twin.__setstate__(self.__getstate__() | own)
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
         # The engine is made anew when it is needed; nobody owns a copy, and no `fit` of it is under way.
         left_out = ("_engine", "_owner", "_program", "_end")
@@ -763,7 +783,7 @@ class Trainer:
 
     def _check_batches(self, data: _Data) -> None:
         """Where layers take statistics over a batch, one of a single row has none."""
-        n = _number(data, self._counted(data, None))
+        n = self._rows_of_epoch(data)
         rows = min(self.batch_size or n, n)
         if (rows > 2 and n % rows != 1) or not self.program.over_batch:
             return
@@ -785,15 +805,22 @@ class Trainer:
         X, y, sample_weight = (*validation_data, None)[:3]
         return self._check(X, y, sample_weight, of=" of validation_data")
 
+    def _order(self, epoch: int, data: _Data) -> NDArray[np.int64] | None:
+        """The rows of an epoch in their order; None for all as they come."""
+        order = permutation(self.seed, SHUFFLE, epoch, len(data.y)) if self.shuffle else None
+        return self._counted(data, order)
+
+    def _rows_of_epoch(self, data: _Data) -> int:
+        return _number(data, self._counted(data, None))
+
     def _run_epoch(self, data: _Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
-        order = self._counted(data, order)
         n = _number(data, order)
         with self._owner:
             engine = self._engine_of(min(self.batch_size or n, n))
             return self._run(engine, data, order, deadline, engine.n_batches(n))
 
     def _steps_per_epoch(self, data: _Data) -> int:
-        n = _number(data, self._counted(data, None))
+        n = self._rows_of_epoch(data)
         with self._owner:
             return self._engine_of(min(self.batch_size or n, n)).n_batches(n)
 

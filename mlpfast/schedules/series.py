@@ -40,6 +40,12 @@ class Series:
         self._begun: dict[str, tuple[Schedule, int]] = {}
         self.last: dict[str, float] = {}
 
+    def copy(self) -> Series:
+        """An independent one of the same schedules."""
+        twin = Series()
+        twin._begun, twin.last = dict(self._begun), dict(self.last)
+        return twin
+
     def values(
         self,
         schedules: Mapping[str, Schedule],
