@@ -13,7 +13,7 @@ from isas import OTHER_ISAS, run_under
 from loss_targets import fitting_outputs, targets_of
 
 import mlpfast as mf
-from mlpfast import losses
+from mlpfast import losses, schedules
 from mlpfast.activations import ACTIVATIONS
 from mlpfast.losses import LOSSES
 
@@ -37,6 +37,10 @@ NEWER_OPTIMIZERS = {  # apart, so that the cases above keep theirs
     "lion": mf.Lion(0.001, weight_decay=0.01),
     "schedule-free": mf.ScheduleFreeAdamW(0.001, weight_decay=0.01),
 }
+SCHEDULED = [
+    mf.AdamW(schedules.CosLog4(0.002), weight_decay=schedules.FlatCos(0.1)),
+    mf.SGD(schedules.Warmup(schedules.Cosine(0.01), steps=2), momentum=schedules.OneCycle(0.9)),
+]
 ROWS = 150
 # Odd sizes; the last is large enough for a second thread to be worth its while.
 SHAPES = ([7, 5, 3], [1, 17, 1, 2], [33, 31, 65, 10], [65, 129, 67, 5])
@@ -88,6 +92,9 @@ def cases():
     for clip in ({"clip_norm": 0.01}, {"clip_value": 0.001, "l1": 0.001}):
         yield next(iter(clip)), (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.Adam(0.001), clip)
     yield "ema", (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.Adam(0.001, ema=0.9), {})
+    for i, optimizer in enumerate(SCHEDULED):
+        driven = {"dropout": 0.3, "dropout_scale": schedules.FlatCos(1.0), "last_batch": ("spread", "drop")[i]}
+        yield f"scheduled-{optimizer.name}", (SHAPES[2 + i], "tanh", "softmax", "cross_entropy", optimizer, driven)
     yield "full-batch", ([33, 31, 10], "tanh", "softmax", "cross_entropy", mf.SGD(0.1), {"batch_size": None})
 
 

@@ -77,10 +77,10 @@ ALLOCATIONS = """
 
     count = ctypes.CDLL(None).malloc_count
     count.restype = ctypes.c_long
-    found = {}
+    found, falling = {}, mf.schedules.Exponential(0.01, steps=1000)
     for n_threads in (1, 2):
         for sizes, batch_size in (([20, 32, 5], 50), ([100, 128, 5], 200)):
-            for optimizer, clips in ((mf.SGD(0.01), {}), (mf.Adam(0.001), {"clip_norm": 0.01})):
+            for optimizer, clips in ((mf.SGD(falling), {}), (mf.Adam(0.001), {"clip_norm": 0.01})):
                 rng = np.random.default_rng(0)
                 X, y = rng.normal(size=(1000, sizes[0])), rng.integers(5, size=1000).astype(np.int32)
                 columns, each = np.tile(np.arange(0, sizes[0], 5), 1000), sizes[0] // 5
