@@ -9,9 +9,10 @@ Callbacks run between epochs, with the model whole: they may read and write ``tr
 from __future__ import annotations
 
 from .csv_logger import CSVLogger
+from .doctor import Doctor
 from .early_stopping import EarlyStopping
 from .lambda_callback import LambdaCallback
 from .protocol import Callback, Training
 from .tensorboard import TensorBoard
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "TensorBoard", "Training"]
+__all__ = ["CSVLogger", "Callback", "Doctor", "EarlyStopping", "LambdaCallback", "TensorBoard", "Training"]
