@@ -60,7 +60,8 @@ from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, Schedul
 from .trainer import Trainer
 
 if TYPE_CHECKING:
-    from . import datasets, graph, kernels
+    from . import datasets, diagnosis, graph, kernels
+    from .diagnosing import diagnose
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
     from .io import load
@@ -101,6 +102,8 @@ __all__ = [
     "activations",
     "callbacks",
     "datasets",
+    "diagnose",
+    "diagnosis",
     "gradcheck",
     "graph",
     "initializers",
@@ -118,8 +121,13 @@ __all__ = [
 _threadpoolctl.register()
 
 # What most programs don't need, or what needs an optional dependency, is imported when it is first asked for.
-_LAZY_NAMES = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "load": "io"}
-_LAZY_MODULES = ("datasets", "graph", "kernels")
+_LAZY_NAMES = {
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "diagnose": "diagnosing",
+    "load": "io",
+}
+_LAZY_MODULES = ("datasets", "diagnosis", "graph", "kernels")
 _MODULES = (activations, callbacks, initializers, layers, losses, metrics, optimizers, schedules)
 
 

@@ -75,6 +75,11 @@ def test_residuals_and_norms_are_no_opaque_nodes():
     np.testing.assert_allclose(graph.of(model, X).output.value, model.predict(X), rtol=1e-13)
 
 
+def test_an_activation_by_itself_leaves_what_it_reads_its_name():
+    g = graph.of(mf.Model(2, [mf.Activate("tanh"), mf.Dense(1)]), [[1, 2]])
+    assert g["h0"].formula == "tanh(X)"
+
+
 def test_the_derivative_by_the_data_is_that_of_differences():
     model = mf.Model(3, [mf.Dense(4, "tanh"), mf.BatchNorm(), mf.Dense(1)], dtype="float64", seed=1)
     X, y = np.random.default_rng(3).normal(size=(4, 3)), np.zeros(4)

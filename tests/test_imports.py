@@ -20,7 +20,7 @@ FLOORS = (
     {"_version", *PURE_DATA},
     {"core"},
     {"_files", "_json", "classweight", "datasets", "modelfile", "validation"},
-    ON_CORE | {"_threadpoolctl", "callbacks", "progress", "rounding"},
+    ON_CORE | {"_threadpoolctl", "callbacks", "diagnosis", "progress", "rounding"},
 )
 TOP = len(FLOORS)
 

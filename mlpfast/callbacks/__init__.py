@@ -9,10 +9,20 @@ Callbacks run between epochs, with the model whole: they may read and write ``tr
 from __future__ import annotations
 
 from .csv_logger import CSVLogger
+from .doctor import Doctor
 from .early_stopping import EarlyStopping
 from .lambda_callback import LambdaCallback
 from .protocol import Callback, Training
 from .reduce_lr_on_plateau import ReduceLROnPlateau
 from .tensorboard import TensorBoard
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "ReduceLROnPlateau", "TensorBoard", "Training"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Doctor",
+    "EarlyStopping",
+    "LambdaCallback",
+    "ReduceLROnPlateau",
+    "TensorBoard",
+    "Training",
+]

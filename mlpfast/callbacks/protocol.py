@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ..history import History
+from ..losses import Loss
 from ..model import Model
 
 __all__ = ["Callback", "Logs", "Training", "call", "call_all", "check_callbacks"]
@@ -38,8 +39,15 @@ class Training(Protocol):
         """What changes with the steps, by name, and the schedules that drive it."""
 
     @property
+    def loss(self) -> Loss:
+        """The loss that is minimised."""
+
+    @property
     def run_id(self) -> str:
         """By this a callback knows its trainer again, also after pickling."""
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """The loss, penalties included, and the metrics of some rows."""
 
     def show(self, parameters: NDArray[Any]) -> None:
         """Put other parameters into the model until training goes on from those that it has."""

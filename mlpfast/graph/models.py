@@ -17,7 +17,7 @@ from .nodes import Array, Node, Operation, leaf
 from .opaque import Rows
 from .walk import Graph
 
-__all__ = ["of"]
+__all__ = ["of", "with_values"]
 
 
 def of(model: Model, X: Any, y: Any = None, loss: str | Loss | None = None) -> Graph:
@@ -64,6 +64,13 @@ def of(model: Model, X: Any, y: Any = None, loss: str | Loss | None = None) -> G
     >>> g.backward()["W1"].shape
     (3, 1)
     """
+    return with_values(model, X, y, loss)[0]
+
+
+def with_values(
+    model: Model, X: Any, y: Any = None, loss: str | Loss | None = None
+) -> tuple[Graph, dict[int, tuple[Node, Node]]]:
+    """The same, and for each value of the model's program that is made there its pre-activation and output."""
     if not isinstance(model, Model):
         raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
     features = as_features(X, model.inputs, model.dtype, cast=True)
@@ -71,18 +78,19 @@ def of(model: Model, X: Any, y: Any = None, loss: str | Loss | None = None) -> G
         raise TypeError("graph.of: expected dense X, got sparse rows; a few of them, made dense, are enough")
     if (y is None) != (loss is None):
         raise ValueError(f"expected y and loss, or neither, got only {'loss' if y is None else 'y'}")
-    z, h = _outputs(model, leaf("X", np.asarray(features, model.dtype)))
+    values = _values(model, leaf("X", np.asarray(features, model.dtype)))
+    z, h = values[model.program.schedule("gradient").output]
     if loss is None:
-        return Graph(h)
+        return Graph(h), values
     loss = as_loss(loss)
     loss.check_output(model.output_activation, model.outputs)
     targets = as_targets(y, loss, model.outputs, model.dtype, len(features))
     model.check_custom(loss, targets)
-    return Graph(_loss_node(h if loss.reads == "outputs" else z, loss, targets))
+    return Graph(_loss_node(h if loss.reads == "outputs" else z, loss, targets)), values
 
 
-def _outputs(model: Model, X: Node) -> tuple[Node, Node]:
-    """The pre-activations and outputs of the last value."""
+def _values(model: Model, X: Node) -> dict[int, tuple[Node, Node]]:
+    """The pre-activation and the output of each value."""
     program = model.program
     schedule = program.schedule("gradient")
     leaves = [leaf(name, tensor) for name, tensor in model.tensors.items()]
@@ -100,10 +108,15 @@ def _outputs(model: Model, X: Node) -> tuple[Node, Node]:
         z = parts[0] if len(parts) == 1 else Node(_SIDE_BY_SIDE, tuple(parts))
         g = program.values[makes].activation
         if g == Activation("identity"):
-            values[makes] = z, z.named(z.name or f"z{number}")
+            values[makes] = _named(z, f"z{number}"), z
         else:
-            values[makes] = z.named(f"z{number}"), activation(z, g).named(f"h{number}")
-    return values[schedule.output]
+            values[makes] = _named(z, f"z{number}"), activation(z, g).named(f"h{number}")
+    return values
+
+
+def _named(node: Node, name: str) -> Node:
+    """A node, under this name if it has none: an activation by itself reads one that may have."""
+    return node if node.name else node.named(name)
 
 
 def _layer_node(model: Model, layer: Layer, reads: Sequence[Node], leaves: Sequence[Node]) -> Node:

@@ -1,0 +1,125 @@
+"""The diagnosis of a model at its data: what the rules find there, and in some steps that a copy takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .diagnosis.data_rules import DATA_RULES
+from .diagnosis.evidence import PROBE_ROWS, Evidence, gather
+from .diagnosis.layer_rules import LAYER_RULES
+from .diagnosis.report import Report
+from .diagnosis.training_rules import STEP_RULES, Steps, stands_still
+from .errors import DivergenceError, integer
+from .losses import Loss
+from .model import Model
+from .optimizers import Adam, Optimizer, as_optimizer
+from .trainer import Trainer
+
+__all__ = ["diagnose"]
+
+_STEPS = 30
+_LONGER = (1e2, 1e4, 1e6)  # times the learning rate
+
+
+def diagnose(
+    model: Model,
+    X: Any,
+    y: Any,
+    loss: str | Loss = "cross_entropy",
+    *,
+    optimizer: str | Optimizer | None = Adam(learning_rate=1e-3),  # noqa: B008 - immutable
+    batch_size: int = 128,
+) -> Report:
+    """Look for what keeps a model from learning, by the rules of `mlpfast.diagnosis`.
+
+    Parameters
+    ----------
+    model : Model
+        Before, during or after training. It is not changed.
+    X : array-like (n, inputs) or SciPy sparse
+        Of the training data. A sample of 4,096 rows is looked at, and 512 of these in each layer.
+    y : array-like
+        Targets, as the loss takes them.
+    loss : str or Loss, default "cross_entropy"
+        See `mlpfast.losses`.
+    optimizer : str or Optimizer or None, default ``Adam(learning_rate=1e-3)``
+        The one that trains the model: a copy takes 30 steps with it; if they change nothing, 30 more at
+        larger rates, up to a million times its own. None: no steps, and nothing about the rate.
+    batch_size : int, default 128
+        Rows in each of these steps.
+
+    Returns
+    -------
+    Report
+        It prints: a table of layers, and what was found.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range, of another type, or does not fit the model or the others.
+
+    Examples
+    --------
+    >>> import numpy as np, mlpfast as mf
+    >>> X = np.random.default_rng(0).uniform(0, 255, size=(200, 3))
+    >>> report = mf.diagnose(mf.mlp([3, 8, 1], "tanh", seed=0), X, X[:, 0] / 255, "mse", optimizer=None)
+    >>> [finding.rule for finding in report.findings]
+    ['unscaled_inputs', 'saturated_units']
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
+    batch_size = integer("batch_size", batch_size)
+    evidence = gather(model, X, y, loss)
+    findings = [finding for rule in (*DATA_RULES, *LAYER_RULES) for finding in rule(evidence)]
+    ratios: dict[str, float] = {}
+    enough = len(evidence.y) > 1 or not model.program.over_batch
+    if optimizer is not None and enough and any(tensor.rule.trainable for tensor in model.program.tensors):
+        optimizer = as_optimizer(optimizer)
+        losses, ratios, diverged = _try(evidence, optimizer, batch_size)
+        longer = {}
+        if stands_still(losses):
+            for rate in (factor * optimizer.learning_rate for factor in _LONGER):
+                longer[rate], _, _ = _try(evidence, replace(optimizer, learning_rate=rate), batch_size)
+        steps = Steps(losses, longer, evidence.shuffled, diverged, optimizer.learning_rate)
+        findings += [finding for rule in STEP_RULES for finding in rule(steps)]
+    return Report(tuple(findings), evidence.layers, ratios, evidence.value, len(evidence.outputs))
+
+
+def _try(evidence: Evidence, optimizer: Optimizer, batch_size: int) -> tuple[list[float], dict[str, float], bool]:
+    """Some steps of a copy: the loss before each and after the last, sizes of steps, whether they diverged."""
+    model = evidence.model.copy()
+    X, y = evidence.X, evidence.y
+    trainer = Trainer(model, evidence.loss, optimizer)
+    weights = {facts.weight: model.tensors[facts.weight] for facts in evidence.layers if facts.weight}
+    probe = X[:PROBE_ROWS], y[:PROBE_ROWS]
+    order = np.random.default_rng(1)
+    sizes = {name: list[float]() for name in weights}
+    rows, over_batch = min(batch_size, len(y)), model.program.over_batch
+
+    def loss() -> float:
+        return model.loss_and_gradient(*probe, evidence.loss, training=over_batch)[0]
+
+    losses = [loss()]
+    try:
+        for _ in range(_STEPS):
+            before = {name: tensor.copy() for name, tensor in weights.items()}
+            taken = order.permutation(len(y))[:rows]
+            trainer.train_on_batch(X[taken], y[taken])
+            losses.append(loss())
+            for name, tensor in weights.items():
+                sizes[name].append(_size(tensor - before[name]) / max(_size(before[name]), 1e-30))
+    except DivergenceError:
+        return losses, _medians(sizes), True
+    return losses, _medians(sizes), not np.isfinite(losses).all()
+
+
+def _medians(sizes: dict[str, list[float]]) -> dict[str, float]:
+    return {name: float(np.median(each)) for name, each in sizes.items() if each}
+
+
+def _size(array: NDArray[Any]) -> float:
+    return float(np.linalg.norm(array.astype(np.float64)))

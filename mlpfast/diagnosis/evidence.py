@@ -1,0 +1,228 @@
+"""What the rules look at: rows of data, and what a model makes of them layer by layer."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import kernels
+from ..activations import Activation
+from ..graph.models import with_values
+from ..graph.nodes import Node
+from ..losses import Loss, as_loss
+from ..model import Model
+from ..validation import CSR, Features, as_features, as_targets, n_rows
+
+__all__ = ["Evidence", "LayerFacts", "gather"]
+
+#: Rows for what is asked of the data: enough to see one in a hundred.
+_SAMPLE_ROWS = 4096
+#: Rows for what is asked of the layers: their shares are known to a few percent.
+PROBE_ROWS = 512
+_MOST_ELEMENTS = 1 << 24  # of the sample: sparse rows are made dense
+
+#: Activations with two flat ends, and their steepest slope: a unit there is saturated.
+_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "smooth_clip": 1.0}
+#: A slope below this part of the steepest one passes on next to nothing: of tanh, where it is beyond 0.99.
+_FLAT = 0.02
+#: Activations with one flat end: a unit that is there for every row learns nothing.
+_ONE_FLAT_END = frozenset(("relu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "elu", "selu", "exponential"))
+_DEAD_SLOPE = 1e-3
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What was measured of a layer of the program.
+
+    Attributes
+    ----------
+    name, what : str
+        "layer 2", counted as in `Model.program`, and "dense, 64 relu".
+    kind : str
+    output_rms : float
+        Root mean square of its outputs.
+    delta_norm : float
+        Euclidean norm of a row's deltas, dL/dz of the row's own loss; root mean square over the rows.
+    weight : str
+        The name of its first tensor that decays, such as "W2"; "" where it has none.
+    weight_rms, gradient_rms : float or None
+        Root mean squares of that tensor, and of the gradient by it.
+    dead : float or None
+        The share of units whose activation is flat for every row; None of activations that are flat nowhere, or at both
+        ends.
+    saturated : float or None
+        The share of (row, unit) where an activation with two flat ends is in one of these.
+    hidden : bool
+        Whether it is not the last.
+    """
+
+    name: str
+    what: str
+    kind: str
+    output_rms: float
+    delta_norm: float
+    weight: str
+    weight_rms: float | None
+    gradient_rms: float | None
+    dead: float | None
+    saturated: float | None
+    hidden: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a model at some rows.
+
+    Attributes
+    ----------
+    model : Model
+    loss : Loss
+    X, y : ndarray (n, inputs), ndarray
+        A sample of the rows, and their targets.
+    targets : ndarray
+        Those of all rows.
+    first_reads : ndarray (n, columns)
+        What the first dense layer reads, for some of the rows: the data, or what a normalisation made of them.
+    outputs : ndarray (n, outputs)
+        For the same rows.
+    layers : tuple of LayerFacts
+    value : float
+        The loss of these rows.
+    shuffled : float
+        The same with the targets in another order: what a model would have that has learnt nothing of the rows.
+    """
+
+    model: Model
+    loss: Loss
+    X: NDArray[Any]
+    y: NDArray[Any]
+    targets: NDArray[Any]
+    first_reads: NDArray[Any]
+    outputs: NDArray[Any]
+    layers: tuple[LayerFacts, ...]
+    value: float
+    shuffled: float
+
+
+def gather(model: Model, X: Any, y: Any, loss: str | Loss) -> Evidence:
+    """Measure a model.
+
+    Parameters
+    ----------
+    model : Model
+        It is not changed.
+    X : array-like (n, inputs) or SciPy sparse
+    y : array-like
+        Targets, as the loss takes them.
+    loss : str or Loss
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit the model or the others.
+    """
+    loss = as_loss(loss)
+    loss.check_output(model.output_activation, model.outputs)
+    features = as_features(X, model.inputs, model.dtype, cast=True)
+    of_all = as_targets(y, loss, model.outputs, model.dtype, n_rows(features))
+    model.check_custom(loss, of_all)
+    rows = max(1, min(_SAMPLE_ROWS, _MOST_ELEMENTS // model.inputs))
+    taken = np.random.default_rng(0).permutation(len(of_all))[:rows]
+    X, y = _dense_rows(features, taken, model), np.ascontiguousarray(of_all[taken])
+    probe, targets = X[:PROBE_ROWS], y[:PROBE_ROWS]
+    program = model.program
+    with np.errstate(all="ignore"):  # what overflows is what a rule will say
+        value, gradient = model.loss_and_gradient(probe, targets, loss)
+        shuffled, _ = model.loss_and_gradient(probe, np.roll(targets, max(1, len(targets) // 2), axis=0), loss)
+        walked, values = with_values(model, probe, targets, loss)
+        walked.backward()
+        layers = tuple(_facts(model, values, gradient, loss))
+    schedule = program.schedule("gradient")
+    first = next((schedule.reads[n] for n, layer in enumerate(program.layers) if layer.kind == "dense"), 0)
+    return Evidence(
+        model=model,
+        loss=loss,
+        X=X,
+        y=y,
+        targets=of_all,
+        first_reads=values[first][1].value,
+        outputs=values[schedule.output][1].value,
+        layers=layers,
+        value=value,
+        shuffled=shuffled,
+    )
+
+
+def _dense_rows(X: Features, taken: NDArray[np.int64], model: Model) -> NDArray[Any]:
+    if not isinstance(X, CSR):
+        return np.ascontiguousarray(X[taken], model.dtype)
+    rows = np.zeros((len(taken), model.inputs), model.dtype)
+    for row, of in zip(rows, taken, strict=True):
+        stored = slice(X.offsets[of], X.offsets[of + 1])
+        row[X.columns[stored]] = X.values[stored]
+    return rows
+
+
+def _facts(
+    model: Model, values: dict[int, tuple[Node, Node]], gradient: NDArray[Any], loss: Loss
+) -> Iterator[LayerFacts]:
+    program, seen = model.program, set()
+    output = program.schedule("gradient").output
+    for number, layer in enumerate(program.layers):
+        if layer.makes not in values or layer.makes in seen:
+            continue
+        seen.add(layer.makes)
+        z, h = values[layer.makes]
+        value, hidden = program.values[layer.makes], layer.makes != output
+        tensors = [program.tensors[t] for maker in program.layers if maker.makes == layer.makes for t in maker.tensors]
+        weight = next((tensor for tensor in tensors if tensor.decays), None)
+        place = re.sub("^[A-Za-z_]+", "", tensors[0].name) if tensors else str(bisect_right(program.ends, number))
+        slopes = None if not hidden and loss.reads != "outputs" else _slopes(z.value, h.value, value.activation)
+        name, steepest = value.activation.name, _STEEPEST.get(value.activation.name)
+        dead = saturated = None
+        if slopes is not None and name in _ONE_FLAT_END:
+            dead = float((slopes.max(axis=0) < _DEAD_SLOPE).mean())
+        elif slopes is not None and steepest is not None:
+            saturated = float((slopes < _FLAT * steepest).mean())
+        yield LayerFacts(
+            name=f"layer {place}",
+            what=f"{layer.kind} {value.columns}" + (f" {value.activation}" if name != "identity" else ""),
+            kind=layer.kind,
+            output_rms=_rms(h.value),
+            delta_norm=_delta_norm(z),
+            weight="" if weight is None else weight.name,
+            weight_rms=None if weight is None else _rms(model.tensors[weight.name]),
+            gradient_rms=None if weight is None else _rms(gradient[weight.offset : weight.offset + weight.size]),
+            dead=dead,
+            saturated=saturated,
+            hidden=hidden,
+        )
+
+
+def _slopes(z: NDArray[Any], h: NDArray[Any], activation: Activation) -> NDArray[Any] | None:
+    """The size of g'(z); None where it is no matter of one unit."""
+    if activation.name in ("softmax", "identity"):
+        return None
+    saved = z if kernels.saves(activation) == "z" else h
+    return np.abs(kernels.hadamard_delta(np.ones_like(h), saved, activation))
+
+
+def _rms(values: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
+
+
+def _delta_norm(z: Node) -> float:
+    """Of the loss of each row, of which the loss has the mean."""
+    if z.gradient is None:
+        return 0.0
+    return float(np.sqrt(np.square(z.gradient, dtype=np.float64).sum() * len(z.value)))
