@@ -44,6 +44,7 @@ bench: $(VENV)/.bench  ## measure mlpfast beside its peers and write docs/benchm
 	$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.docs  ## run the examples, build the documentation into docs/_build, check its links
+	@rm -rf docs/gallery docs/generated  # what was made of files that are gone since would stay
 	$(BIN)/sphinx-build --quiet -W --keep-going docs docs/_build
 	$(BIN)/python docs/check_links.py docs/_build
 	@echo "Open docs/_build/index.html"
