@@ -55,7 +55,7 @@ from .layers import (
     Standardize,
 )
 from .model import Model, mlp
-from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
+from .optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 # The estimators are public too, but not listed: `from mlpfast import *` must not need scikit-learn.
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activate",
     "Activation",

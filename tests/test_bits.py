@@ -88,6 +88,7 @@ def cases():
     for clip in ({"clip_norm": 0.01}, {"clip_value": 0.001, "l1": 0.001}):
         yield next(iter(clip)), (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.Adam(0.001), clip)
     yield "ema", (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.Adam(0.001, ema=0.9), {})
+    yield "lbfgs", (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.LBFGS(), {"batch_size": None, "l2": 0.001})
     yield "full-batch", ([33, 31, 10], "tanh", "softmax", "cross_entropy", mf.SGD(0.1), {"batch_size": None})
 
 
