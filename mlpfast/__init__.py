@@ -38,6 +38,7 @@ from .groups import Group
 from .hints import PACKAGE_ATTRIBUTES, missing_attribute
 from .layers import (
     Activate,
+    Ascending,
     BatchNorm,
     Columns,
     Dense,
@@ -73,6 +74,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Ascending",
     "BatchNorm",
     "Columns",
     "Dense",

@@ -414,8 +414,8 @@ class LBFGS(Optimizer):
     Raises
     ------
     ValueError
-        For ``weight_decay`` (`l2` is a penalty) and ``ema``. A `Trainer` refuses it with batches, ``l1``, clipping,
-        `max_norm`, `Dropout`, and `BatchNorm` that is trained.
+        For ``weight_decay`` (`l2` is a penalty) and ``ema``. A `Trainer` refuses it with batches, schedules, ``l1``,
+        clipping, `max_norm`, `Dropout`, and `BatchNorm` that is trained.
 
     Notes
     -----
