@@ -38,6 +38,7 @@ from .groups import Group
 from .hints import PACKAGE_ATTRIBUTES, missing_attribute
 from .layers import (
     Activate,
+    Ascending,
     BatchNorm,
     Columns,
     Dense,
@@ -56,7 +57,7 @@ from .layers import (
 )
 from .lrfinder import lr_finder
 from .model import Model, mlp
-from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
+from .optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ if TYPE_CHECKING:
 
 # The estimators are public too, but not listed: `from mlpfast import *` must not need scikit-learn.
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activate",
     "Activation",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Ascending",
     "BatchNorm",
     "Columns",
     "Dense",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from .errors import DivergenceError, integer
 from .losses import Loss
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
+from .schedules import Schedule
 from .trainer import Trainer
 
 __all__ = ["diagnose"]
@@ -47,8 +49,9 @@ def diagnose(
     loss : str or Loss, default "cross_entropy"
         See `mlpfast.losses`.
     optimizer : str or Optimizer or None, default ``Adam(learning_rate=1e-3)``
-        The one that trains the model: a copy takes 30 steps with it; if they change nothing, 30 more at
-        larger rates, up to a million times its own. None: no steps, and nothing about the rate.
+        The one that trains the model: a copy takes 30 steps with it, at the largest rate of a
+        schedule; if they change nothing, 30 more at larger ones, up to a million times that. None: no steps, and
+        nothing about the rate.
     batch_size : int, default 128
         Rows in each of these steps.
 
@@ -79,14 +82,24 @@ def diagnose(
     enough = len(evidence.y) > 1 or not model.program.over_batch
     if optimizer is not None and enough and any(tensor.rule.trainable for tensor in model.program.tensors):
         optimizer = as_optimizer(optimizer)
+        rate = _largest(optimizer.learning_rate, len(evidence.y) // batch_size + 1)
+        optimizer = replace(optimizer, learning_rate=rate)
         losses, ratios, diverged = _try(evidence, optimizer, batch_size)
         longer = {}
         if stands_still(losses):
-            for rate in (factor * optimizer.learning_rate for factor in _LONGER):
-                longer[rate], _, _ = _try(evidence, replace(optimizer, learning_rate=rate), batch_size)
-        steps = Steps(losses, longer, evidence.shuffled, diverged, optimizer.learning_rate)
+            for larger in (factor * rate for factor in _LONGER):
+                longer[larger], _, _ = _try(evidence, replace(optimizer, learning_rate=larger), batch_size)
+        steps = Steps(losses, longer, evidence.shuffled, diverged, rate)
         findings += [finding for rule in STEP_RULES for finding in rule(steps)]
     return Report(tuple(findings), evidence.layers, ratios, evidence.value, len(evidence.outputs))
+
+
+def _largest(rate: float | Schedule | Callable[[int], float], steps_per_epoch: int) -> float:
+    """The learning rate; of a schedule, the largest that its first thousand steps, or all of them, have."""
+    if isinstance(rate, Schedule):
+        return float(rate.values(np.arange(1000), steps_per_epoch=steps_per_epoch, total_steps=1000).max())
+    assert isinstance(rate, float), "an optimizer makes schedules of functions"
+    return rate
 
 
 def _try(evidence: Evidence, optimizer: Optimizer, batch_size: int) -> tuple[list[float], dict[str, float], bool]:

@@ -176,6 +176,12 @@ OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("RMSprop's decay is called rho; weight_decay is the optimizer's other", "alpha"),
     **_for("that of Adam, NAdam and Lion is beta_1; SGD and RMSprop have momentum", "momentum"),
     **_for("the trainer is given the model: Trainer(model, optimizer=...)", "params", "parameters"),
+    **_for("LBFGS calls it history_size", "memory", "maxcor", "m"),
+    **_for("LBFGS calls it max_line_search", "maxls", "max_eval", "maxfun", "max_fun"),
+    **_for("LBFGS calls it tolerance_grad", "gtol", "pgtol", "tol"),
+    **_for("LBFGS calls it tolerance_change", "ftol", "factr"),
+    **_for("an epoch of fit is an iteration: trainer.fit(X, y, epochs=...)", "max_iter", "maxiter"),
+    "line_search_fn": "LBFGS always searches, by the strong Wolfe conditions",
     **_for(f"the trainer has it: {_CLIPS}", "clipnorm", "global_clipnorm", "clipvalue", "clip_norm", "clip_value"),
 }
 

@@ -39,7 +39,8 @@ class History(dict[str, list[float]]):
         Training speed of each epoch.
     stopped_by : str or None
         Why training ended: "epochs" (all were done), "max_seconds", the class name of the callback that asked for it,
-        "interrupt" (Ctrl-C), "divergence", "error", or, of an estimator, "convergence"; None while it runs.
+        "interrupt" (Ctrl-C), "divergence", "error", or, of an estimator or with `LBFGS`, "convergence"; None while it
+        runs.
     reason : str or None
         The same in words: "early stopping at epoch 7, best 5".
 
@@ -70,10 +71,10 @@ class History(dict[str, list[float]]):
         self.seconds.append(seconds)
         self.samples_per_second.append(rows / max(seconds, 1e-9))
 
-    def end(self, by: Any) -> None:
+    def end(self, by: Any, reason: str | None = None) -> None:
         """Note why training ended: one of the words of `stopped_by`, or the callback that asked for it."""
         if isinstance(by, str):
-            self.stopped_by, self.reason = by, _REASONS[by]
+            self.stopped_by, self.reason = by, reason or _REASONS[by]
         else:
             self.stopped_by = type(by).__name__
             self.reason = getattr(by, "stop_reason", None) or f"stopped by {self.stopped_by}"

@@ -187,13 +187,15 @@ class Quantile(Loss):
     """The pinball loss, whose minimum is the quantile `q` in (0, 1) (Koenker and Bassett, 1978).
 
     With a sequence of quantiles, the model has an output for each of them, for each target, and
-    ``model.predict(X).reshape(n, targets, quantiles)`` are its predictions. Nothing keeps them from crossing.
+    ``model.predict(X).reshape(n, targets, quantiles)`` are its predictions. They may cross, unless the model ends with
+    an `Ascending` layer, whose groups are the quantiles of a target, in ascending order of q.
 
     Examples
     --------
     >>> import mlpfast as mf
     >>> model = mf.mlp([4, 8, 3], "tanh")
     >>> trainer = mf.Trainer(model, mf.losses.Quantile([0.1, 0.5, 0.9]))
+    >>> never_crossing = mf.Model(4, [mf.Dense(8, "tanh"), mf.Dense(3), mf.Ascending()])
     """
 
     q: float | tuple[float, ...] = 0.5

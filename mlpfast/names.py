@@ -49,6 +49,8 @@ ALIASES: dict[str, dict[str, str]] = {
         "NAdam": "nadam",  # PyTorch
         "Lion": "lion",  # Keras
         "AdamWScheduleFree": "schedule_free_adamw",  # its authors
+        "LBFGS": "lbfgs",  # PyTorch
+        "L-BFGS-B": "lbfgs",  # SciPy; there are no bounds
     },
     "initializer": {
         "xavier_uniform": "glorot_uniform",  # PyTorch
@@ -131,7 +133,7 @@ UNLIKE: dict[str, dict[str, str]] = {
         "adamax": _ADAPTIVE,
         "adadelta": _ADAPTIVE,
         "adafactor": _ADAPTIVE,
-        "lbfgs": "MLPClassifier and MLPRegressor have solver='lbfgs'",
+        "bfgs": "with the last pairs in place of a matrix, it is 'lbfgs'",
     },
     "initializer": {
         "one": "write Constant(1.0)",

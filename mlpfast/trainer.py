@@ -27,13 +27,14 @@ from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
 from .core.results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
 from .errors import DivergenceError, boolean, integer, known_name, real, verbosity
+from .fullbatch import FullBatch, check_full_batch
 from .groups import Group, as_groups, check_by_rows, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
 from .losses import Loss, as_loss
 from .metrics import Metric, Pinball, TopK, as_metrics
 from .model import Model
-from .optimizers import Adam, Optimizer, as_optimizer
+from .optimizers import LBFGS, Adam, Optimizer, as_optimizer
 from .program import Program
 from .progress import Progress
 from .schedules import Constant, Schedule
@@ -61,7 +62,7 @@ __all__ = ["History", "Trainer"]
 
 def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
     """What the arrays of an optimizer's state mean."""
-    return (optimizer.update, state_slots(optimizer))
+    return (optimizer.update, 0 if optimizer.full_batch else state_slots(optimizer))
 
 
 def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +111,7 @@ class Trainer:
     optimizer : str or Optimizer, default ``Adam(learning_rate=1e-3)``
         See `mlpfast.optimizers`.
     batch_size : int or None, default 128
-        Rows in a step; None for all (gradient descent on the full batch).
+        Rows in a step; None for all (gradient descent on the full batch, or `LBFGS`).
     l1, l2 : float >= 0, default 0.0
         Penalties ``l1 sum|W| + l2/2 sum W^2``, on weights but not on biases, added to the loss and its gradient.
     clip_norm : float > 0, optional
@@ -232,6 +233,7 @@ class Trainer:
         self.dropout_scale = dropout_scale
         self.last_batch = last_batch
         self.history = History()
+        self._check_full_batch()
         self._run_id = secrets.token_hex(8)
         self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
 
@@ -336,7 +338,8 @@ class Trainer:
         self._check_limits(optimizer, getattr(self, "_program", model.program))
         old = getattr(self, "_optimizer", None)
         if old is None or _kind(old) != _kind(optimizer):
-            self._state = new_state(optimizer, model.program, model.dtype)
+            new = FullBatch() if optimizer.full_batch else new_state(optimizer, model.program, model.dtype)
+            self._state: Any = new
             self._counts[2:] = self._counts[0], 0
         if old is None or old.learning_rate != optimizer.learning_rate:
             self.learning_rate = optimizer.learning_rate
@@ -405,7 +408,8 @@ class Trainer:
           rows     gather, forward 0-1, compare, back 1-0
           tiles    gradient 0-1, update
         """
-        return self._program.with_loss(calls=self.loss.called is not None).schedule("step")
+        program = self._program.with_loss(calls=self.loss.called is not None)
+        return program.schedule("gradient" if self.optimizer.full_batch else "step")
 
     @property
     def run_id(self) -> str:
@@ -492,7 +496,8 @@ class Trainer:
         Returns
         -------
         History
-            Losses and metrics by epoch. Those of training are averages over the epoch, penalties included.
+            Losses and metrics by epoch. Those of training are averages over the epoch, penalties included; with
+            `LBFGS`, those of the model after it.
 
         Raises
         ------
@@ -523,6 +528,7 @@ class Trainer:
         budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
         deadline = 0.0 if budget is None else started + budget
         show = verbosity(verbose)
+        self._check_full_batch()
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
         data = self._check(X, y, sample_weight, finite=show, class_weight=self.class_weight)
         self._check_batches(data)
@@ -533,7 +539,7 @@ class Trainer:
         callbacks = (*self.callbacks, Progress(epochs)) if show else self.callbacks
         history = self.history = History()
         logs: Logs = {}
-        out_of_time = False
+        out_of_time, converged = False, None
         try:
             self.take_up()
             self._end = self.steps + epochs * self._steps_per_epoch(data)
@@ -546,7 +552,7 @@ class Trainer:
                 epoch_started = time.perf_counter()
                 result = self._run_epoch(data, self._order(self.epochs, data), deadline)
                 seconds = time.perf_counter() - epoch_started
-                out_of_time = result.status == "deadline"
+                out_of_time, converged = result.status == "deadline", result.reason
                 if result.steps == 0:
                     break
                 logs = {"loss": result.loss, **self._named_metrics(result.metrics, data)}
@@ -555,15 +561,20 @@ class Trainer:
                 logs |= self._driven_values(callbacks)
                 history.record(logs, seconds, result.rows)
                 stopper = call(callbacks, "on_epoch_end", self, logs)
-                if out_of_time:
+                if out_of_time or converged:
                     break
-            history.end(stopper if stopper is not None else "max_seconds" if out_of_time else "epochs")
+            if stopper is None and converged:
+                history.end("convergence", converged)
+            else:
+                history.end(stopper if stopper is not None else "max_seconds" if out_of_time else "epochs")
         except BaseException as error:
             reasons = {DivergenceError: "divergence", KeyboardInterrupt: "interrupt"}
             history.end(reasons.get(type(error), "error"))
             raise
         finally:
             self._end = None
+            if isinstance(self._state, FullBatch):
+                self._state.forget_rows()
             call_all(callbacks, "on_train_end", self, logs)
         return history
 
@@ -590,7 +601,7 @@ class Trainer:
         Returns
         -------
         EpochResult
-            With status "ok" or "deadline".
+            With status "ok", "deadline" or "converged".
 
         Raises
         ------
@@ -677,6 +688,9 @@ class Trainer:
             When the loss, the parameters or the optimizer's state become infinite or NaN; the model is unchanged.
         """
         refused, class_weight = None, self.class_weight
+        if self.optimizer.full_batch:
+            name = type(self.optimizer).__name__
+            raise ValueError(f"train_on_batch: expected an optimizer that takes batches, got {name}; call fit")
         if class_weight == "balanced":
             raise ValueError(
                 "train_on_batch: class_weight='balanced' needs all of y; assign trainer.class_weight numbers"
@@ -908,12 +922,19 @@ class Trainer:
         series = self._series_of(steps_per_epoch)
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
         try:
-            result = engine.run_epoch(
-                data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
-                rate, order=order, epochs=int(steps_per_epoch is not None), l1=l1, l2=l2,
-                clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
-                metrics=self._compiled_metrics, deadline=deadline, series=series,
-            )  # fmt: skip
+            if isinstance(self.optimizer, LBFGS):
+                self._check_full_batch()
+                result: EpochResult = self._state.iterate(
+                    engine, data.X, data.y, data.sample_weight, self.optimizer, self._counts, rate,
+                    l2=l2, program=self._program, metrics=self._compiled_metrics, deadline=deadline,
+                )  # fmt: skip
+            else:
+                result = engine.run_epoch(
+                    data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
+                    rate, order=order, epochs=int(steps_per_epoch is not None), l1=l1, l2=l2,
+                    clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
+                    metrics=self._compiled_metrics, deadline=deadline, series=series,
+                )  # fmt: skip
         except NotFiniteParametersError as error:
             raise parameters_error(self.model) or error from None
         except NotFiniteError as error:
@@ -936,6 +957,13 @@ class Trainer:
         if result.status == "interrupted":
             raise result.error or KeyboardInterrupt
         return result
+
+    def _check_full_batch(self) -> None:
+        if self.optimizer.full_batch:
+            check_full_batch(
+                self.optimizer, self._program, batch_size=self.batch_size, l1=self.l1, clip_norm=self.clip_norm,
+                clip_value=self.clip_value, scheduled=list(self._schedules()),
+            )  # fmt: skip
 
     def _evaluate(self, data: _Data) -> dict[str, float]:
         n = len(data.y)

@@ -95,6 +95,7 @@ def cases():
     for i, optimizer in enumerate(SCHEDULED):
         driven = {"dropout": 0.3, "dropout_scale": schedules.FlatCos(1.0), "last_batch": ("spread", "drop")[i]}
         yield f"scheduled-{optimizer.name}", (SHAPES[2 + i], "tanh", "softmax", "cross_entropy", optimizer, driven)
+    yield "lbfgs", (SHAPES[3], "tanh", "softmax", "cross_entropy", mf.LBFGS(), {"batch_size": None, "l2": 0.001})
     yield "full-batch", ([33, 31, 10], "tanh", "softmax", "cross_entropy", mf.SGD(0.1), {"batch_size": None})
 
 

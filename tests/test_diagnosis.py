@@ -119,6 +119,7 @@ def test_what_is_wrong_with_data_and_layers_is_found(name):
 STEPS = {
     "diverges": ("rate_too_large", mf.SGD(10.0), mf.mlp([5, 32, 1]), X5, Y5, "mse"),
     "rises": ("rate_too_large", mf.SGD(2.0), mf.mlp([5, 1]), X5, X5[:, 0], "mse"),
+    "peaks": ("rate_too_large", mf.SGD(mf.schedules.CosLog4(2.0)), mf.mlp([5, 1]), X5, X5[:, 0], "mse"),
     "too small": ("rate_too_small", mf.SGD(1e-6), mf.mlp([5, 32, 1]), X5, Y5, "mse"),
     "far too small": ("rate_too_small", mf.Adam(1e-8), mf.mlp([5, 32, 1]), X5, Y5, "mse"),
     "noise": ("noise", mf.Adam(1.0), mf.mlp([64, 32, 10]), DIGITS, LABELS, "cross_entropy"),

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
-PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "names", "parts", "program", "schedules"}
-PURE_DATA |= {"scores", "tables"}
-ON_CORE = {"adapting", "drawing", "gradcheck", "graph", "kernels", "model", "trainer"}
+PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "linesearch", "names", "parts", "program"}
+PURE_DATA |= {"schedules", "scores", "tables"}
+ON_CORE = {"adapting", "drawing", "fullbatch", "gradcheck", "graph", "kernels", "lbfgs", "model", "trainer"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}
 #: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.

@@ -50,14 +50,14 @@ def test_scores():
 
 
 def test_optimizers():
-    assert {*table.OPTIMIZERS} == {optimizer.update for optimizer in OPTIMIZERS.values()}
+    assert {*table.OPTIMIZERS} == {each.update for each in OPTIMIZERS.values() if not each.full_batch}
 
 
 def test_layers_are_public_and_in_the_reference():
     reference = (DOCS / "api.md").read_text(encoding="utf-8")
     for cls in LAYERS.values():
         assert getattr(mf, cls.__name__) is cls
-        assert f".. autoclass:: {cls.__name__}\n" in reference
+        assert f"\n   {cls.__name__}\n" in reference
 
 
 def test_kinds_of_layers_are_on_the_map():

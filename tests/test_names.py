@@ -109,7 +109,7 @@ def test_the_names_in_a_hint_exist(kind, name):
         ("optimizer", "ADAM", "'adam'"),
         ("optimizer", "adam_w", "'adamw'"),
         ("optimizer", "radam", "'adam'"),
-        ("optimizer", "lbfgs", "solver='lbfgs'"),
+        ("optimizer", "bfgs", "'lbfgs'"),
         ("optimizer", "nesterov", "nesterov=True"),
         ("initializer", "xavier_uniform_", "'glorot_uniform'"),
         ("initializer", "HeNormal", "'he_normal'"),

@@ -3,6 +3,7 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from .layers.activate cimport activate
 from .layers.add cimport add as sum_of_two
+from .layers.ascending cimport ascending
 from .layers.batch_norm cimport batch_norm
 from .layers.copy_columns cimport copy_columns
 from .layers.dense cimport dense
@@ -56,6 +57,7 @@ ours(one_hot())
 ours(embedding())
 ours(periodic())
 ours(piecewise_linear())
+ours(ascending())
 
 
 def register(capsule):

@@ -28,18 +28,20 @@ class EpochResult(NamedTuple):
 
     Attributes
     ----------
-    status : "ok", "interrupted" (a signal), "diverged" (the loss of the step after `steps` is not finite), "deadline"
+    status : "ok", "interrupted" (a signal), "diverged" (the loss of the step after `steps` is not finite), "deadline",
+        "converged" (no other epoch should follow)
     steps : optimizer steps made
     rows : rows that they saw
     loss : float
         Data loss and penalty, averaged over the rows.
     data_loss, penalty : float
-        The two parts of it.
+        The two parts of it; NaN where only their sum is known, as after an iteration of `LBFGS`.
     metrics : the metrics asked for, averaged over the rows by sample weight
     error : the exception that a signal handler raised, where the status is "interrupted"
+    reason : why no other epoch should follow, where the status is "converged"
     """
 
-    status: Literal["ok", "interrupted", "diverged", "deadline"]
+    status: Literal["ok", "interrupted", "diverged", "deadline", "converged"]
     steps: int
     rows: int
     loss: float
@@ -47,3 +49,4 @@ class EpochResult(NamedTuple):
     penalty: float
     metrics: dict[tuple[str, float], float]
     error: BaseException | None
+    reason: str | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from ..activations import Activation
 from ..program import Program
 from .activate import Activate
+from .ascending import Ascending
 from .base import Layer, as_layers, lower_all
 from .batch_norm import BatchNorm
 from .columns import Columns
@@ -26,6 +27,7 @@ from .standardize import Standardize
 __all__ = [
     "LAYERS",
     "Activate",
+    "Ascending",
     "BatchNorm",
     "Columns",
     "Dense",
@@ -66,6 +68,7 @@ LAYERS: dict[str, type[Layer]] = {
         PiecewiseLinear,
         OneHot,
         Embedding,
+        Ascending,
     )
 }
 
