@@ -93,7 +93,7 @@ cdef class Engine:
 
         Parameters
         ----------
-        X : (n, inputs) C-contiguous float32, float64 or uint8, or a CSR triple (values, columns, offsets)
+        X : (n, inputs) C-contiguous float32, float64, uint8 or int16, or a CSR triple (values, columns, offsets)
         y : int32 or int64 (n,) class indices, or (n, outputs) of the parameters' dtype
         sample_weight : float64 (n,), or None
         optimizer : Optimizer
