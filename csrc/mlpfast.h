@@ -13,7 +13,7 @@
 
 #include "lists.h"
 
-enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8 /* only as a source of mf_kernels.gather */ };
+enum mf_dtype { MF_FLOAT32, MF_FLOAT64, MF_UINT8, MF_INT16 /* these two only as a source of mf_kernels.gather */ };
 
 /* What a kernel found wrong with the caller's data; flags, so that they can be joined. */
 enum mf_status { MF_OK = 0, MF_NOT_FINITE = 1, MF_OUT_OF_RANGE = 2, MF_BAD_CODE = 4 /* of a category */ };

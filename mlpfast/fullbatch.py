@@ -167,7 +167,7 @@ def _result(
     metrics: dict[tuple[str, float], float] | None = None,
     reason: str | None = None,
 ) -> EpochResult:
-    return EpochResult(status, steps, rows, loss, math.nan, math.nan, metrics or {}, None, reason)
+    return EpochResult(status, steps, rows, loss, math.nan, math.nan, metrics or {}, None, loss, reason)
 
 
 def _flat(point: Point, optimizer: LBFGS) -> str | None:

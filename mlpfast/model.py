@@ -211,8 +211,8 @@ class Model:
         Parameters
         ----------
         X : array-like (n, inputs) or (inputs,), or SciPy sparse (n, inputs)
-            A 1-D X is one row. C-contiguous float32, float64 and uint8, and CSR rows whose columns ascend, are read
-            where they are; anything else is converted first.
+            A 1-D X is one row. C-contiguous float32, float64, uint8 and int16, and CSR rows whose columns ascend, are
+            read where they are; anything else is converted first.
         out : ndarray (n, outputs), optional
             C-contiguous and of the model's dtype; receives the result. May share memory with X, or with `parameters`.
         n_threads : int, optional

@@ -477,8 +477,8 @@ class Trainer:
         Parameters
         ----------
         X : array_like or SciPy sparse, of shape (n, inputs)
-            No copy is made of C-contiguous float32, float64 or uint8 arrays, nor of CSR rows whose columns ascend.
-            Sparse rows are never made dense.
+            No copy is made of C-contiguous float32, float64, uint8 or int16 arrays, nor of CSR rows whose columns
+            ascend. Sparse rows are never made dense.
         y : array_like of shape (n,) or (n, outputs)
             Targets, as the loss takes them.
         epochs : int, default 1

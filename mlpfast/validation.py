@@ -1,7 +1,7 @@
 """User input to what the compiled loops take. The only place that copies or casts, and it copies only where it must.
 
-Features become a C-contiguous (n, d) array of float32, float64 or uint8 (the loops cast on the way in), or `CSR` rows;
-targets become (n,) int32 class indices or an (n, outputs) array of the model's dtype; weights become (n,) float64.
+Features become a C-contiguous (n, d) array of float32, float64, uint8 or int16 (the loops cast on the way in), or `CSR`
+rows; targets become (n,) int32 class indices or an (n, outputs) array of the model's dtype; weights (n,) float64.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 class CSR(NamedTuple):
     """Sparse rows: row i has ``values[offsets[i]:offsets[i+1]]`` in ``columns[...]``, which ascend; none repeats."""
 
-    values: NDArray[Any]  # (stored,) float32, float64 or uint8
+    values: NDArray[Any]  # (stored,) float32, float64, uint8 or int16
     columns: NDArray[Any]  # (stored,) int32 or int64
     offsets: NDArray[Any]  # (n + 1,) of the same dtype as columns
 
@@ -48,7 +48,7 @@ class CSR(NamedTuple):
 Features: TypeAlias = "NDArray[Any] | CSR"
 
 _LABELS = (np.dtype(np.int32), np.dtype(np.int64))
-_NATIVE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
+_NATIVE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.int16))
 
 #: Our own casts round to 0 and to infinity as they do by themselves, whatever `np.seterr` the user has set.
 _QUIET = partial(np.errstate, all="ignore")
@@ -86,7 +86,7 @@ def as_features(
     Parameters
     ----------
     X : array-like (n, n_features) or SciPy sparse
-        Integers are cast to `dtype`; float32, float64, uint8 and bool are kept as they are.
+        Integers are cast to `dtype`; float32, float64, uint8, int16 and bool are kept as they are.
     n_features : int
         The width that the model expects.
     dtype : numpy.dtype

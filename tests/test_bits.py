@@ -277,7 +277,7 @@ def test_a_prediction_does_not_depend_on_the_threads(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_source_of_the_rows_does_not_matter(dtype):
-    """uint8, other floats, a sparse matrix: the same values train to the same bits."""
+    """uint8, int16, other floats, a sparse matrix: the same values train to the same bits."""
     sparse = pytest.importorskip("scipy.sparse")
     rng = np.random.default_rng(0)
     X = rng.integers(0, 3, size=(90, 37)).astype(np.uint8)
@@ -285,9 +285,11 @@ def test_the_source_of_the_rows_does_not_matter(dtype):
     found = set()
     for features in (
         X,
+        X.astype("int16"),
         X.astype("float32"),
         X.astype("float64"),
         sparse.csr_array(X),
+        sparse.csr_array(X.astype("int16")),
         sparse.csc_array(X.astype(dtype)),
     ):
         model = mf.mlp([37, 19, 4], "relu", "softmax", dtype=dtype)

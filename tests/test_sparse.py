@@ -34,7 +34,7 @@ def random_rows(seed, rows, columns, fill, source="float32", index="int32"):
     """CSR rows; some are empty, some entries are explicit zeros, as in `-0.0`."""
     rng = np.random.default_rng(seed)
     stored = rng.random((rows, columns)) < fill * rng.choice([0.0, 1.0, 1.0], (rows, 1))
-    values = rng.integers(0, 9, rows * columns) if source == "uint8" else rng.normal(size=rows * columns)
+    values = rng.integers(0, 9, rows * columns) if source in ("uint8", "int16") else rng.normal(size=rows * columns)
     values = np.where(rng.random(rows * columns) < 0.1, -0.0, values).reshape(rows, columns)[stored].astype(source)
     offsets = np.append(0, np.cumsum(stored.sum(axis=1))).astype(index)
     return sparse.csr_array((values, np.nonzero(stored)[1].astype(index), offsets), shape=(rows, columns))
@@ -63,7 +63,7 @@ def results(X, sizes, dtype, batch_size, n_threads, optimizer="adamw", loss="cro
     columns=st.integers(1, 300),
     hidden=st.sampled_from([1, 2, 15, 16, 33, 64, 130, 300]),
     fill=st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]),
-    source=st.sampled_from(["uint8", "float32", "float64"]),
+    source=st.sampled_from(["uint8", "int16", "float32", "float64"]),
     index=st.sampled_from(["int32", "int64"]),
     dtype=st.sampled_from(DTYPES),
     batch_size=st.sampled_from([1, 7, 32, 67, None]),

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 import mlpfast as mf
+from mlpfast.validation import as_features
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 6)) * [1, 10, 1e-3, 1e4, 1, 1] + [0, 5, 1, 1e5, -3, 1e-3]
@@ -135,9 +136,10 @@ def test_it_learns_from_what_those_before_it_make(before):
 
 def test_it_takes_what_predict_takes():
     whole = RNG.integers(0, 255, size=(30, 4))
-    learnt = [taught(mf.Standardize(), X=whole.astype(kind)).state for kind in (np.uint8, np.int64, np.float64)]
-    np.testing.assert_array_equal(learnt[0], learnt[2])
-    np.testing.assert_array_equal(learnt[1], learnt[2])
+    kinds = (np.uint8, np.int16, np.int64, np.float64)
+    learnt = [taught(mf.Standardize(), X=whole.astype(kind)).state for kind in kinds]
+    for other in learnt[1:]:
+        np.testing.assert_array_equal(learnt[0], other)
 
 
 @pytest.mark.parametrize(
@@ -188,3 +190,24 @@ def test_a_part_that_is_nan_is_no_file_of_a_model(tmp_path):
     model.save(tmp_path / "model.npz")
     with pytest.raises(mf.ModelFileError, match=r"expected finite values in offset0.npy, got NaN at row 1"):
         mf.load(tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("source", [np.uint8, np.int16])
+def test_raw_integers_are_scaled_and_shifted_as_they_are_read(source, dtype):
+    """Training, evaluation and prediction of uint8 and int16 have the bits of the same numbers as floats; no copy."""
+    info, rng = np.iinfo(source), np.random.default_rng(0)
+    raw = rng.integers(info.min, info.max, size=(150, 37), endpoint=True).astype(source)
+    raw[0, :2] = info.min, info.max
+    y = rng.integers(3, size=150)
+    found = []
+    for X in (raw, raw.astype(dtype)):
+        model = mf.Model(37, [mf.Standardize(), mf.Dense(19, "relu"), mf.Dense(3, "softmax")], dtype=dtype, seed=0)
+        model.adapt(X)
+        trainer = mf.Trainer(model, metrics=["accuracy"], batch_size=32)
+        history = trainer.fit(X, y, epochs=3, verbose=0)
+        assert as_features(X, 37, model.dtype) is X
+        outputs = [model.predict(X[:n]).tobytes() for n in (1, 5, 150)]
+        found.append((model.state.tobytes(), outputs, history["loss"], trainer.evaluate(X, y)))
+    assert found[0] == found[1]
+    assert found[0][2][-1] < found[0][2][0]

@@ -67,6 +67,7 @@ CONTAINERS = {
     "unmasked": lambda X: np.ma.array(X, dtype=np.float32),
     "uint8": lambda X: X.astype(np.uint8),
     "int8": lambda X: X.astype(np.int8),
+    "int16": lambda X: X.astype(np.int16),
     "int64": lambda X: X,
     "uint64": lambda X: X.astype(np.uint64),
     "object": lambda X: X.astype(object),
@@ -105,13 +106,13 @@ def test_bool_features(model, X):
     np.testing.assert_array_equal(model.predict(bits), model.predict(bits.astype(np.float32)))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int16])
 @pytest.mark.parametrize("model_dtype", [F32, F64])
 def test_no_copy_where_none_is_needed(X, dtype, model_dtype):
     array = X.astype(dtype)
     assert as_features(array, 4, model_dtype) is array
-    frame = pytest.importorskip("pandas").DataFrame(array.T).T
-    assert np.shares_memory(as_features(np.asarray(frame), 4, model_dtype), np.asarray(frame)) or dtype == np.uint8
+    values = np.asarray(pytest.importorskip("pandas").DataFrame(array.T).T)
+    assert dtype in (np.uint8, np.int16) or np.shares_memory(as_features(values, 4, model_dtype), values)
     bits = X > 50
     assert np.shares_memory(as_features(bits, 4, model_dtype), bits)
     y = np.zeros((6, 3), dtype=model_dtype)
@@ -400,5 +401,5 @@ def test_any_array_is_right_or_a_clear_error(array):
         assert wrong_shape or not (np.abs(array) <= np.finfo(F32).max).all()
         assert str(array.shape) in str(error)
     else:
-        assert features.flags.c_contiguous and features.dtype in (np.float32, np.float64, np.uint8)
+        assert features.flags.c_contiguous and features.dtype in (np.float32, np.float64, np.uint8, np.int16)
         np.testing.assert_array_equal(features, array.astype(features.dtype))

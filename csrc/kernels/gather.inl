@@ -6,7 +6,17 @@ INLINE real element(const void *source, int source_dtype, int64_t i) {
     switch (source_dtype) {
     case MF_FLOAT32: return (real)((const float *)source)[i];
     case MF_FLOAT64: return (real)((const double *)source)[i];
+    case MF_INT16: return (real)((const int16_t *)source)[i];
     default: return (real)((const uint8_t *)source)[i];
+    }
+}
+
+INLINE int64_t size_of(int source_dtype) {
+    switch (source_dtype) {
+    case MF_FLOAT32: return 4;
+    case MF_FLOAT64: return 8;
+    case MF_INT16: return 2;
+    default: return 1;
     }
 }
 
@@ -15,7 +25,7 @@ INLINE real element(const void *source, int source_dtype, int64_t i) {
  * hardware. */
 INLINE int gather_rows(const void *source, const int source_dtype, int64_t ld, const int64_t *index, int64_t rows,
                        int64_t known, int64_t cols, mf_matrix out) {
-    const int64_t itemsize = source_dtype == MF_FLOAT32 ? 4 : source_dtype == MF_FLOAT64 ? 8 : 1;
+    const int64_t itemsize = size_of(source_dtype);
     const int same = itemsize == (int64_t)sizeof(real);
     enum { AHEAD = 2 * MR }; /* rows */
     vec sum = vset(0);
@@ -51,6 +61,7 @@ static int gather(const void *source, int source_dtype, int64_t ld, const int64_
     switch (source_dtype) {
     case MF_FLOAT32: return gather_rows(source, MF_FLOAT32, ld, index, rows, known, cols, out);
     case MF_FLOAT64: return gather_rows(source, MF_FLOAT64, ld, index, rows, known, cols, out);
+    case MF_INT16: return gather_rows(source, MF_INT16, ld, index, rows, known, cols, out);
     default: return gather_rows(source, MF_UINT8, ld, index, rows, known, cols, out);
     }
 }

@@ -3,7 +3,7 @@
 cimport numpy as cnp
 import numpy as np
 
-from .table cimport MF_FLOAT32, MF_FLOAT64, MF_UINT8, kernels_of
+from .table cimport MF_FLOAT32, MF_FLOAT64, MF_INT16, MF_UINT8, kernels_of
 
 cnp.import_array()
 
@@ -43,7 +43,9 @@ cdef int dtype_of(object array) except -1:
         return MF_FLOAT64
     if kind == cnp.NPY_UINT8:
         return MF_UINT8
-    raise TypeError(f"expected an array of float32, float64 or uint8, got {array.dtype}")
+    if kind == cnp.NPY_INT16:
+        return MF_INT16
+    raise TypeError(f"expected an array of float32, float64, uint8 or int16, got {array.dtype}")
 
 
 cdef mf_csr csr_of(values, columns, offsets) except *:

@@ -10,8 +10,8 @@ from .memory cimport csr_of, dtype_of, panels, panels_size, row_major
 from .memory import aligned_zeros, has_slack
 from .plan cimport check_room, reserve, set_layers, set_tile, set_values, takes_csr
 from .table cimport (
-    MF_BAD_CODE, MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr, mf_matrix,
-    mf_raise, mf_raised, parallel_for, thread_limit,
+    MF_BAD_CODE, MF_FLOAT32, MF_INT16, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr,
+    mf_matrix, mf_raise, mf_raised, parallel_for, thread_limit,
 )
 from .results import BadCodeError, NotFiniteError
 
@@ -85,7 +85,7 @@ cdef mf_csr csr_from(const Rows *job, int64_t row) noexcept nogil:
 
 
 cdef int64_t itemsize(int dtype) noexcept nogil:
-    return 1 if dtype == MF_UINT8 else 4 if dtype == MF_FLOAT32 else 8
+    return 1 if dtype == MF_UINT8 else 2 if dtype == MF_INT16 else 4 if dtype == MF_FLOAT32 else 8
 
 
 cdef cnp.ndarray quiet_cast(cnp.ndarray row, dtype):
@@ -234,8 +234,8 @@ cdef class Network:
     def predict(self, X, out=None, n_threads=None):
         """Outputs (n, outputs) for X (n, inputs) or one row (inputs,), or None where X is not an array for it.
 
-        For it is a C-contiguous, aligned NumPy array of float32, float64 or uint8. An `out` is C-contiguous, of the
-        parameters' dtype and of the result's shape, or one row for one row.
+        For it is a C-contiguous, aligned NumPy array of float32, float64, uint8 or int16. An `out` is C-contiguous, of
+        the parameters' dtype and of the result's shape, or one row for one row.
         """
         cdef int64_t rows
         if not (cnp.PyArray_CheckExact(X) and cnp.PyArray_ISCARRAY_RO(X)):
@@ -250,7 +250,7 @@ cdef class Network:
             return None
         if cnp.PyArray_DIM(x, ndim - 1) != self.inputs or rows == 0:
             return None
-        if typenum != self.typenum and typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_UINT8):
+        if typenum != self.typenum and typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_UINT8, cnp.NPY_INT16):
             return None
         result = self.output(out, rows)
         if rows == 1 and self.row_by_row:

@@ -24,20 +24,21 @@ class NotFiniteParametersError(ValueError):
 
 
 class EpochResult(NamedTuple):
-    """Totals of the steps that an epoch made.
+    """Totals of the steps that an epoch has made, in earlier calls too where it is done in pieces.
 
     Attributes
     ----------
     status : "ok", "interrupted" (a signal), "diverged" (the loss of the step after `steps` is not finite), "deadline",
         "converged" (no other epoch should follow)
-    steps : optimizer steps made
-    rows : rows that they saw
+    steps : optimizer steps made in this call
+    rows : rows that the epoch saw
     loss : float
         Data loss and penalty, averaged over the rows.
     data_loss, penalty : float
         The two parts of it; NaN where only their sum is known, as after an iteration of `LBFGS`.
     metrics : the metrics asked for, averaged over the rows by sample weight
     error : the exception that a signal handler raised, where the status is "interrupted"
+    last : loss of the latest step, penalty included
     reason : why no other epoch should follow, where the status is "converged"
     """
 
@@ -49,4 +50,5 @@ class EpochResult(NamedTuple):
     penalty: float
     metrics: dict[tuple[str, float], float]
     error: BaseException | None
+    last: float
     reason: str | None = None

@@ -9,6 +9,7 @@ cdef extern from "mlpfast.h" nogil:
         MF_FLOAT32
         MF_FLOAT64
         MF_UINT8
+        MF_INT16
 
     cdef enum:
         MF_OK

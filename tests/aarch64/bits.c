@@ -400,9 +400,12 @@ static void gather(int source_dtype, int64_t rows, int64_t k, int64_t n) {
     double *numbers = doubles(14, rows * n, 0, 255);
     float *single = allocate(rows * n * 4);
     unsigned char *bytes = allocate(rows * n);
+    int16_t *shorts = allocate(rows * n * 2);
     for (int64_t i = 0; i < rows * n; i++) single[i] = (float)numbers[i], bytes[i] = (unsigned char)numbers[i];
+    for (int64_t i = 0; i < rows * n; i++) shorts[i] = (int16_t)(-100 * numbers[i]);
     const void *source = numbers;
     if (source_dtype == MF_UINT8) source = bytes;
+    if (source_dtype == MF_INT16) source = shorts;
     if (source_dtype == MF_FLOAT32) source = single;
     mf_matrix out = panelled(rows, n);
     int status = table->gather(source, source_dtype, n, index, rows, rows, n, out);
@@ -598,7 +601,7 @@ static const struct {
     {"copy_columns, one_hot, look_up, its gradient and update", coded, 3},
     {"periodic, periodic_back, periodic_gradient", periodic, 2},
     {"piecewise, piecewise_gradient", piecewise, 2},
-    {"gather", gather, MF_UINT8 + 1},
+    {"gather", gather, MF_INT16 + 1},
     {"gather_csr", gather_csr, 1},
     {"products of CSR rows", products_csr, MF_UINT8 + 1},
     {"dropout", dropout, 1},
