@@ -111,7 +111,8 @@ def lr_finder(
     Raises
     ------
     TypeError, ValueError
-        For arguments out of range, input that does not fit the model or the loss, or an optimizer without such steps.
+        For arguments out of range, input that does not fit the model or the loss, or an optimizer that takes no
+        batches.
     DivergenceError
         If the loss is not finite from the beginning.
 
@@ -133,8 +134,8 @@ def lr_finder(
     """
     if not isinstance(trainer, Trainer):
         raise TypeError(f"expected trainer to be a Trainer, got {type(trainer).__name__}")
-    if getattr(trainer.optimizer, "full_batch", False):
-        raise ValueError(f"expected an optimizer that steps by its learning rate, got {trainer.optimizer!r}")
+    if trainer.optimizer.full_batch:
+        raise ValueError(f"expected an optimizer that takes batches, got {type(trainer.optimizer).__name__}")
     start = real("start", start, above=0.0)
     stop = real("stop", stop, above=start)
     rates = np.geomspace(start, stop, integer("steps", steps, at_least=10))

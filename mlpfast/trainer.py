@@ -497,7 +497,8 @@ class Trainer:
         -------
         History
             Losses and metrics by epoch. Those of training are averages over the epoch, penalties included; with
-            `LBFGS`, those of the model after it.
+            `LBFGS`, those of the model after it. What schedules or callbacks drive, such as "learning_rate", is there
+            too.
 
         Raises
         ------

@@ -143,9 +143,21 @@ def test_errors(keywords, message):
 def test_other_errors():
     with pytest.raises(TypeError, match="expected trainer to be a Trainer, got Model"):
         mf.lr_finder(trainer().model, X, Y)
+    full_batch = mf.Trainer(mf.mlp([4, 1]), "mse", mf.LBFGS(), None)
+    with pytest.raises(ValueError, match="expected an optimizer that takes batches, got LBFGS"):
+        mf.lr_finder(full_batch, X, X[:, :1])
     huge = mf.Trainer(mf.mlp([4, 1], seed=1), "mse")
     with pytest.raises(mf.DivergenceError):
         mf.lr_finder(huge, X * 1e30, X[:, :1])
+
+
+def test_a_copy_of_a_trainer_on_full_batches_goes_on():
+    one = mf.Trainer(mf.mlp([4, 5, 1], "tanh", dtype="float64", seed=1), "mse", mf.LBFGS(), batch_size=None)
+    one.fit(X, X[:, :1], epochs=3, verbose=0)
+    twin = one.copy()
+    for each in (one, twin):
+        each.fit(X, X[:, :1], epochs=3, verbose=0)
+    np.testing.assert_array_equal(one.model.parameters, twin.model.parameters)
 
 
 def test_a_copy_is_independent():

@@ -292,6 +292,21 @@ def test_single_steps_need_a_schedule_that_knows_its_length():
     assert one.learning_rate == 0.4
 
 
+def test_a_trainer_of_before_there_were_schedules_goes_on():
+    one, twin = trainer(mf.SGD(0.1)), mf.Trainer.__new__(mf.Trainer)
+    one.learning_rate = 0.2
+    one.fit(X, Y, verbose=0)
+    old = pickle.loads(pickle.dumps(one.__getstate__()))
+    old["learning_rate"] = old.pop("_rate")
+    for name in ("_series", "_driven", "_dropout_scale", "last_batch"):
+        del old[name]
+    twin.__setstate__(old)
+    for each in (one, twin):
+        each.fit(X, Y, verbose=0)
+    assert twin.learning_rate == 0.2
+    np.testing.assert_array_equal(one.model.parameters, twin.model.parameters)
+
+
 # --- what goes wrong ---
 
 
