@@ -24,9 +24,10 @@ ctypedef struct Source:
     const int64_t *wide_labels
     int64_t classes          # labels are less
 
-# Totals of an epoch, or of an evaluation.
+# Totals of an epoch so far, or of an evaluation.
 ctypedef struct Totals:
-    int64_t steps
+    int64_t steps            # of this call
+    double last              # loss of the latest one, penalty included
     int64_t rows
     double weight            # sum of sample weights
     double loss              # sum of weighted row losses

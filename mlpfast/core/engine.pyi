@@ -11,6 +11,8 @@ _Features = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 LAST_BATCHES: dict[str, int]
 
+N_TOTALS: int
+
 class Engine:
     network: Network
     batch_rows: int
@@ -48,6 +50,7 @@ class Engine:
         max_steps: int = -1,
         deadline: float = 0.0,
         series: Mapping[str, NDArray[np.float64]] | None = None,
+        totals: NDArray[np.float64] | None = None,
     ) -> EpochResult: ...
     def n_batches(self, rows: int) -> int: ...
     def loss_and_gradient(

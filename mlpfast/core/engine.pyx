@@ -40,6 +40,8 @@ SERIES = {
     "learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "momentum": MOMENTUM,
     "label_smoothing": LABEL_SMOOTHING, "dropout_scale": DROPOUT_SCALE,
 }
+#: Numbers that are kept of an epoch so far.
+N_TOTALS = 6 + MAX_METRICS
 STATUS = {DONE: "ok", INTERRUPTED: "interrupted", DIVERGED: "diverged", DEADLINE: "deadline"}
 
 
@@ -88,7 +90,7 @@ cdef class Engine:
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double[::1] weighed,
                   double learning_rate, *, order=None, int epochs=1, double l1=0.0, double l2=0.0,
                   double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t first_step=0,
-                  int64_t max_steps=-1, double deadline=0.0, series=None):
+                  int64_t max_steps=-1, double deadline=0.0, series=None, double[::1] totals=None):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -98,7 +100,7 @@ cdef class Engine:
         sample_weight : float64 (n,), or None
         optimizer : Optimizer
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
-        counts : int64 (4,), optimizer steps made, epochs begun, the steps made when `state` was new, and whether the
+        counts : int64 (4,) or more, optimizer steps made, epochs begun, the steps made when `state` was new, and whether the
             parameters are an average that `state` has too; changed in place
         weighed : float64 (2,), of schedule-free steps: the sum of their weights, their largest rate; changed in place
         epochs : to add to these
@@ -110,6 +112,9 @@ cdef class Engine:
         max_steps : stop after so many steps; -1: all
         deadline : `time.monotonic()` to stop at; 0: none
         series : mapping from names in `SERIES` to float64 numbers, one for each step, in place of one for all
+        totals : float64 (N_TOTALS,), of the epoch that was begun last, so far: its steps, their rows and sums; changed
+            in place, and then counts[4] is that epoch's number, from 1. With ``epochs=0`` the call adds to them: an epoch
+            in pieces has the totals of a whole one to the bit.
 
         Returns
         -------
@@ -122,7 +127,7 @@ cdef class Engine:
             If data or parameters are not as they should be; parameters, state and counts are as before.
         """
         cdef Step step
-        cdef Totals totals
+        cdef Totals found
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, order, l1, l2, metrics), slot, slots
         slots, own = state_slots(optimizer), own_slots(optimizer)
         if state.shape != (slots, self.network.n_parameters) or state.dtype != self.network.parameters.dtype:
@@ -154,6 +159,11 @@ cdef class Engine:
         step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
         if counts[0] > counts[2]:
             step.rule.weights, step.rule.largest = weighed[0], weighed[1]
+        memset(&found, 0, sizeof(Totals))
+        if totals is not None and totals.shape[0] != N_TOTALS:
+            raise ValueError(f"totals: expected {N_TOTALS} numbers, got {totals.shape[0]}")
+        if totals is not None and epochs == 0:
+            load(&totals[0], &found)
         cdef int64_t steps = self.n_batches(rows) - first_step
         if first_step < 0 or steps < 1:
             raise ValueError(f"first_step: expected one of {self.n_batches(rows)} steps, got {first_step}")
@@ -168,15 +178,18 @@ cdef class Engine:
         with nogil:
             if step.average != NULL:
                 self.take_up(&step, counts[3])
-            status = self.guarded(&step, first_step, rows, max_steps, kept, slots, &totals)
+            status = self.guarded(&step, first_step, rows, max_steps, kept, slots, &found)
             if step.average != NULL:
                 self.show_average(&step)
                 counts[3] = 1
             weighed[0], weighed[1] = step.rule.weights, step.rule.largest
             if status != BAD_DATA:
-                counts[0] += totals.steps
+                counts[0] += found.steps
                 counts[1] += epochs
-        return self.result(status, &step, &totals, metrics, X, y, order)
+                if totals is not None:
+                    store(&found, &totals[0], found.steps + (0 if epochs else <int64_t> totals[0]))
+                    counts[4] = counts[1]
+        return self.result(status, &step, &found, metrics, X, y, order)
 
     def n_batches(self, int64_t rows):
         """How many steps an epoch of so many rows has."""
@@ -355,24 +368,25 @@ cdef class Engine:
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
         cdef double penalty = totals.penalty / rows
         values = {metric: totals.metrics[m] / weight for m, metric in enumerate(metrics)}
-        return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error)
+        return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error,
+                           last=totals.last)
 
     # --- an epoch that leaves nothing half done, without the interpreter ---
 
     cdef int guarded(self, Step *step, int64_t first, int64_t rows, int64_t max_steps, char *kept, int64_t slots,
                      Totals *totals) noexcept nogil:
-        """An epoch; afterwards the parameters are finite, if they were before."""
+        """An epoch, added to the totals; afterwards the parameters are finite, if they were before."""
         cdef int64_t steps = 0
+        cdef Totals before = totals[0]
         cdef uint64_t number = step.number
         cdef int status
-        memset(totals, 0, sizeof(Totals))
         listen(step)
         if not self.keep(step, kept, slots):
             return INTERRUPTED
         status = run_epoch(step, first, rows, max_steps, totals)
         if status == BAD_DATA:
             self.put_back(step, kept, slots)
-            totals.steps = 0
+            totals[0] = before
             return status
         # Where the loss is not finite, the parameters are as they were before that step. They may have gone bad
         # earlier, though, behind a saturated activation, or the square of a gradient has overflowed, and a parameter
@@ -380,15 +394,17 @@ cdef class Engine:
         if self.sound(step, slots):
             return status
         self.put_back(step, kept, slots)
-        step.number = number
+        step.number, totals[0] = number, before
         status = DONE
         while status == DONE:       # again, deterministic as it is, with a look after each step
             if not self.keep(step, kept, slots):
                 status = INTERRUPTED
                 break
+            before = totals[0]
             status = run_epoch(step, first + steps, rows, 1, totals)
             if totals.steps == 1 and not self.sound(step, slots):
                 self.put_back(step, kept, slots)
+                totals[0] = before
                 status = DIVERGED if step.error == NULL else INTERRUPTED
             elif totals.steps == 1:
                 steps += 1
@@ -441,6 +457,23 @@ cdef class Engine:
         cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize
         memcpy(step.average + step.state_stride, step.parameters, size)
         memcpy(step.parameters, step.average, size)
+
+
+cdef void load(const double *totals, Totals *to) noexcept nogil:
+    """What earlier calls have made of the epoch; the steps are those of this call."""
+    cdef int m
+    to.rows, to.weight, to.loss = <int64_t> totals[1], totals[2], totals[3]
+    to.batch_losses, to.penalty = totals[4], totals[5]
+    for m in range(MAX_METRICS):
+        to.metrics[m] = totals[6 + m]
+
+
+cdef void store(const Totals *totals, double *to, int64_t steps) noexcept nogil:
+    cdef int m
+    to[0], to[1], to[2], to[3] = steps, totals.rows, totals.weight, totals.loss
+    to[4], to[5] = totals.batch_losses, totals.penalty
+    for m in range(MAX_METRICS):
+        to[6 + m] = totals.metrics[m]
 
 
 cdef inline char *row(const Step *step, int64_t slot) noexcept nogil:

@@ -24,14 +24,14 @@ class NotFiniteParametersError(ValueError):
 
 
 class EpochResult(NamedTuple):
-    """Totals of the steps that an epoch made.
+    """Totals of the steps that an epoch has made, in earlier calls too where it is done in pieces.
 
     Attributes
     ----------
     status : "ok", "interrupted" (a signal), "diverged" (the loss of the step after `steps` is not finite), "deadline",
         "converged" (no other epoch should follow)
-    steps : optimizer steps made
-    rows : rows that they saw
+    steps : optimizer steps made in this call
+    rows : rows that the epoch saw
     loss : float
         Data loss and penalty, averaged over the rows.
     data_loss, penalty : float
@@ -39,6 +39,7 @@ class EpochResult(NamedTuple):
     metrics : the metrics asked for, averaged over the rows by sample weight
     error : the exception that a signal handler raised, where the status is "interrupted"
     reason : why no other epoch should follow, where the status is "converged"
+    last : loss of the latest step, penalty included
     """
 
     status: Literal["ok", "interrupted", "diverged", "deadline", "converged"]
@@ -50,3 +51,4 @@ class EpochResult(NamedTuple):
     metrics: dict[tuple[str, float], float]
     error: BaseException | None
     reason: str | None = None
+    last: float = 0.0

@@ -9,6 +9,7 @@ which gives the bits of one large arena.
 
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from .batches cimport Batches, batch_start, divide
 from .call cimport BAD_DATA, DIVERGED, DONE, INTERRUPTED
@@ -33,7 +34,8 @@ cdef int run_epoch(Step *step, int64_t batch, int64_t rows, int64_t max_steps, T
     cdef Batches batches = divide(&plan.batching, rows)
     cdef int64_t first = batch_start(&batches, batch), n
     cdef double penalty
-    cdef int status = begin(step, totals)
+    cdef int status = begin(step)
+    totals.steps = 0
     while batch < batches.n and totals.steps != max_steps and status == DONE:
         n = batch_start(&batches, batch + 1) - first
         weigh(step, first, n)
@@ -43,6 +45,7 @@ cdef int run_epoch(Step *step, int64_t batch, int64_t rows, int64_t max_steps, T
         status = run_batch(step, first, n, rows - first, step.scale > 0, totals)
         if status == DONE:
             totals.penalty += n * penalty
+            totals.last += penalty
             totals.steps += 1
             step.number += 1
             step.rule.weights += step.rule.weight
@@ -57,7 +60,8 @@ cdef int run_epoch(Step *step, int64_t batch, int64_t rows, int64_t max_steps, T
 
 cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil:
     """Loss and penalties of all rows as one batch and, on the way back, their gradient; no update."""
-    cdef int status = begin(step, totals)
+    cdef int status = begin(step)
+    memset(totals, 0, sizeof(Totals))
     weigh(step, 0, rows)
     penalise(step)
     if status == DONE:
@@ -67,14 +71,9 @@ cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil:
     return status
 
 
-cdef int begin(Step *step, Totals *totals) noexcept nogil:
-    cdef int m
+cdef int begin(Step *step) noexcept nogil:
     listen(step)
     flush_denormals()
-    totals.steps = totals.rows = 0
-    totals.weight = totals.loss = totals.batch_losses = totals.penalty = 0
-    for m in range(step.n_metrics):
-        totals.metrics[m] = 0
     refresh_all(step)
     return DONE if step.error == NULL else INTERRUPTED
 
@@ -130,6 +129,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     totals.loss += loss
     totals.batch_losses += rows * loss * step.scale
     totals.weight += step.weight
+    totals.last = loss / step.weight if step.weight > 0 else 0
     for m in range(step.n_metrics):
         totals.metrics[m] += metrics[m]
     return DONE
