@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 import secrets
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
-from string import ascii_letters
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import parts
 from .callbacks.protocol import Logs, call, call_all, check_callbacks
-from .classweight import as_class_weight, weights_of_rows
+from .classweight import as_class_weight
 from .core.engine import LAST_BATCHES, Engine
-from .core.memory import all_finite
 from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
-from .core.results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
+from .core.results import EpochResult
 from .errors import DivergenceError, boolean, integer, known_name, real, verbosity
 from .fullbatch import FullBatch, check_full_batch
 from .groups import Group, as_groups, check_by_rows, in_groups
@@ -41,21 +38,9 @@ from .schedules import Constant, Schedule
 from .schedules.plain import Scheduled, as_schedule
 from .schedules.series import Series, bounds_of, driven
 from .settings import Setting
-from .validation import (
-    CSR,
-    Features,
-    as_features,
-    as_targets,
-    as_they_are,
-    blank_weightless,
-    check_finite,
-    check_sample_weight,
-    code_error,
-    finite_error,
-    n_rows,
-    scale_penalty,
-    scale_weights,
-)
+from .training.data import Data, check_batches, check_data, data_as_they_are
+from .training.faults import explanation, parameters_error
+from .validation import Features, scale_penalty
 
 __all__ = ["History", "Trainer"]
 
@@ -76,22 +61,6 @@ def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:
     state["learning_rate"] = state.pop("_learning_rate")
     given = tuple(metric.function or metric.name for metric in state["_metrics"])
     return state | {"_counts": counts, "_given_metrics": given, "_run_id": secrets.token_hex(8), "_set_aside": None}
-
-
-class _Data(NamedTuple):
-    """Checked input, as the engine takes it; `given_X` and `given_y` have all rows, for the user's metrics."""
-
-    X: Features
-    y: NDArray[Any]
-    sample_weight: NDArray[np.float64] | None
-    given_X: Any = None
-    given_y: Any = None
-    weight_exponent: int = 0  # of the power of two that is in the weights
-
-
-def _number(data: _Data, order: NDArray[np.int64] | None) -> int:
-    """Rows of an epoch."""
-    return len(data.y) if order is None else len(order)
 
 
 @explain_attributes(TRAINER_ATTRIBUTES)
@@ -532,7 +501,9 @@ class Trainer:
         self._check_full_batch()
         # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
         data = self._check(X, y, sample_weight, finite=show, class_weight=self.class_weight)
-        self._check_batches(data)
+        if self.program.over_batch:
+            n = self._rows_of_epoch(data)
+            check_batches(n, self.batch_size, self.last_batch, stacklevel=5)  # whoever called `fit`
         if (error := parameters_error(self.model)) is not None:
             raise error
         validation = None if validation_data is None else self._check_validation(validation_data)
@@ -609,8 +580,8 @@ class Trainer:
         ValueError, DivergenceError, KeyboardInterrupt
             As `fit`.
         """
-        data = _Data(X, y, sample_weight, X, y)
-        return self._run_epoch(data, self._counted(data, order), deadline)
+        data = Data(X, y, sample_weight, X, y)
+        return self._run_epoch(data, data.order(order, self._program.over_batch), deadline)
 
     def loss_and_gradient(
         self,
@@ -660,7 +631,11 @@ class Trainer:
         TypeError, ValueError
             For input that does not fit the model or the loss.
         """
-        data = None if any(metric.function for metric in self.metrics) else self._as_they_are(X, y, sample_weight)
+        data = (
+            None
+            if any(metric.function for metric in self.metrics)
+            else data_as_they_are(self.model, self.loss, X, y, sample_weight)
+        )
         if data is not None:
             with suppress(ValueError):
                 found = self._evaluate(data)
@@ -696,7 +671,7 @@ class Trainer:
             raise ValueError(
                 "train_on_batch: class_weight='balanced' needs all of y; assign trainer.class_weight numbers"
             )
-        if class_weight is None and (data := self._as_they_are(X, y, sample_weight)) is not None:
+        if class_weight is None and (data := data_as_they_are(self.model, self.loss, X, y, sample_weight)) is not None:
             try:
                 return self._step(data)
             except (ValueError, DivergenceError) as error:
@@ -707,25 +682,10 @@ class Trainer:
             raise refused
         return self._step(data)
 
-    def _as_they_are(self, X: Any, y: Any, sample_weight: Any) -> _Data | None:
-        """Input that needs no check before the loops make theirs; None for any other."""
-        found = None
-        if sample_weight is None:
-            found = as_they_are(X, y, self.loss, self.model.inputs, self.model.outputs, self.model.dtype)
-        return None if found is None else _Data(*found, None, X, y)
-
-    def _step(self, data: _Data) -> float:
+    def _step(self, data: Data) -> float:
         with self._owner:
             engine = self._engine_of(len(data.y), exact=False)
-            return self._run(engine, data, self._counted(data, None), 0.0).loss
-
-    def _counted(self, data: _Data, order: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-        """The order without rows of weight zero, if statistics of a batch would notice them."""
-        weights = data.sample_weight
-        if weights is None or weights.all() or not self._program.over_batch:
-            return order
-        rows = np.arange(len(weights)) if order is None else order
-        return rows[weights[rows] > 0]
+            return self._run(engine, data, data.order(None, self._program.over_batch), 0.0).loss
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.model.sizes))
@@ -771,47 +731,12 @@ class Trainer:
         self.groups = state.get("_groups")
         self.metrics = self._given_metrics  # those of older versions were made ready in another way
 
-    def _check(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        of: str = "",
-        finite: bool = True,
-        class_weight: str | tuple[float, ...] | None = None,
-    ) -> _Data:
-        model = self.model
-        features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
-        n = n_rows(features)
-        targets = as_targets(y, self.loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
-        given = check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
-        of_classes = None if class_weight is None else weights_of_rows(class_weight, targets, self.loss, f"y{of}")
-        weights, exponent = scale_weights(given, of_classes)
-        if weights is not None and not weights.any():
-            raise ValueError("expected a positive sum of class_weight times sample_weight, got zeros only")
-        if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
-            check_finite(features, model.dtype, f"X{of}", X)  # the loop would not see the rows of weight zero
-        model.check_custom(self.loss, targets)
-        data = _Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent)
+    def _check(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Data:
+        data = check_data(self.model, self.loss, X, y, sample_weight, **how)
         self._penalties(data)
         return data
 
-    def _check_batches(self, data: _Data) -> None:
-        """Where layers take statistics over a batch, one of a single row has none."""
-        n = self._rows_of_epoch(data)
-        rows = min(self.batch_size or n, n)
-        if (rows > 2 and n % rows != 1) or not self.program.over_batch:
-            return
-        if rows < 2:
-            raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {rows}")
-        if n % rows == 1 and self.last_batch == "keep":
-            warnings.warn(
-                f"the last of the batches of {rows} rows would have a single one, of which BatchNorm can't take "
-                "statistics: it goes with the batch before it",
-                stacklevel=5,  # whoever called `fit`
-            )
-
-    def _check_validation(self, validation_data: Any) -> _Data:
+    def _check_validation(self, validation_data: Any) -> Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise ValueError(
                 f"expected validation_data to be (X, y) or (X, y, sample_weight), got {type(validation_data).__name__}"
@@ -820,26 +745,26 @@ class Trainer:
         X, y, sample_weight = (*validation_data, None)[:3]
         return self._check(X, y, sample_weight, of=" of validation_data")
 
-    def _order(self, epoch: int, data: _Data) -> NDArray[np.int64] | None:
+    def _order(self, epoch: int, data: Data) -> NDArray[np.int64] | None:
         """The rows of an epoch in their order; None for all as they come."""
         order = permutation(self.seed, SHUFFLE, epoch, len(data.y)) if self.shuffle else None
-        return self._counted(data, order)
+        return data.order(order, self._program.over_batch)
 
-    def _rows_of_epoch(self, data: _Data) -> int:
-        return _number(data, self._counted(data, None))
+    def _rows_of_epoch(self, data: Data) -> int:
+        return data.rows(data.order(None, self._program.over_batch))
 
-    def _run_epoch(self, data: _Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
-        n = _number(data, order)
+    def _run_epoch(self, data: Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
+        n = data.rows(order)
         with self._owner:
             engine = self._engine_of(min(self.batch_size or n, n))
             return self._run(engine, data, order, deadline, engine.n_batches(n))
 
-    def _steps_per_epoch(self, data: _Data) -> int:
+    def _steps_per_epoch(self, data: Data) -> int:
         n = self._rows_of_epoch(data)
         with self._owner:
             return self._engine_of(min(self.batch_size or n, n)).n_batches(n)
 
-    def _penalties(self, data: _Data) -> tuple[float, float]:
+    def _penalties(self, data: Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
         if self._program.by_rows:
             check_by_rows(self._program, self.l1, self.l2, self.optimizer)
@@ -909,7 +834,7 @@ class Trainer:
     def _run(
         self,
         engine: Engine,
-        data: _Data,
+        data: Data,
         order: NDArray[np.int64] | None,
         deadline: float,
         steps_per_epoch: int | None = None,
@@ -936,13 +861,8 @@ class Trainer:
                     clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
                     metrics=self._compiled_metrics, deadline=deadline, series=series,
                 )  # fmt: skip
-        except NotFiniteParametersError as error:
-            raise parameters_error(self.model) or error from None
-        except NotFiniteError as error:
-            place = None if isinstance(data.X, CSR) else finite_error(data.X, self.model.dtype, "X", data.given_X)
-            raise place or error from None
-        except BadCodeError as error:
-            raise code_error(data.X, self.model.program.codes, data.given_X) or error from None
+        except ValueError as error:
+            raise explanation(error, self.model, data) from None
         self._series.keep_last(series, result.steps)
         if result.status == "diverged":
             if "learning_rate" in series:
@@ -966,7 +886,7 @@ class Trainer:
                 clip_value=self.clip_value, scheduled=list(self._schedules()),
             )  # fmt: skip
 
-    def _evaluate(self, data: _Data) -> dict[str, float]:
+    def _evaluate(self, data: Data) -> dict[str, float]:
         n = len(data.y)
         l1, l2 = self._penalties(data)
         with self._owner:
@@ -975,15 +895,15 @@ class Trainer:
                 loss, values = self._engine_of(rows).evaluate(
                     data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
                 )
-            except BadCodeError as error:
-                raise code_error(data.X, self.model.program.codes, data.given_X) or error from None
+            except ValueError as error:
+                raise explanation(error, self.model, data) from None
         return {"loss": float(loss), **self._named_metrics(values, data)}
 
     @property
     def _compiled_metrics(self) -> list[tuple[str, float]]:
         return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
 
-    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: _Data) -> dict[str, float]:
+    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: Data) -> dict[str, float]:
         """The metrics under their users' names: the compiled ones given, the functions called."""
         values: dict[str, float] = {}
         predictions = weights = None
@@ -993,26 +913,6 @@ class Trainer:
             else:
                 if predictions is None:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
-                    if data.sample_weight is not None:
-                        with np.errstate(over="ignore", under="ignore"):
-                            weights = np.ldexp(data.sample_weight, -data.weight_exponent)
+                    weights = data.given_weight
                 values[metric.name] = metric(data.given_y, predictions, weights)
         return values
-
-
-def parameters_error(model: Model) -> ValueError | None:
-    """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
-    if all_finite(model.state):
-        return None
-    for buffer in model.program.buffers:
-        if np.isnan(buffer.initial).any() and np.isnan(model.buffers[buffer.name]).any():
-            layer = model.layers[int(buffer.name.lstrip(ascii_letters).split(".")[0])]
-            return ValueError(f"expected model.adapt(X) before training: {layer!r} has learnt nothing from data yet")
-    places = {id(tensor): f"model.weights[{i}]" for i, tensor in enumerate(model.weights)}
-    places |= {id(tensor): f"model.biases[{i}]" for i, tensor in enumerate(model.biases)}
-    for mapping, kind in ((model.tensors, "tensors"), (model.buffers, "buffers")):
-        for name, array in mapping.items():
-            error = finite_error(array, model.dtype, places.get(id(array), f"model.{kind}[{name!r}]"))
-            if error is not None:
-                return ValueError(f"{error}: the model's parameters were not finite before training started")
-    return None

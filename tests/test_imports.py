@@ -13,13 +13,14 @@ PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metri
 PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "linesearch", "names", "parts", "program"}
 PURE_DATA |= {"schedules", "scores", "tables"}
 ON_CORE = {"adapting", "drawing", "fullbatch", "gradcheck", "graph", "kernels", "lbfgs", "model", "trainer"}
+ON_CORE |= {"training"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}
 #: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.
 FLOORS = (
     {"_version", *PURE_DATA},
     {"core"},
-    {"_files", "_json", "classweight", "datasets", "modelfile", "validation"},
+    {"_files", "_json", "arrayfile", "classweight", "datasets", "modelfile", "validation"},
     ON_CORE | {"_threadpoolctl", "callbacks", "diagnosis", "progress", "rounding"},
 )
 TOP = len(FLOORS)

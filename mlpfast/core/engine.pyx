@@ -369,7 +369,7 @@ cdef class Engine:
         cdef double penalty = totals.penalty / rows
         values = {metric: totals.metrics[m] / weight for m, metric in enumerate(metrics)}
         return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error,
-                           totals.last)
+                           last=totals.last)
 
     # --- an epoch that leaves nothing half done, without the interpreter ---
 

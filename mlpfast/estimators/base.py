@@ -17,7 +17,8 @@ from ..callbacks.protocol import check_callbacks
 from ..layers import Dense
 from ..losses import Loss
 from ..model import Model
-from ..trainer import Trainer, parameters_error
+from ..trainer import Trainer
+from ..training.faults import parameters_error
 from ..validation import as_features, check_finite, scale_weights
 from .cells import explained
 from .constraints import CONSTRAINTS

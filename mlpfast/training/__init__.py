@@ -1,0 +1,1 @@
+"""What `Trainer` is made of: checked data, the loop of `fit`, and what is said of an epoch."""
