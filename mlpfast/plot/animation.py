@@ -95,4 +95,5 @@ def animate(
         with mpl.rc_context({"savefig.dpi": dpi, "animation.embed_limit": _MEGABYTES}):
             page = animation.to_jshtml(fps=fps)
         Path(path).write_text(page, encoding="utf-8")
+    show(len(snapshots.states) - 1)  # until it plays
     return animation
