@@ -50,8 +50,8 @@ def diagnose(
         See `mlpfast.losses`.
     optimizer : str or Optimizer or None, default ``Adam(learning_rate=1e-3)``
         The one that trains the model: a copy takes 30 steps with it, at the largest rate of a
-        schedule; if they change nothing, 30 more at larger ones, up to a million times that. None: no steps, and
-        nothing about the rate.
+        schedule; if they change nothing, 30 more at larger ones, up to a million times that. None, or one
+        of full batches, such as `LBFGS`: no steps, and nothing about the rate.
     batch_size : int, default 128
         Rows in each of these steps.
 
@@ -80,9 +80,10 @@ def diagnose(
     findings = [finding for rule in (*DATA_RULES, *LAYER_RULES) for finding in rule(evidence)]
     ratios: dict[str, float] = {}
     enough = len(evidence.y) > 1 or not model.program.over_batch
-    if optimizer is not None and enough and any(tensor.rule.trainable for tensor in model.program.tensors):
-        optimizer = as_optimizer(optimizer)
-        rate = _largest(optimizer.learning_rate, len(evidence.y) // batch_size + 1)
+    trainable = any(tensor.rule.trainable for tensor in model.program.tensors)
+    optimizer = None if optimizer is None else as_optimizer(optimizer)
+    if optimizer is not None and not optimizer.full_batch and enough and trainable:
+        rate = _largest(optimizer.learning_rate, -(-len(evidence.targets) // batch_size))
         optimizer = replace(optimizer, learning_rate=rate)
         losses, ratios, diverged = _try(evidence, optimizer, batch_size)
         longer = {}

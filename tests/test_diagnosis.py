@@ -231,6 +231,15 @@ def test_it_takes_what_a_fit_takes():
     assert mf.diagnose(table, X, Y5, "mse").ok
 
 
+def test_optimizers_with_schedules_and_without_a_rate():
+    model = mf.mlp([5, 16, 1])
+    warm = mf.schedules.Warmup(mf.schedules.Cosine(0.003), epochs=1)
+    report = mf.diagnose(model, X5, Y5, "mse", optimizer=mf.AdamW(warm))
+    assert report.ok, report
+    assert "rate_too_large" in mf.diagnose(model, X5, Y5, "mse", optimizer=mf.SGD(mf.schedules.Cosine(10.0)))
+    assert not mf.diagnose(model, X5, Y5, "mse", optimizer="lbfgs").update_ratios
+
+
 def test_it_prints_for_terminals_and_notebooks():
     report = mf.diagnose(mf.mlp([5, 8, 1], "tanh"), 1000 * X5, Y5, "mse", optimizer=None)
     first, head, *_ = repr(report).splitlines()
