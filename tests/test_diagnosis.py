@@ -112,7 +112,8 @@ def test_what_is_wrong_with_data_and_layers_is_found(name):
     assert rule in report
     np.testing.assert_array_equal(model.state, before)
     (finding,) = [finding for finding in report.findings if finding.rule == rule]
-    assert finding.message in str(report)
+    assert finding.message in " ".join(str(report).split())
+    assert max(map(len, str(report).splitlines())) <= 100
     assert finding.advice
 
 
