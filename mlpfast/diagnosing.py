@@ -90,9 +90,17 @@ def diagnose(
         if stands_still(losses):
             for larger in (factor * rate for factor in _LONGER):
                 longer[larger], _, _ = _try(evidence, replace(optimizer, learning_rate=larger), batch_size)
-        steps = Steps(losses, longer, evidence.shuffled, diverged, rate)
+        steps = Steps(losses, longer, _learnt_nothing(evidence), diverged, rate)
         findings += [finding for rule in STEP_RULES for finding in rule(steps)]
     return Report(tuple(findings), evidence.layers, ratios, evidence.value, len(evidence.outputs))
+
+
+def _learnt_nothing(evidence: Evidence) -> float:
+    """The loss of a model that has learnt nothing of these rows: that of their targets in another order."""
+    X, y = evidence.X[:PROBE_ROWS], evidence.y[:PROBE_ROWS]
+    shuffled = np.roll(y, max(1, len(y) // 2), axis=0)
+    with np.errstate(all="ignore"):
+        return evidence.model.loss_and_gradient(X, shuffled, evidence.loss)[0]
 
 
 def _largest(rate: float | Schedule | Callable[[int], float], steps_per_epoch: int) -> float:
