@@ -61,7 +61,7 @@ from .optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, 
 from .trainer import Trainer
 
 if TYPE_CHECKING:
-    from . import datasets, diagnosis, graph, kernels
+    from . import datasets, diagnosis, graph, kernels, plot
     from .diagnosing import diagnose
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
@@ -118,6 +118,7 @@ __all__ = [
     "metrics",
     "mlp",
     "optimizers",
+    "plot",
     "schedules",
 ]
 
@@ -130,7 +131,7 @@ _LAZY_NAMES = {
     "diagnose": "diagnosing",
     "load": "io",
 }
-_LAZY_MODULES = ("datasets", "diagnosis", "graph", "kernels")
+_LAZY_MODULES = ("datasets", "diagnosis", "graph", "kernels", "plot")
 _MODULES = (activations, callbacks, initializers, layers, losses, metrics, optimizers, schedules)
 
 

@@ -50,8 +50,8 @@ def diagnose(
         See `mlpfast.losses`.
     optimizer : str or Optimizer or None, default ``Adam(learning_rate=1e-3)``
         The one that trains the model: a copy takes 30 steps with it, at the largest rate of a
-        schedule; if they change nothing, 30 more at larger ones, up to a million times that. None: no steps, and
-        nothing about the rate.
+        schedule; if they change nothing, 30 more at larger ones, up to a million times that. None, or one
+        of full batches, such as `LBFGS`: no steps, and nothing about the rate.
     batch_size : int, default 128
         Rows in each of these steps.
 
@@ -80,18 +80,27 @@ def diagnose(
     findings = [finding for rule in (*DATA_RULES, *LAYER_RULES) for finding in rule(evidence)]
     ratios: dict[str, float] = {}
     enough = len(evidence.y) > 1 or not model.program.over_batch
-    if optimizer is not None and enough and any(tensor.rule.trainable for tensor in model.program.tensors):
-        optimizer = as_optimizer(optimizer)
-        rate = _largest(optimizer.learning_rate, len(evidence.y) // batch_size + 1)
+    trainable = any(tensor.rule.trainable for tensor in model.program.tensors)
+    optimizer = None if optimizer is None else as_optimizer(optimizer)
+    if optimizer is not None and not optimizer.full_batch and enough and trainable:
+        rate = _largest(optimizer.learning_rate, -(-len(evidence.targets) // batch_size))
         optimizer = replace(optimizer, learning_rate=rate)
         losses, ratios, diverged = _try(evidence, optimizer, batch_size)
         longer = {}
         if stands_still(losses):
             for larger in (factor * rate for factor in _LONGER):
                 longer[larger], _, _ = _try(evidence, replace(optimizer, learning_rate=larger), batch_size)
-        steps = Steps(losses, longer, evidence.shuffled, diverged, rate)
+        steps = Steps(losses, longer, _learnt_nothing(evidence), diverged, rate)
         findings += [finding for rule in STEP_RULES for finding in rule(steps)]
     return Report(tuple(findings), evidence.layers, ratios, evidence.value, len(evidence.outputs))
+
+
+def _learnt_nothing(evidence: Evidence) -> float:
+    """The loss of a model that has learnt nothing of these rows: that of their targets in another order."""
+    X, y = evidence.X[:PROBE_ROWS], evidence.y[:PROBE_ROWS]
+    shuffled = np.roll(y, max(1, len(y) // 2), axis=0)
+    with np.errstate(all="ignore"):
+        return evidence.model.loss_and_gradient(X, shuffled, evidence.loss)[0]
 
 
 def _largest(rate: float | Schedule | Callable[[int], float], steps_per_epoch: int) -> float:

@@ -56,21 +56,16 @@ class LRFinder:
         ImportError
             Where matplotlib, the extra "plot", is not installed.
         """
-        if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError as error:
-                raise ImportError(
-                    "LRFinder.plot needs matplotlib; install it with: python -m pip install 'mlpfast[plot]'"
-                ) from error
-            ax = pyplot.subplots()[1]
+        from .plot.style import BACKWARD, FORWARD, quiet, take_axes
+
+        ax = take_axes(ax)
         ax.plot(self.rates, self.losses, color="0.75", label="loss of a batch")
-        ax.plot(self.rates, self.smoothed, label="smoothed")
+        ax.plot(self.rates, self.smoothed, color=FORWARD, label="smoothed")
         if self.suggestion is not None:
-            ax.axvline(self.suggestion, color="C1", linestyle="--", label=f"suggestion: {self.suggestion:.2g}")
-        ax.set(xscale="log", xlabel="learning rate", ylabel="loss")
-        ax.legend()
-        return ax
+            ax.axvline(self.suggestion, color=BACKWARD, linestyle="--", label=f"suggestion: {self.suggestion:.2g}")
+        ax.set_xscale("log")
+        ax.legend(frameon=False)
+        return quiet(ax, xlabel="learning rate", ylabel="loss")
 
     def __repr__(self) -> str:
         found = "none" if self.suggestion is None else f"{self.suggestion:.3g}"

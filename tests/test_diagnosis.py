@@ -112,7 +112,8 @@ def test_what_is_wrong_with_data_and_layers_is_found(name):
     assert rule in report
     np.testing.assert_array_equal(model.state, before)
     (finding,) = [finding for finding in report.findings if finding.rule == rule]
-    assert finding.message in str(report)
+    assert finding.message in " ".join(str(report).split())
+    assert max(map(len, str(report).splitlines())) <= 100
     assert finding.advice
 
 
@@ -229,6 +230,15 @@ def test_it_takes_what_a_fit_takes():
     table = mf.Model(2, [mf.Columns([(0, mf.Embedding(3, 4)), (1, mf.Periodic())]), mf.Dense(8, "relu"), mf.Dense(1)])
     X = np.c_[np.arange(400) % 3, X5[:, 0]]
     assert mf.diagnose(table, X, Y5, "mse").ok
+
+
+def test_optimizers_with_schedules_and_without_a_rate():
+    model = mf.mlp([5, 16, 1])
+    warm = mf.schedules.Warmup(mf.schedules.Cosine(0.003), epochs=1)
+    report = mf.diagnose(model, X5, Y5, "mse", optimizer=mf.AdamW(warm))
+    assert report.ok, report
+    assert "rate_too_large" in mf.diagnose(model, X5, Y5, "mse", optimizer=mf.SGD(mf.schedules.Cosine(10.0)))
+    assert not mf.diagnose(model, X5, Y5, "mse", optimizer="lbfgs").update_ratios
 
 
 def test_it_prints_for_terminals_and_notebooks():

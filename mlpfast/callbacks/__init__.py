@@ -14,6 +14,7 @@ from .early_stopping import EarlyStopping
 from .lambda_callback import LambdaCallback
 from .protocol import Callback, Training
 from .reduce_lr_on_plateau import ReduceLROnPlateau
+from .snapshots import Snapshots
 from .tensorboard import TensorBoard
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "EarlyStopping",
     "LambdaCallback",
     "ReduceLROnPlateau",
+    "Snapshots",
     "TensorBoard",
     "Training",
 ]

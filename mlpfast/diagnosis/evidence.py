@@ -94,8 +94,6 @@ class Evidence:
     layers : tuple of LayerFacts
     value : float
         The loss of these rows.
-    shuffled : float
-        The same with the targets in another order: what a model would have that has learnt nothing of the rows.
     """
 
     model: Model
@@ -107,10 +105,9 @@ class Evidence:
     outputs: NDArray[Any]
     layers: tuple[LayerFacts, ...]
     value: float
-    shuffled: float
 
 
-def gather(model: Model, X: Any, y: Any, loss: str | Loss) -> Evidence:
+def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PROBE_ROWS) -> Evidence:
     """Measure a model.
 
     Parameters
@@ -121,6 +118,8 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss) -> Evidence:
     y : array-like
         Targets, as the loss takes them.
     loss : str or Loss
+    probe_rows : int, default 512
+        Rows that go through the layers.
 
     Returns
     -------
@@ -139,11 +138,10 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss) -> Evidence:
     rows = max(1, min(_SAMPLE_ROWS, _MOST_ELEMENTS // model.inputs))
     taken = np.random.default_rng(0).permutation(len(of_all))[:rows]
     X, y = _dense_rows(features, taken, model), np.ascontiguousarray(of_all[taken])
-    probe, targets = X[:PROBE_ROWS], y[:PROBE_ROWS]
+    probe, targets = X[:probe_rows], y[:probe_rows]
     program = model.program
     with np.errstate(all="ignore"):  # what overflows is what a rule will say
         value, gradient = model.loss_and_gradient(probe, targets, loss)
-        shuffled, _ = model.loss_and_gradient(probe, np.roll(targets, max(1, len(targets) // 2), axis=0), loss)
         walked, values = with_values(model, probe, targets, loss)
         walked.backward()
         layers = tuple(_facts(model, values, gradient, loss))
@@ -159,7 +157,6 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss) -> Evidence:
         outputs=values[schedule.output][1].value,
         layers=layers,
         value=value,
-        shuffled=shuffled,
     )
 
 

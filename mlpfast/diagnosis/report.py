@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import NamedTuple
 
 from ..tables import html_table
 from .evidence import LayerFacts
 
 __all__ = ["Finding", "Report"]
+
+_COLUMNS = 100  # of a terminal, for the findings
 
 
 class Finding(NamedTuple):
@@ -85,7 +88,7 @@ class Report:
             for row in rows
         ]
         lines = ["  ".join(row).rstrip() for row in aligned]
-        found = [f"- {finding}" for finding in self.findings]
+        found = [fill(f"- {finding}", _COLUMNS, subsequent_indent="  ") for finding in self.findings]
         return "\n".join([self._title(), *lines, *(found or ["Nothing was found."])])
 
     __repr__ = __str__

@@ -263,12 +263,12 @@ def _partials(node: Node) -> str:
     if node.operation is None or node.value.ndim or any(given.value.ndim for given in node.inputs):
         return ""
     pairs = zip(node.inputs, node.partials(), strict=True)
-    return ", ".join(f"by {given}: {partial:.4g}" for given, partial in pairs if given.name)
+    return ", ".join(f"by {given}: {partial + 0.0:.4g}" for given, partial in pairs if given.name)
 
 
 def _shown(value: Any) -> str:
     """A number, or the shape of an array and its norm."""
     array = np.asarray(value)
     if array.ndim == 0:
-        return f"{array:.4g}"
-    return f"({', '.join(map(str, array.shape))}) norm {np.linalg.norm(array.astype(np.float64)):.4g}"
+        return f"{array + 0.0:.4g}"  # no -0
+    return f"{array.shape} norm {np.linalg.norm(array.astype(np.float64)):.4g}"

@@ -1,0 +1,227 @@
+"""The loss as a function of a step: the error of a gradient check, and the surface that an optimizer goes over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..callbacks import Snapshots
+from ..errors import integer
+from ..losses import Loss
+from ..model import Model
+from .style import BACKWARD, FORWARD, INK, quiet, take_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["gradient_check", "loss_surface"]
+
+
+def gradient_check(
+    model: Model,
+    X: Any,
+    y: Any,
+    loss: str | Loss = "cross_entropy",
+    *,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """The error of differences against backpropagation, by the step: first that of the formula, then that of rounding.
+
+    The derivative of the loss along a random direction, in float64: forward differences are off by about h, central
+    ones by h^2; both by rounding, about 1e-16 / h. Where backpropagation is wrong, the curves do not go down.
+
+    Parameters
+    ----------
+    model : Model
+        Of any dtype; a copy in float64 is looked at.
+    X, y, loss
+        As for `Model.loss_and_gradient`. A few dozen rows are enough.
+    seed : int, default 0
+        Of the direction.
+    ax : matplotlib.axes.Axes, optional
+        By default, those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        For input that does not fit the model or the loss.
+    ImportError
+        If there is no matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np, mlpfast as mf
+    >>> ax = mf.plot.gradient_check(mf.mlp([3, 5, 2], "tanh", "softmax"), np.eye(3), [0, 1, 1])
+    """
+    model = _in_float64(model)
+    here, direction = model.parameters.copy(), np.random.default_rng(seed).normal(size=model.n_parameters)
+    direction *= max(1.0, float(np.linalg.norm(here))) / np.linalg.norm(direction)
+    value, gradient = model.loss_and_gradient(X, y, loss)
+    exact = float(gradient @ direction)
+    steps = np.logspace(-12, 0, 49)
+    forward, central = [], []
+    for h in steps:
+        above, below = (_loss_at(model, here + s * direction, X, y, loss) for s in (h, -h))
+        forward.append(abs((above - value) / h - exact))
+        central.append(abs((above - below) / (2 * h) - exact))
+    scale = abs(exact) or 1.0
+    ax = take_axes(ax)
+    for errors, name, colour in ((forward, "forward difference", BACKWARD), (central, "central difference", FORWARD)):
+        relative = np.maximum(np.divide(errors, scale), 1e-17)
+        best = int(relative.argmin())
+        ax.loglog(
+            steps, relative, ".-", color=colour, label=f"{name}, best {relative[best]:.0e} at h = {steps[best]:.0e}"
+        )
+    ax.legend(frameon=False)
+    return quiet(ax, xlabel="step h", ylabel="relative error of the derivative")
+
+
+def loss_surface(
+    model: Model,
+    X: Any,
+    y: Any,
+    loss: str | Loss = "cross_entropy",
+    *,
+    path: Snapshots | Sequence[Any] | None = None,
+    directions: tuple[Any, Any] | None = None,
+    extent: float | None = None,
+    resolution: int = 41,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """The loss around a model's parameters along two directions, with the way that an optimizer has gone.
+
+    Parameters
+    ----------
+    model : Model
+        Its parameters are the origin. It is not changed.
+    X, y, loss
+        As for `Model.loss_and_gradient`.
+    path : Snapshots, or sequence of ndarray (n_parameters,), optional
+        Parameters on the way, projected on the plane of the directions.
+    directions : two of ndarray (n_parameters,), optional
+        By default, with a path, its two principal components, seen from the origin (Lorch, 2016); without, random ones
+        that have in each tensor the norm of the parameters there (Li et al., 2018).
+    extent : float, optional
+        How far to go to each side, in lengths of the directions; by default around the whole path, or 1.
+    resolution : int, default 41
+        Points to a side: the loss is computed at the square of this number.
+    seed : int, default 0
+        Of random directions.
+    ax : matplotlib.axes.Axes, optional
+        By default, those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        For input that does not fit the model or the loss, parameters of another size, or directions that are parallel.
+    ImportError
+        If there is no matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np, mlpfast as mf
+    >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+    >>> model, path = mf.mlp([1, 8, 1], "tanh"), mf.callbacks.Snapshots()
+    >>> trainer = mf.Trainer(model, "mse", mf.Adam(0.05), callbacks=[path])
+    >>> history = trainer.fit(X, X**2, epochs=20, verbose=0)
+    >>> ax = mf.plot.loss_surface(model, X, X**2, "mse", path=path, resolution=9)
+    """
+    model = _in_float64(model)
+    here, resolution = model.parameters.copy(), integer("resolution", resolution, at_least=2)
+    states = path.states if isinstance(path, Snapshots) else path if path is not None else []
+    for state in states:
+        if np.size(state) < len(here):
+            raise ValueError(f"expected a path of {len(here)} parameters, got {np.size(state)}")
+    way = np.array([np.asarray(state, np.float64)[: len(here)] for state in states]).reshape(-1, len(here))
+    explained = None
+    if directions is not None:
+        a, b = (np.asarray(each, np.float64).ravel() for each in directions)
+    elif len(way) > 2:
+        _, sizes, components = np.linalg.svd(way - here, full_matrices=False)
+        (a, b), explained = components[:2], sizes[:2] ** 2 / max(float((sizes**2).sum()), 1e-300)
+    else:
+        rng = np.random.default_rng(seed)
+        a, b = (_like_the_parameters(rng.normal(size=len(here)), model) for _ in range(2))
+    if a.shape != here.shape or b.shape != here.shape:
+        raise ValueError(f"expected directions of {len(here)} parameters, got {a.size} and {b.size}")
+    plane = np.stack([a, b])
+    if np.linalg.matrix_rank(plane) < 2:
+        raise ValueError("expected two directions that are not parallel")
+    on_plane = (way - here) @ np.linalg.pinv(plane) if len(way) else np.zeros((1, 2))
+    spans = [_span(on_plane[:, i], extent) for i in (0, 1)]
+    axis = [np.linspace(*span, resolution) for span in spans]
+    values = [[_loss_at(model, here + s * a + t * b, X, y, loss) for s in axis[0]] for t in axis[1]]
+    ax = take_axes(ax, 5.4, 4.2)
+    _draw_surface(ax, axis, np.array(values))
+    if len(way):
+        ax.plot(*on_plane.T, ".-", color=BACKWARD, markersize=4, linewidth=1.2, label="path of the optimizer")
+        ax.plot(*on_plane[0], "s", color=BACKWARD, markersize=7, markeredgecolor="white", label="start")
+    ax.plot(0, 0, "*", color=INK, markersize=12, markeredgecolor="white", label="the model")
+    ax.legend(loc="best", fontsize=8, framealpha=0.85, edgecolor="none")
+    names = ["direction 1", "direction 2"]
+    if explained is not None:
+        names = [f"principal component {i + 1} ({explained[i]:.0%} of the path)" for i in (0, 1)]
+    ax.locator_params(nbins=5)
+    return quiet(ax, None, xlabel=names[0], ylabel=names[1])
+
+
+def _draw_surface(ax: Axes, axis: Sequence[NDArray[Any]], values: NDArray[np.float64]) -> None:
+    """Levels are even in the logarithm where values go over more than a decade."""
+    from matplotlib.colors import LogNorm
+
+    finite = values[np.isfinite(values)]
+    low, high = float(finite.min()), float(finite.max())
+    values = np.where(np.isfinite(values), values, high)
+    log = low > 0 and high > 10 * low
+    levels = np.geomspace(low, high, 25) if log else np.linspace(low, max(high, low + 1e-12), 25)
+    filled = ax.contourf(*axis, values, levels=levels, cmap="Blues_r", norm=LogNorm() if log else None, extend="both")
+    ax.contour(*axis, values, levels=levels[::2], colors="white", linewidths=0.5, alpha=0.7)
+    bar = ax.get_figure().colorbar(filled, ax=ax, label="loss", format="%.2g")  # type: ignore[union-attr]
+    bar.outline.set_visible(False)
+    bar.set_ticks(levels[::6])  # type: ignore[arg-type]
+    bar.minorticks_off()
+
+
+def _span(place: NDArray[np.float64], extent: float | None) -> tuple[float, float]:
+    if extent is not None:
+        return -float(extent), float(extent)
+    low, high = min(0.0, float(place.min())), max(0.0, float(place.max()))
+    if high == low:
+        return -1.0, 1.0
+    margin = 0.2 * (high - low)
+    return low - margin, high + margin
+
+
+def _like_the_parameters(direction: NDArray[np.float64], model: Model) -> NDArray[np.float64]:
+    for tensor in model.program.tensors:
+        span = slice(tensor.offset, tensor.offset + tensor.size)
+        size = float(np.linalg.norm(model.parameters[span]))
+        direction[span] *= size / float(np.linalg.norm(direction[span]))
+    return direction
+
+
+def _in_float64(model: Model) -> Model:
+    if not isinstance(model, Model):
+        raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
+    twin = Model(model.inputs, model.layers, dtype="float64")
+    twin.state = model.state
+    return twin
+
+
+def _loss_at(model: Model, parameters: NDArray[np.float64], X: Any, y: Any, loss: str | Loss) -> float:
+    model.parameters[:] = parameters
+    with np.errstate(all="ignore"):
+        return model.loss_and_gradient(X, y, loss)[0]
