@@ -267,13 +267,92 @@ def network(sizes: tuple[int, ...]) -> str:
     return "-".join(map(str, sizes))
 
 
+def spread(values: Sequence[float]) -> str:
+    """From the least to the largest."""
+    return " to ".join(dict.fromkeys(ratio(value) for value in (min(values), max(values))))
+
+
+def in_short(run: dict[str, Any]) -> str:
+    """Three sentences with their numbers: training, prediction, layers; each names its machine."""
+    results, sentences = Results(run["results"]), []
+
+    def where(section: str) -> str:
+        machine = run.get("elsewhere", {}).get(section, run)["machine"]
+        return f"On {machine['cpu']}, one thread, float32"
+
+    def over(names: Sequence[str], *peers: str) -> str:
+        return spread([results.over(name, *peers) for name in names])
+
+    trained = [w.name for w in TRAINING]
+    latencies, throughputs = (
+        [w.name for w in INFERENCE if w.name.startswith(kind)] for kind in ("latency", "throughput")
+    )
+    layers = [w.name for w in (*LAYERS, TABLE)]
+    for section, sentence in (
+        (
+            "training",
+            lambda: (
+                f"a training step takes {duration(results.seconds('tiny', 'mlpfast'))} for 8-32-32-1 and "
+                f"{duration(results.seconds('large', 'mlpfast'))} for 784-1024-1024-10; the faster form of JAX takes "
+                f"{over(trained, 'jax', 'jax-shuffle')} as long, that of PyTorch "
+                f"{over(trained, 'torch', 'torch-compile')}, and scikit-learn {over(trained, 'sklearn')}."
+            ),
+        ),
+        (
+            "inference",
+            lambda: (
+                f"one row goes through 64-64-64-10 in {duration(results.seconds(latencies[0], 'mlpfast'))}; ONNX "
+                f"Runtime takes {over(latencies, 'onnxruntime')} as long for one row of several networks, and "
+                f"{over(throughputs, 'onnxruntime')} for many."
+            ),
+        ),
+        (
+            "layers",
+            lambda: (
+                "with normalisations, residuals, and encoders of a table's columns, the better of JAX and PyTorch "
+                f"takes {spread([results.layers_over(name) for name in layers])} as long."
+            ),
+        ),
+    ):
+        try:
+            sentences.append(f"{where(section)}, {sentence()}")
+        except KeyError:
+            continue
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def goals(run: dict[str, Any]) -> str:
+    """bench/goals.md: what was promised, and how far it is."""
+    elsewhere = "; ".join(
+        f"those of {name}, on {origin['machine']['cpu']}" for name, origin in run.get("elsewhere", {}).items()
+    )
+    return (
+        "\n\n".join(
+            [
+                "# Goals",
+                "Written by `make bench`, beside [the page for users](../docs/benchmarks.md). Measured on "
+                f"{run['machine']['cpu']}{'; ' + elsewhere if elsewhere else ''}.",
+                "Goal, least acceptable, and what this run reached. Ratios are medians of one interleaved run, one "
+                "thread each, float32 unless it says float64. *At the roof* is what the machine's roof would reach in "
+                "our place: no program that computes every term can do better here, and one that gathers, updates and "
+                "normalises between its products does worse. The *standardized* rows are the same networks on the same "
+                "images, each pixel scaled to mean 0 and variance 1: no input is zero.",
+                targets(Results(run["results"])),
+            ]
+        )
+        + "\n"
+    )
+
+
 def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
     """docs/benchmarks.md; picture(name, description) gives the Markdown of a picture or nothing."""
     results = Results(run["results"])
     parts = [
         "# Benchmarks",
-        "mlpfast beside the libraries that one would use instead. This page is written by `make bench` from the run "
-        "that it describes; the raw numbers are in [results.json](benchmarks/results.json).",
+        picture("training", "Time of a training step over mlpfast's, by workload and library"),
+        in_short(run),
+        "This page is written by `make bench` from the run that it describes; the raw numbers are in "
+        "[results.json](benchmarks/results.json).",
         "## The machine",
         machine_text(run),
         *(
@@ -282,19 +361,11 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         ),
         "## How it is measured",
         HOW.format(rate=LEARNING_RATE),
-        "## Targets",
-        "Goal, least acceptable, and what this run reached. Ratios are medians of one interleaved run, one thread "
-        "each, float32 unless it says float64. *At the roof* is what the machine's roof would reach in our place: no "
-        "program that computes every term can do better here, and one that gathers, updates and normalises between its "
-        "products does worse. mlpfast leaves out terms with a zero factor where they are many: half of the pixels of "
-        "Fashion-MNIST are zero. The *standardized* rows are the same networks on the same images, each pixel scaled "
-        "to mean 0 and variance 1: no input is zero.",
-        targets(results),
         "## Training",
         "A step is one batch: shuffle, gather, forward, loss, backward, Adam update. *Loss* is the training loss after "
         "the run's epochs from the same initial weights, computed by the same NumPy code in float64 for everyone: a "
-        "fast wrong answer would show. Shuffles differ, so the last digits do.",
-        picture("training", "Time of a training step over mlpfast's, by workload and library"),
+        "fast wrong answer would show. Shuffles differ, so the last digits do. mlpfast leaves out terms with a zero "
+        "factor where they are many: half of the pixels of Fashion-MNIST are zero.",
     ]
     for workload in TRAINING:
         parts += [
@@ -321,6 +392,7 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         parts += [f"### {workload.name}", workload_table(results, "float64", workload.name, "loss")]
     parts += [
         "## Layers",
+        f"Measured on {run.get('elsewhere', {}).get('layers', run)['machine']['cpu']}.",
         f"{network(PLAIN.sizes)}, {PLAIN.loss}, batch {PLAIN.batch}, {PLAIN.rows:,} standard normal rows. The hidden "
         "layers are product, bias and ReLU (*plain*), with a norm between bias and ReLU (*with BatchNorm*, *with "
         "LayerNorm*), or with the identity beside the second (*with Residual*). All nets of all libraries take turns, "
@@ -448,7 +520,7 @@ def merged(stored: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_docs(run: dict[str, Any], docs: Path, whole: bool = True) -> None:
-    """docs/benchmarks.md, docs/benchmarks/*.svg (if matplotlib is there) and docs/benchmarks/results.json.
+    """docs/benchmarks.md, docs/benchmarks/*.svg (if matplotlib is there), docs/benchmarks/results.json, bench/goals.md.
 
     A run that is not whole takes the place of its sections in the one that is there.
     """
@@ -469,6 +541,7 @@ def write_docs(run: dict[str, Any], docs: Path, whole: bool = True) -> None:
         return f"![{description}](benchmarks/{name}.svg)" if name in drawn else ""
 
     (docs / "benchmarks.md").write_text(page(run, picture))
+    (Path(__file__).parent / "goals.md").write_text(goals(run))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The README keeps its word: its example runs as shown, its links lead somewhere, its commands exist."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -55,6 +56,17 @@ def test_picture_is_drawn_of_what_the_example_trains(tmp_path, monkeypatch, caps
         == image.open(PICTURE).text["Title"]
         == capsys.readouterr().out.partition(";")[0]
     )
+
+
+def test_how_fast_has_the_published_figures():
+    tables, targets = pytest.importorskip("bench.tables"), pytest.importorskip("bench.targets")
+    results = targets.Results(json.loads((ROOT / "docs" / "benchmarks" / "results.json").read_text())["results"])
+    rows = [line.split("|")[1:-1] for line in README.splitlines() if re.match(r"\| \d[\d,\w -]* \|", line)]
+    peers = (("jax", "jax-shuffle"), ("torch", "torch-compile"), ("sklearn",))
+    for row, name in zip(rows, ("tiny", "small", "medium", "large"), strict=True):
+        ours, *over = (cell.split()[0] for cell in row[1:])
+        assert tables.duration(results.seconds(name, "mlpfast")).split()[0] == ours
+        assert [tables.ratio(results.over(name, *others)) for others in peers] == over
 
 
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
