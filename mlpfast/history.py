@@ -31,7 +31,7 @@ class History(dict[str, list[float]]):
     Attributes
     ----------
     epochs : int
-        Number of epochs recorded. A last epoch that `max_seconds` cut short counts; one cut short by Ctrl-C or by a
+        Number of epochs recorded. A last epoch that `fit` ended within counts; one cut short by Ctrl-C or by a
         diverging loss does not.
     seconds : list of float
         Training time of each epoch, without validation, Python metrics and callbacks.
@@ -58,14 +58,22 @@ class History(dict[str, list[float]]):
         self.samples_per_second: list[float] = []
         self.stopped_by: str | None = None
         self.reason: str | None = None
+        self._finished = True  # whether the last epoch is a whole one
 
     @property
     def epochs(self) -> int:
         """Number of epochs recorded."""
         return len(self.seconds)
 
-    def record(self, logs: Mapping[str, float], seconds: float, rows: int) -> None:
-        """Append an epoch: its values, its training time, and the rows that it saw. What it has no value of is NaN."""
+    def record(self, logs: Mapping[str, float], seconds: float, rows: int, finished: bool = True) -> None:
+        """Append an epoch: its values, its training time, and the rows that it saw. What it has no value of is NaN.
+
+        Where the last one recorded was a part of it, it takes its place.
+        """
+        if not self._finished:
+            for values in (self.seconds, self.samples_per_second, *self.values()):
+                values.pop()
+        self._finished = finished
         for name in dict.fromkeys((*self, *logs)):
             self.setdefault(name, [math.nan] * self.epochs).append(logs.get(name, math.nan))
         self.seconds.append(seconds)
@@ -117,6 +125,6 @@ class History(dict[str, list[float]]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # What older versions wrote has its values here, and its reason in one word.
-        state = {"reason": _REASONS.get(state["stopped_by"] or ""), **state}
+        state = {"reason": _REASONS.get(state["stopped_by"] or ""), "_finished": True, **state}
         self.update(state.pop("_values", {}))
         self.__dict__.update(state)

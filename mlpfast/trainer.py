@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import parts
-from .callbacks.protocol import Logs, call, call_all, check_callbacks
+from .callbacks.protocol import Logs, check_callbacks
 from .classweight import as_class_weight
 from .core.engine import LAST_BATCHES, Engine
 from .core.optimizers import new_state, state_slots
@@ -38,8 +39,10 @@ from .schedules import Constant, Schedule
 from .schedules.plain import Scheduled, as_schedule
 from .schedules.series import Series, bounds_of, driven
 from .settings import Setting
-from .training.data import Data, check_batches, check_data, data_as_they_are
+from .training.data import Data, check_batches, check_data, data_as_they_are, divide, validation_sets
+from .training.epochs import ArrayEpochs, Place
 from .training.faults import explanation, parameters_error
+from .training.loop import Loop, end_of
 from .validation import Features, scale_penalty
 
 __all__ = ["History", "Trainer"]
@@ -179,8 +182,8 @@ class Trainer:
         self._owner = Owner()
         self._engine: Engine | None = None
         self._engine_settings: tuple[Any, ...] = ()
-        # optimizer steps, epochs, steps when the state was new, whether the parameters are their average
-        self._counts = np.zeros(4, np.int64)
+        self._place = Place()
+        self._loop: Loop | None = None  # of the `fit` under way
         self._weighed = np.zeros(2)  # of schedule-free steps: the sum of their weights, and the largest rate
         self._series = Series()
         self._driven: dict[str, Schedule] | None = None
@@ -309,7 +312,7 @@ class Trainer:
         if old is None or _kind(old) != _kind(optimizer):
             new = FullBatch() if optimizer.full_batch else new_state(optimizer, model.program, model.dtype)
             self._state: Any = new
-            self._counts[2:] = self._counts[0], 0
+            self._counts[2:4] = self._counts[0], 0
         if old is None or old.learning_rate != optimizer.learning_rate:
             self.learning_rate = optimizer.learning_rate
         self._optimizer, self._driven = optimizer, None
@@ -346,6 +349,11 @@ class Trainer:
     def clip_norm(self, value: float | None) -> None:
         self._clip_norm = None if value is None else real("clip_norm", value, above=0.0)
         self.groups = self._groups
+
+    @property
+    def _counts(self) -> NDArray[np.int64]:
+        """Optimizer steps, epochs, steps when the state was new, whether the parameters are their average."""
+        return self._place.counts
 
     @property
     def steps(self) -> int:
@@ -435,13 +443,20 @@ class Trainer:
         self,
         X: Any,
         y: Any,
-        epochs: int = 1,
-        validation_data: tuple[Any, ...] | None = None,
+        epochs: float | None = None,
+        validation_data: tuple[Any, ...] | Mapping[str, tuple[Any, ...]] | None = None,
         sample_weight: Any = None,
         verbose: bool | int = 1,
         max_seconds: float | None = None,
+        *,
+        steps: int | None = None,
+        validation_fraction: float | None = None,
+        stratify: Any = None,
     ) -> History:
         """Train for some epochs.
+
+        Where the last call ended within an epoch, this one goes on there, with the rows that are left of it: after
+        Ctrl-C, `max_seconds`, or a part of an epoch. With other rows, or batches, it begins a new epoch.
 
         Parameters
         ----------
@@ -450,9 +465,11 @@ class Trainer:
             ascend. Sparse rows are never made dense.
         y : array_like of shape (n,) or (n, outputs)
             Targets, as the loss takes them.
-        epochs : int, default 1
-        validation_data : tuple (X, y) or (X, y, sample_weight), optional
-            Evaluated after each epoch; the results are recorded as "val_loss" and "val_<metric>".
+        epochs : int or float > 0, default 1
+            How many; 0.5 is half of the steps of an epoch.
+        validation_data : tuple (X, y) or (X, y, sample_weight), or mapping from str to such, optional
+            Evaluated after each epoch; the results are recorded as "val_loss" and "val_<metric>". Of a mapping, each
+            name takes the place of "val".
         sample_weight : array_like of shape (n,), optional
             Weights >= 0, of any size, of the rows in the loss, which is a weighted mean over each batch, and in the
             named metrics. Rows of weight zero have to be finite but count for nothing; a copy of X and y has zeros in
@@ -461,6 +478,13 @@ class Trainer:
             1, or more: a progress bar; 0: nothing.
         max_seconds : float, optional
             Stop, after a whole step, when this much time has passed since the call.
+        steps : int, optional
+            How many optimizer steps to make, in place of `epochs`.
+        validation_fraction : float in (0, 1), optional
+            Share of the rows, drawn by the trainer's seed, that is held out and evaluated as "val". It is the same in
+            each call with as many rows.
+        stratify : bool or array_like of shape (n,), optional
+            Hold out the same share of the rows of each class, or of each of these values.
 
         Returns
         -------
@@ -481,74 +505,53 @@ class Trainer:
             On Ctrl-C; the model is as it was after the last whole step.
         """
         with self._owner.held:
-            return self._fit(X, y, epochs, validation_data, sample_weight, verbose, max_seconds)
-
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        epochs: int,
-        validation_data: tuple[Any, ...] | None,
-        sample_weight: Any,
-        verbose: int,
-        max_seconds: float | None,
-    ) -> History:
-        started = time.monotonic()
-        epochs = integer("epochs", epochs)
-        budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
-        deadline = 0.0 if budget is None else started + budget
-        show = verbosity(verbose)
-        self._check_full_batch()
-        # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
-        data = self._check(X, y, sample_weight, finite=show, class_weight=self.class_weight)
-        if self.program.over_batch:
-            n = self._rows_of_epoch(data)
-            check_batches(n, self.batch_size, self.last_batch, stacklevel=5)  # whoever called `fit`
-        if (error := parameters_error(self.model)) is not None:
-            raise error
-        validation = None if validation_data is None else self._check_validation(validation_data)
-        # The bar comes last, so that it shows what the other callbacks did.
-        callbacks = (*self.callbacks, Progress(epochs)) if show else self.callbacks
-        history = self.history = History()
-        logs: Logs = {}
-        out_of_time, converged = False, None
-        try:
+            started = time.monotonic()
+            if steps is not None and epochs is not None:
+                raise ValueError(f"expected epochs or steps, got both: {epochs!r} and {steps!r}")
+            amount = real("epochs", 1.0 if epochs is None else epochs, above=0.0)
+            steps = None if steps is None else integer("steps", steps)
+            budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
+            show = verbosity(verbose)
+            self._check_full_batch()
+            # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
+            data, held_out = self._check_training(X, y, sample_weight, validation_fraction, stratify, finite=show)
+            validation = self._check_validation(validation_data, held_out)
+            if self.program.over_batch:
+                n = self._rows_of_epoch(data)
+                check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
+            if (error := parameters_error(self.model)) is not None:
+                raise error
             self.take_up()
-            self._end = self.steps + epochs * self._steps_per_epoch(data)
-            stopper = call(callbacks, "on_train_begin", self, logs)
-            for _ in range(epochs):
-                stopper = stopper or call(callbacks, "on_epoch_begin", self, logs)
-                out_of_time = deadline > 0 and time.monotonic() >= deadline
-                if stopper is not None or out_of_time:
-                    break
-                epoch_started = time.perf_counter()
-                result = self._run_epoch(data, self._order(self.epochs, data), deadline)
-                seconds = time.perf_counter() - epoch_started
-                out_of_time, converged = result.status == "deadline", result.reason
-                if result.steps == 0:
-                    break
-                logs = {"loss": result.loss, **self._named_metrics(result.metrics, data)}
-                if validation is not None:
-                    logs |= {f"val_{name}": value for name, value in self._evaluate(validation).items()}
-                logs |= self._driven_values(callbacks)
-                history.record(logs, seconds, result.rows)
-                stopper = call(callbacks, "on_epoch_end", self, logs)
-                if out_of_time or converged:
-                    break
-            if stopper is None and converged:
-                history.end("convergence", converged)
-            else:
-                history.end(stopper if stopper is not None else "max_seconds" if out_of_time else "epochs")
-        except BaseException as error:
-            reasons = {DivergenceError: "divergence", KeyboardInterrupt: "interrupt"}
-            history.end(reasons.get(type(error), "error"))
-            raise
-        finally:
-            self._end = None
-            if isinstance(self._state, FullBatch):
-                self._state.forget_rows()
-            call_all(callbacks, "on_train_end", self, logs)
-        return history
+            arrays = ArrayEpochs(self, data, self._kind_of_epoch(data))
+            wanted = max(round(amount * arrays.steps), 1) if steps is None else steps
+            end = end_of(arrays.position, wanted, arrays.steps)
+            # The bar comes last, so that it shows what the other callbacks did.
+            bar = [Progress(end[0] - self.epochs + (end[1] > 0) + self._place.open)] if show else []
+            self.history = History()
+            self._end = self.steps + wanted
+            self._loop = Loop(
+                self,
+                self._place,
+                arrays,
+                end,
+                callbacks=(*self.callbacks, *bar),
+                report=partial(self._logs_of, data, validation),
+                deadline=0.0 if budget is None else started + budget,
+            )
+            try:
+                self._loop.run()
+            finally:
+                self._end = self._loop = None
+                if isinstance(self._state, FullBatch):
+                    self._state.forget_rows()
+        return self.history
+
+    def _logs_of(self, data: Data, validation: Mapping[str, Data], result: EpochResult) -> Logs:
+        """What is recorded of an epoch."""
+        logs = {"loss": result.loss, **self._named_metrics(result.metrics, data.trained(self.model.inputs))}
+        for name, held_out in validation.items():
+            logs |= {f"{name}_{metric}": value for metric, value in self._evaluate(held_out).items()}
+        return logs | self._driven_values(self.callbacks)
 
     def run_epoch(
         self,
@@ -709,7 +712,7 @@ class Trainer:
         (1, 0)
         """
         with self._owner:
-            own = {name: deepcopy(self.__dict__[name]) for name in ("_state", "_counts", "_weighed", "history")}
+            own = {name: deepcopy(self.__dict__[name]) for name in ("_state", "_place", "_weighed", "history")}
             own |= {"_model": self.model.copy(), "_series": self._series.copy()}
             twin = type(self).__new__(type(self))
             twin.__setstate__(self.__getstate__() | own)
@@ -717,17 +720,21 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine is made anew when it is needed; nobody owns a copy, and no `fit` of it is under way.
-        left_out = ("_engine", "_owner", "_program", "_end")
+        left_out = ("_engine", "_owner", "_program", "_end", "_loop")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         given: dict[str, Any] = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "last_batch": "keep"}
         given |= {"_weighed": np.zeros(2), "_series": Series(), "_dropout_scale": 1.0}
-        state = given | (state if "_counts" in state else _of_older_version(state))  # which had three counts
+        state = given | (state if {"_counts", "_place"} & state.keys() else _of_older_version(state))
         state.setdefault("_rate", state.pop("learning_rate", None))
-        self.__dict__.update(state | {"_counts": np.resize(np.append(state["_counts"], 0), 4)})
+        if "_place" not in state:
+            state["_place"] = Place()
+            counts = state.pop("_counts")  # three or four of them
+            state["_place"].counts[: len(counts)] = counts
+        self.__dict__.update(state)
         self._engine, self._owner, self._engine_settings = None, Owner(), ()
-        self._end = self._driven = None
+        self._end = self._driven = self._loop = None
         self.groups = state.get("_groups")
         self.metrics = self._given_metrics  # those of older versions were made ready in another way
 
@@ -736,33 +743,79 @@ class Trainer:
         self._penalties(data)
         return data
 
-    def _check_validation(self, validation_data: Any) -> Data:
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            raise ValueError(
-                f"expected validation_data to be (X, y) or (X, y, sample_weight), got {type(validation_data).__name__}"
-                + (f" of length {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else "")
+    def _check_training(
+        self, X: Any, y: Any, sample_weight: Any, fraction: float | None, stratify: Any, finite: bool
+    ) -> tuple[Data, Data | None]:
+        """The rows to train on, and those that are held out."""
+        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite)
+        if fraction is None:
+            if stratify is not None and stratify is not False:
+                raise ValueError("expected stratify with validation_fraction alone, got it without")
+            data, held_out = check(class_weight=self.class_weight), None
+        else:
+            data, held_out = divide(
+                check, self.model, self.loss, fraction, stratify, seed=self.seed, class_weight=self.class_weight
             )
-        X, y, sample_weight = (*validation_data, None)[:3]
-        return self._check(X, y, sample_weight, of=" of validation_data")
+        self._penalties(data)
+        return data, held_out
+
+    def _check_validation(self, given: Any, held_out: Data | None) -> dict[str, Data]:
+        """Validation data by name, checked."""
+        found = {} if held_out is None else {"val": held_out}
+        for name, (X, y, sample_weight) in validation_sets(given).items():
+            if name in found:
+                raise ValueError("expected another name than 'val' beside validation_fraction, which has it")
+            of = " of validation_data" + (f"[{name!r}]" if isinstance(given, Mapping) else "")
+            found[name] = self._check(X, y, sample_weight, of=of)
+        recorded = ["loss", *(metric.name for metric in self.metrics)]
+        keys = [*recorded, *(f"{name}_{key}" for name in found for key in recorded)]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"expected other names of validation sets, got two values for {twice[0]!r} in the history")
+        return found
+
+    def _kind_of_epoch(self, data: Data) -> dict[str, Any]:
+        """What tells whether an epoch may go on: see `Place`."""
+        n = self._rows_of_epoch(data)
+        with self._owner:
+            engine = self._engine_of(min(self.batch_size or n, n))
+            return {
+                "rows": n,
+                "steps": engine.n_batches(n),
+                "batch_rows": engine.batch_rows,
+                "last_batch": self.last_batch,
+                "seed": self.seed if self.shuffle else None,
+                "penalty_over_weights": self.penalty_over_weights,
+                "metrics": [list(metric) for metric in self._compiled_metrics],
+            }
+
+    def _part(
+        self, data: Data, order: NDArray[np.int64] | None, begins: bool, most: int, deadline: float
+    ) -> EpochResult:
+        """Steps of an epoch, of a new one if it `begins`: at most so many, if `most` is not negative."""
+        kind = self._place.kind
+        with self._owner:
+            engine = self._engine_of(kind["batch_rows"])
+            left = kind["steps"] - (0 if begins else self._place.done)
+            return self._run(
+                engine, data, order, deadline, kind["steps"], begins, left if most < 0 else min(most, left)
+            )
 
     def _order(self, epoch: int, data: Data) -> NDArray[np.int64] | None:
         """The rows of an epoch in their order; None for all as they come."""
-        order = permutation(self.seed, SHUFFLE, epoch, len(data.y)) if self.shuffle else None
+        rows = data.chosen
+        order = permutation(self.seed, SHUFFLE, epoch, len(data.y if rows is None else rows)) if self.shuffle else None
+        if rows is not None:
+            order = rows if order is None else rows[order]
         return data.order(order, self._program.over_batch)
 
     def _rows_of_epoch(self, data: Data) -> int:
-        return data.rows(data.order(None, self._program.over_batch))
+        return data.rows(data.order(data.chosen, self._program.over_batch))
 
     def _run_epoch(self, data: Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
         n = data.rows(order)
         with self._owner:
             engine = self._engine_of(min(self.batch_size or n, n))
             return self._run(engine, data, order, deadline, engine.n_batches(n))
-
-    def _steps_per_epoch(self, data: Data) -> int:
-        n = self._rows_of_epoch(data)
-        with self._owner:
-            return self._engine_of(min(self.batch_size or n, n)).n_batches(n)
 
     def _penalties(self, data: Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
@@ -823,13 +876,13 @@ class Trainer:
         names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
         return {name: getattr(self, name) for name in names} | self._series.recorded()
 
-    def _series_of(self, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
-        """The values of schedules for the steps of an epoch, or for one step."""
+    def _series_of(self, steps: int, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
+        """The values of schedules for the next so many steps."""
         schedules = self._schedules()
         if not (schedules or self._series.last):
             return {}
         bounds = bounds_of(layer.numbers[0] for layer in self._program.layers if layer.kind == "dropout")
-        return self._series.values(schedules, bounds, self.steps, steps_per_epoch or 1, steps_per_epoch, self._end)
+        return self._series.values(schedules, bounds, self.steps, steps, steps_per_epoch, self._end)
 
     def _run(
         self,
@@ -838,14 +891,17 @@ class Trainer:
         order: NDArray[np.int64] | None,
         deadline: float,
         steps_per_epoch: int | None = None,
+        begins: bool = True,
+        part: int | None = None,
     ) -> EpochResult:
         """Make the steps of an epoch; or one step, where it is not told how many an epoch has.
 
-        Afterwards, the parameters are finite, and the optimizer's state belongs to the same step.
+        With `part`, so many steps, of a new epoch or of the open one. Afterwards, the parameters are finite, and the
+        optimizer's state belongs to the same step.
         """
-        epoch = self.epochs
+        epoch, first = (self.epochs, 0) if begins else (self.epochs - 1, self._place.done)
         l1, l2 = self._penalties(data)
-        series = self._series_of(steps_per_epoch)
+        series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
         try:
             if isinstance(self.optimizer, LBFGS):
@@ -857,9 +913,10 @@ class Trainer:
             else:
                 result = engine.run_epoch(
                     data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
-                    rate, order=order, epochs=int(steps_per_epoch is not None), l1=l1, l2=l2,
+                    rate, order=order, epochs=int(begins and steps_per_epoch is not None), l1=l1, l2=l2,
                     clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
-                    metrics=self._compiled_metrics, deadline=deadline, series=series,
+                    metrics=self._compiled_metrics, deadline=deadline, series=series, first_step=first,
+                    max_steps=-1 if part is None else part, totals=None if part is None else self._place.totals,
                 )  # fmt: skip
         except ValueError as error:
             raise explanation(error, self.model, data) from None
@@ -868,7 +925,7 @@ class Trainer:
             if "learning_rate" in series:
                 rate = series["learning_rate"][result.steps]
             step = f"optimizer step {self.steps}"
-            where = step if steps_per_epoch is None else f"step {result.steps} of epoch {epoch}, {step}"
+            where = step if steps_per_epoch is None else f"step {first + result.steps} of epoch {epoch}, {step}"
             raise DivergenceError(
                 f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
                 f"not finite, with learning rate {rate:g}. The model keeps its last finite parameters. "

@@ -180,7 +180,7 @@ def test_a_trainer_pickled_before_there_were_averages():
     one = trainer(mf.Adam(0.01))
     one.fit(X, Y, verbose=0)
     state = one.__getstate__()
-    state["_counts"] = state["_counts"][:3].copy()
+    state["_counts"] = state.pop("_place").counts[:3].copy()
     twin = mf.Trainer.__new__(mf.Trainer)
     twin.__setstate__(pickle.loads(pickle.dumps(state)))
     for each in (one, twin):

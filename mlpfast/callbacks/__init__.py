@@ -1,8 +1,8 @@
 """Callbacks: a small, stable protocol by which user code follows training and may stop it.
 
-A callback has up to four hooks. Each is given the trainer and the logs of the last epoch, a plain dict such as
+A callback has up to five hooks. Each is given the trainer and the logs of the last epoch, a plain dict such as
 ``{"loss": 0.31, "accuracy": 0.92, "val_loss": 0.35, "val_accuracy": 0.90}``; a hook that returns True stops training.
-Callbacks run between epochs, with the model whole: they may read and write ``trainer.model.parameters`` and
+Callbacks run between epochs, or steps, with the model whole: they may read and write ``trainer.model.parameters`` and
 ``trainer.learning_rate``.
 """
 

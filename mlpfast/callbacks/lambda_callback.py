@@ -17,8 +17,9 @@ class LambdaCallback(Callback):
 
     Parameters
     ----------
-    on_train_begin, on_epoch_begin, on_epoch_end, on_train_end : callable, optional
-        Each is called with the trainer and the logs of the last epoch. One that returns True stops training.
+    on_train_begin, on_epoch_begin, on_step_end, on_epoch_end, on_train_end : callable, optional
+        Each is called with the trainer and the logs of the last epoch, ``on_step_end`` with the loss of the step. One
+        that returns True stops training. Each step is a call of its own only where ``on_step_end`` is given.
 
     Raises
     ------
@@ -41,10 +42,11 @@ class LambdaCallback(Callback):
         *,
         on_train_begin: Hook | None = None,
         on_epoch_begin: Hook | None = None,
+        on_step_end: Hook | None = None,
         on_epoch_end: Hook | None = None,
         on_train_end: Hook | None = None,
     ) -> None:
-        given = (on_train_begin, on_epoch_begin, on_epoch_end, on_train_end)
+        given = (on_train_begin, on_epoch_begin, on_step_end, on_epoch_end, on_train_end)
         if all(hook is None for hook in given):
             raise TypeError(f"expected one of {', '.join(HOOKS)}, got none")
         for name, hook in zip(HOOKS, given, strict=True):

@@ -13,9 +13,9 @@ from ..history import History
 from ..losses import Loss
 from ..model import Model
 
-__all__ = ["Callback", "Logs", "Training", "call", "call_all", "check_callbacks"]
+__all__ = ["Callback", "Halt", "Logs", "Training", "call", "call_all", "check_callbacks"]
 
-HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_step_end", "on_epoch_end", "on_train_end")
 
 Logs = dict[str, float]
 
@@ -53,10 +53,22 @@ class Training(Protocol):
         """Put other parameters into the model until training goes on from those that it has."""
 
 
+class Halt(BaseException):
+    """Raised by a callback's signal handler: to end training within an epoch, after a whole step."""
+
+    def __init__(self, by: Any) -> None:
+        super().__init__()
+        self.by = by
+
+
 class Callback:
     """The protocol; every hook does nothing. A subclass overrides what it needs.
 
     ``on_train_end`` is called whenever training ends, also by an error or by Ctrl-C; what it returns has no meaning.
+
+    A subclass may have one more hook, ``on_step_end(self, trainer, logs)``, after each optimizer step, with the loss of
+    that batch as ``logs["loss"]``. Where a callback has it, each step is a call of the loops of its own; nothing else
+    is slower for it, and the bits are the same.
 
     A callback that carries something along from epoch to epoch has `state_dict` and `load_state_dict`, by which
     `Trainer.save` keeps it: a dict from str to numbers, strings, None, lists of these, and arrays.
@@ -89,7 +101,7 @@ class Callback:
         return None
 
     def on_epoch_end(self, trainer: Training, logs: Logs) -> bool | None:
-        """After each epoch, with its logs."""
+        """After each epoch, with its logs; not after a part of one."""
         return None
 
     def on_train_end(self, trainer: Training, logs: Logs) -> bool | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..classweight import weights_of_rows
+from ..errors import real
 from ..losses import Loss
 from ..model import Model
 from ..validation import (
@@ -23,8 +25,9 @@ from ..validation import (
     n_rows,
     scale_weights,
 )
+from .holdout import hold_out
 
-__all__ = ["Data", "check_batches", "check_data", "data_as_they_are"]
+__all__ = ["Data", "check_batches", "check_data", "data_as_they_are", "divide", "validation_sets"]
 
 
 class Data(NamedTuple):
@@ -36,6 +39,7 @@ class Data(NamedTuple):
     given_X: Any = None
     given_y: Any = None
     weight_exponent: int = 0  # of the power of two that is in the weights
+    chosen: NDArray[np.int64] | None = None  # the rows to train on; None for all
 
     def order(self, order: NDArray[np.int64] | None, over_batch: bool) -> NDArray[np.int64] | None:
         """The order without rows of weight zero, if statistics of a batch would notice them."""
@@ -48,6 +52,14 @@ class Data(NamedTuple):
     def rows(self, order: NDArray[np.int64] | None) -> int:
         """Rows of an epoch in that order."""
         return len(self.y) if order is None else len(order)
+
+    def trained(self, inputs: int) -> Data:
+        """Those rows alone that are trained on, for metrics."""
+        if self.chosen is None:
+            return self
+        X = take_rows(self.X, self.chosen)
+        weights = None if self.sample_weight is None else self.sample_weight[self.chosen]
+        return Data(X, self.y[self.chosen], weights, _as_given(X, inputs), self.y[self.chosen], self.weight_exponent)
 
     @property
     def given_weight(self) -> NDArray[np.float64] | None:
@@ -68,6 +80,7 @@ def check_data(
     of: str = "",
     finite: bool = True,
     class_weight: str | tuple[float, ...] | None = None,
+    choose: Callable[[NDArray[Any]], NDArray[np.int64]] | None = None,
 ) -> Data:
     """The input for this model and loss; TypeError or ValueError for what does not fit them.
 
@@ -83,19 +96,109 @@ def check_data(
         Whether X is looked through; if not, the loops find NaN as they read the rows.
     class_weight : str, tuple of float, or None
         As `mlpfast.classweight` returns it.
+    choose : callable, optional
+        From the targets to the rows to train on.
     """
     features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
     n = n_rows(features)
     targets = as_targets(y, loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
     given = check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
-    of_classes = None if class_weight is None else weights_of_rows(class_weight, targets, loss, f"y{of}")
+    chosen = None if choose is None else choose(targets)
+    of_classes = None
+    if class_weight is not None:
+        of_classes = np.ones(n)
+        some = slice(None) if chosen is None else chosen
+        of_classes[some] = weights_of_rows(class_weight, targets[some], loss, f"y{of}")
     weights, exponent = scale_weights(given, of_classes)
-    if weights is not None and not weights.any():
+    if weights is not None and not (weights if chosen is None else weights[chosen]).any():
         raise ValueError("expected a positive sum of class_weight times sample_weight, got zeros only")
     if not finite and weights is not None and not weights.all() and not isinstance(features, CSR):
         check_finite(features, model.dtype, f"X{of}", X)  # the loop would not see the rows of weight zero
     model.check_custom(loss, targets)
-    return Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent)
+    return Data(*blank_weightless(features, targets, weights), weights, X, targets, exponent, chosen)
+
+
+def divide(
+    check: Callable[..., Data],
+    model: Model,
+    loss: Loss,
+    fraction: Any,
+    stratify: Any,
+    *,
+    seed: int,
+    class_weight: str | tuple[float, ...] | None,
+) -> tuple[Data, Data]:
+    """The rows to train on and those that are held out, as `hold_out` draws them; `check` is `check_data` of all."""
+    fraction = real("validation_fraction", fraction, above=0.0, below=1.0)
+    held: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def choose(targets: NDArray[Any]) -> NDArray[np.int64]:
+        nonlocal held
+        chosen, held = hold_out(len(targets), fraction, seed, _strata(stratify, targets))
+        return chosen
+
+    data = check(class_weight=class_weight, choose=choose)
+    plain = data if class_weight is None else check()  # its weights are those of the rows alone
+    X, weights = _as_given(take_rows(plain.X, held), model.inputs), plain.given_weight
+    weights = None if weights is None else weights[held]
+    held_out = check_data(model, loss, X, plain.y[held], weights, of=" held out", finite=False)
+    return data, held_out
+
+
+def _strata(stratify: Any, targets: NDArray[Any]) -> NDArray[Any] | None:
+    if stratify is None or isinstance(stratify, (bool, np.bool_)):
+        if not stratify:
+            return None
+        if targets.ndim == 1:
+            return targets
+        if targets.shape[1] == 1 and len(np.unique(targets)) > 2:
+            raise ValueError("stratify=True: expected classes in y, got numbers; give stratify a value for each row")
+        return targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)
+    strata = np.asarray(stratify)
+    if strata.shape != (len(targets),):
+        raise ValueError(f"stratify: expected a value for each of {len(targets)} rows, got shape {strata.shape}")
+    return strata
+
+
+def take_rows(X: Features, rows: NDArray[np.int64]) -> Features:
+    """A copy of some rows."""
+    if not isinstance(X, CSR):
+        return X[rows]
+    lengths = np.diff(X.offsets)[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(X.offsets.dtype)
+    entries = np.repeat(X.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return CSR(X.values[entries], X.columns[entries], offsets)
+
+
+def _as_given(X: Features, inputs: int) -> Any:
+    """The rows as users give them."""
+    if not isinstance(X, CSR):
+        return X
+    from scipy.sparse import csr_matrix  # it is there, as they came from there
+
+    return csr_matrix((X.values, X.columns, X.offsets), shape=(len(X.offsets) - 1, inputs))
+
+
+def validation_sets(given: Any) -> dict[str, tuple[Any, Any, Any]]:
+    """X, y and sample_weight of each set by name, from what `fit` was given as validation_data."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return {"val": _set(given, "validation_data")}
+    for name in given:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"expected names of validation sets to be strings, got {name!r}")
+    return {name: _set(each, f"validation_data[{name!r}]") for name, each in given.items()}
+
+
+def _set(given: Any, name: str) -> tuple[Any, Any, Any]:
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+        raise ValueError(
+            f"expected {name} to be (X, y) or (X, y, sample_weight), got {type(given).__name__}"
+            + (f" of length {len(given)}" if isinstance(given, (tuple, list)) else "")
+        )
+    X, y, sample_weight = (*given, None)[:3]
+    return X, y, sample_weight
 
 
 def data_as_they_are(model: Model, loss: Loss, X: Any, y: Any, sample_weight: Any) -> Data | None:
