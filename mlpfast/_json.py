@@ -1,4 +1,4 @@
-"""Layers as plain JSON and back, from their dataclass fields alone: a new layer needs nothing here.
+"""Layers and settings as plain JSON and back, from their dataclass fields alone: a new layer needs nothing here.
 
 An object names what it is under a tag, and has the fields beside it: ``{"layer": "dense", "units": 3, ...}``. Numbers,
 strings, booleans and null are themselves, lists are tuples. What comes back goes through the constructors, so that
@@ -13,18 +13,28 @@ from typing import Any
 
 from .activations import Activation
 from .errors import unknown_name
+from .groups import Group
 from .initializers import INITIALIZERS, Initializer
 from .layers import LAYERS, Layer
+from .losses import LOSSES, Loss
+from .metrics import Pinball, TopK
+from .optimizers import OPTIMIZERS, Optimizer
+from .schedules import SCHEDULES, Schedule
 
-__all__ = ["layers_from_json", "layers_to_json"]
+__all__ = ["layers_from_json", "layers_to_json", "setting_from_json", "setting_to_json"]
 
 #: So many blocks may be around a layer: each is some frames of Python's stack where layers lower themselves.
 DEEPEST = 16
 
 #: What an object may be, by its tag: the first that it has counts, since a layer may have a field called "activation".
-_REGISTERED: dict[str, tuple[type, Mapping[str, Any]]] = {
+_REGISTERED: dict[str, tuple[type | tuple[type, ...], Mapping[str, Any]]] = {
     "layer": (Layer, LAYERS),
     "initializer": (Initializer, INITIALIZERS),
+    "loss": (Loss, LOSSES),
+    "optimizer": (Optimizer, OPTIMIZERS),
+    "scheduled": (Schedule, {name: cls for name, cls in SCHEDULES.items() if name != "function"}),
+    "group": (Group, {"Group": Group}),
+    "metric": ((TopK, Pinball), {"TopK": TopK, "Pinball": Pinball}),
 }
 _ACTIVATION = "activation"  # the names of those are no classes
 _TAGS = (*_REGISTERED, _ACTIVATION)
@@ -43,6 +53,24 @@ def layers_from_json(items: list[Any]) -> tuple[Layer, ...]:
     return tuple(_decoded(item, str(i), 0) for i, item in enumerate(items))
 
 
+def setting_to_json(value: object) -> Any:
+    """A number, name, loss, optimizer, schedule, group or metric, or a list or mapping of these; a TypeError else."""
+    if isinstance(value, Mapping):
+        return {"mapping": [[key, setting_to_json(each)] for key, each in value.items()]}
+    if isinstance(value, (tuple, list)):
+        return [setting_to_json(each) for each in value]
+    return _encoded(value, 0)
+
+
+def setting_from_json(item: Any, name: str) -> Any:
+    """What `setting_to_json` was given; a ValueError, with the name, for what it would not give."""
+    if isinstance(item, dict) and isinstance(item.get("mapping"), list):
+        return {key: setting_from_json(each, name) for key, each in item["mapping"]}
+    if isinstance(item, list):
+        return tuple(setting_from_json(each, name) for each in item)
+    return _decoded(item, name, 0)
+
+
 def _encoded(value: object, depth: int) -> Any:
     """A field's value; it has `depth` layers around it."""
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -58,7 +86,7 @@ def _encoded(value: object, depth: int) -> Any:
 
 
 def _registered_encoded(tag: str, value: Any, registry: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    name = getattr(value, "name", None)
+    name = getattr(value, "name", type(value).__name__)
     if registry.get(str(name)) is not type(value):
         raise TypeError(f"expected {tag}s of mlpfast in a model to save, got {value!r}")
     inside = _deeper(depth, tag)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._files import kind_of, replacing
-from .errors import ModelFileError, excerpt
+from .errors import ModelFileError, NewerFileError, excerpt
 
 __all__ = ["ArrayFile", "member_of", "reading", "required", "write"]
 
@@ -70,7 +70,8 @@ def reading(path: str, what: str) -> Iterator[ArrayFile]:
         except Exception as error:  # zipfile, json and the constructors raise many kinds for bad content
             message = f"can't read {what} from {name}: "
             # The cause is left out, since it may repeat whatever the file says.
-            raise ModelFileError(message + excerpt(str(error), _MESSAGE_LENGTH - len(message))) from None
+            kind = NewerFileError if isinstance(error, NewerFileError) else ModelFileError
+            raise kind(message + excerpt(str(error), _MESSAGE_LENGTH - len(message))) from None
 
 
 class ArrayFile:

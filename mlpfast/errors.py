@@ -38,6 +38,10 @@ class ModelFileError(ValueError):
     """A model file is damaged, is not a model file, or comes from a newer version."""
 
 
+class NewerFileError(ModelFileError):
+    """A file is whole, but written by a newer version than this one."""
+
+
 def excerpt(text: str, limit: int) -> str:
     """`text` in at most `limit` characters, all printable: others are escaped, and the middle is left out."""
     if len(text) > 2 * limit:  # most of it is left out anyway

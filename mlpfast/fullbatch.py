@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -154,6 +154,24 @@ class FullBatch:
     def forget_rows(self) -> None:
         """Keep nothing of the data: the next fit may have others."""
         self._known = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a saved trainer keeps of it."""
+        if self._place is None:
+            return {"at": None}
+        return {"at": self._place.at, **{name: list(each) for name, each in self._place.pairs._asdict().items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any], parameters: NDArray[Any]) -> None:
+        """Take up what `state_dict` gave; a ValueError if it does not fit the parameters."""
+        if state["at"] is None:
+            return
+        steps, changes = tuple(state["steps"]), tuple(state["changes"])
+        if len(steps) != len(changes) or any(
+            array.shape != parameters.shape or array.dtype != dtype or not all_finite(array)
+            for array, dtype in [(state["at"], parameters.dtype), *((each, np.float64) for each in steps + changes)]
+        ):
+            raise ValueError(f"expected iterations of {len(parameters)} parameters, got others in the file")
+        self._place = _Place(state["at"], Pairs(steps, changes))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_known": None}

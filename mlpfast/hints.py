@@ -44,7 +44,7 @@ FIT_ARGUMENTS: dict[str, str] = {
     ),
     **_for("it is called epochs", "nb_epoch", "n_epochs", "num_epochs", "max_epochs", "max_iter"),
     **_for("set trainer.learning_rate, or Trainer(model, optimizer=Adam(learning_rate=...))", "lr", "learning_rate"),
-    **_for(f"{_HELD_OUT}, for example by sklearn.model_selection.train_test_split", "validation_split", "test_size"),
+    **_for("it is called validation_fraction", "validation_split", "test_size"),
     **_for(_HELD_OUT, "X_val", "y_val", "eval_set", "validation_set", "val_data", "valid_data"),
     **_of_trainer("class_weight"),
     **_for(_STOPPING, "early_stopping", "patience"),
@@ -223,9 +223,7 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
     **_for("write trainer.fit(X, y), or trainer.train_on_batch(X, y) for one step", "train", "step", "partial_fit"),
     **_for("loss, optimizer and metrics are given to Trainer itself", "compile"),
     **_for("print(trainer.model) shows it", "summary"),
-    **_for(
-        "the model does it: trainer.model.save(path); pickle keeps the trainer", "save", "save_weights", "save_model"
-    ),
+    **_for("write trainer.save(path), or trainer.model.save(path) for the model alone", "save_weights", "save_model"),
     **_for("it is called learning_rate", "lr"),
     **_for("write mlpfast.lr_finder(trainer, X, y)", "lr_find", "lr_finder", "tune"),
     **_for("assign trainer.learning_rate a schedule, or give it to the optimizer", "scheduler", "lr_scheduler"),

@@ -21,14 +21,15 @@ from . import arrayfile, validation
 from ._json import layers_from_json, layers_to_json
 from ._version import __version__
 from .arrayfile import ArrayFile, member_of, required
-from .errors import integer, unknown_name
+from .errors import NewerFileError, integer, unknown_name
 from .layers import Dense, Layer, lower
 from .program import Program
 
 __all__ = ["Header", "ModelFile", "reading", "write"]
 
 FORMAT = "mlpfast model"
-KIND = "model"  # what else is kept in such files has another
+KIND = "model"
+TRAINER = "trainer"  # with the arrays of a trainer beside those of its model
 VERSION = 2
 
 
@@ -65,13 +66,15 @@ class ModelFile:
     def __init__(self, file: ArrayFile, kinds: Collection[str]) -> None:
         self._file = file
         self.header = from_json(file.header, kinds)
+        self.kind = file.header.get("kind", KIND)
         self._check_sizes()
 
     def _check_sizes(self) -> None:
         """Compare the members with the layers, by the zip's directory alone."""
         layers = self.header.layers
         expected = {member_of(name): shape for name, shape in arrays_of(lower(self.header.inputs, layers)).items()}
-        differing = sorted(self._file.names ^ set(expected))
+        found = {name for name in self._file.names if not (self.kind == TRAINER and name.startswith(f"{TRAINER}/"))}
+        differing = sorted(found ^ set(expected))
         if differing:
             raise ValueError(f"its members do not fit its {len(layers)} layers: {', '.join(differing[:5])}")
         for name, shape in expected.items():
@@ -113,7 +116,7 @@ def from_json(fields: Any, kinds: Collection[str]) -> Header:
         raise ValueError(f"not a model file: {arrayfile.HEADER} does not name the format {FORMAT!r}")
     version = integer("version", required(fields, "version"))
     if version > VERSION:
-        raise ValueError(
+        raise NewerFileError(
             f"it has format version {version} (written by {fields.get('written_by')!s:.40}), mlpfast {__version__} "
             f"reads versions up to {VERSION}; upgrade mlpfast to read it"
         )

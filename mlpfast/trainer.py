@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import parts
+from ._files import as_path
+from .callbacks.checkpoint import Checkpoint
 from .callbacks.protocol import Logs, check_callbacks
 from .classweight import as_class_weight
 from .core.engine import LAST_BATCHES, Engine
@@ -43,6 +46,8 @@ from .training.data import Data, check_batches, check_data, data_as_they_are, di
 from .training.epochs import ArrayEpochs, Place
 from .training.faults import explanation, parameters_error
 from .training.loop import Loop, end_of
+from .training.saving import arguments_of, newest, restore, settings_of, state_of
+from .training.trainerfile import Saved, read, write
 from .validation import Features, scale_penalty
 
 __all__ = ["History", "Trainer"]
@@ -150,6 +155,8 @@ class Trainer:
     (30, True)
     """
 
+    #: Whether the loops run, and not a callback.
+    at_work = False
     #: What a callback that misses ``"val_..."`` in the logs advises; estimators have another way.
     validation_hint = "give fit() validation_data"
 
@@ -184,6 +191,8 @@ class Trainer:
         self._engine_settings: tuple[Any, ...] = ()
         self._place = Place()
         self._loop: Loop | None = None  # of the `fit` under way
+        self._began = 0, 0  # epoch and step at which the latest `fit` did
+        self._ended: tuple[str, str] | None = None  # what had ended it, and why
         self._weighed = np.zeros(2)  # of schedule-free steps: the sum of their weights, and the largest rate
         self._series = Series()
         self._driven: dict[str, Schedule] | None = None
@@ -452,6 +461,7 @@ class Trainer:
         steps: int | None = None,
         validation_fraction: float | None = None,
         stratify: Any = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -485,6 +495,11 @@ class Trainer:
             each call with as many rows.
         stratify : bool or array_like of shape (n,), optional
             Hold out the same share of the rows of each class, or of each of these values.
+        resume : "latest" or path-like, optional
+            Go on from the newest whole checkpoint in the folder of the `Checkpoint` among the callbacks, or from this
+            folder or file; begin if the folder has none. `epochs`, or `steps`, then count from where the call of `fit`
+            began that was stopped, so that the same call again ends where that one would have ended, with the same
+            bits. What a callback had ended stays so. Of damaged checkpoints, a warning names each.
 
         Returns
         -------
@@ -521,14 +536,22 @@ class Trainer:
                 check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
             if (error := parameters_error(self.model)) is not None:
                 raise error
+            if resume is not None and (saved := self._to_resume(resume)) is not None:
+                restore(self, saved)
+            else:
+                saved, self._ended = None, None
             self.take_up()
             arrays = ArrayEpochs(self, data, self._kind_of_epoch(data))
             wanted = max(round(amount * arrays.steps), 1) if steps is None else steps
-            end = end_of(arrays.position, wanted, arrays.steps)
+            if saved is None:
+                self._began, self.history = arrays.position, History()
+            elif self._ended is None:
+                self.history.stopped_by = self.history.reason = None
+            end = end_of(self._began, wanted, arrays.steps)
             # The bar comes last, so that it shows what the other callbacks did.
-            bar = [Progress(end[0] - self.epochs + (end[1] > 0) + self._place.open)] if show else []
-            self.history = History()
-            self._end = self.steps + wanted
+            bar = [Progress(max(end[0] - self.epochs + (end[1] > 0) + self._place.open, 1))] if show else []
+            now = arrays.position
+            self._end = self.steps + (end[0] - now[0]) * arrays.steps + end[1] - now[1]
             self._loop = Loop(
                 self,
                 self._place,
@@ -537,14 +560,103 @@ class Trainer:
                 callbacks=(*self.callbacks, *bar),
                 report=partial(self._logs_of, data, validation),
                 deadline=0.0 if budget is None else started + budget,
+                stopper=self._ended,
             )
             try:
                 self._loop.run()
             finally:
-                self._end = self._loop = None
+                self._ended, self._end, self._loop = self._loop.stopped, None, None
                 if isinstance(self._state, FullBatch):
                     self._state.forget_rows()
         return self.history
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trainer to a file: what `load` and ``fit(resume=...)`` go on from, with the same bits.
+
+        It has the model, the settings, the optimizer's state, the place in the epoch with the totals so far, the
+        history, and what `state_dict` of each callback gives, in an uncompressed ``.npz`` with a JSON header, without
+        pickle. The new file is synced, then takes the place of the old one: there is always one of them, whole.
+        Callbacks may save, too.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        TypeError
+            If the model has layers that are not mlpfast's, or a callback has a state that no file holds.
+        OSError
+            If the file can't be written.
+
+        Examples
+        --------
+        >>> trainer.save("trainer.npz")  # doctest: +SKIP
+        """
+        target = as_path(path)
+        if self._loop is not None:
+            self._loop.remember()
+        with self._owner:
+            write(target, self.model, settings_of(self), state_of(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], **settings: Any) -> Trainer:
+        """Read a trainer that `save` wrote, with a model of its own.
+
+        Parameters
+        ----------
+        path : str or path-like
+        **settings
+            Arguments of `Trainer`, and ``learning_rate``, in place of those in the file. What no file holds has to be
+            given again: functions as metrics, losses or schedules (within an optimizer, or a ``learning_rate``), and
+            callbacks that are not of the package. Callbacks that are given get the states that those of their classes
+            had.
+
+        Returns
+        -------
+        Trainer
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, cut short, not a trainer's, or of a newer version. It is a ValueError.
+        ValueError
+            If something has to be given again, which is named; if the optimizer that is given is of another kind.
+        OSError
+            If the file can't be opened.
+
+        Examples
+        --------
+        >>> import mlpfast as mf, pathlib, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = pathlib.Path(folder.name, "trainer.npz")
+        >>> trainer = mf.Trainer(mf.mlp([1, 1], seed=0), loss="mse")
+        >>> history = trainer.fit([[0.0], [1.0]], [0.0, 1.0], epochs=2, verbose=0)
+        >>> trainer.save(path)
+        >>> mf.Trainer.load(path)
+        <Trainer of a 1-1 model: loss mse, adam at 0.001, batch_size=128; 2 epochs, 2 steps, loss=0.4286>
+        >>> folder.cleanup()
+        """
+        saved = read(as_path(path))
+        arguments = arguments_of(saved, settings)
+        rate = arguments.pop("learning_rate", None)
+        trainer = cls(saved.model.copy(), **arguments)
+        if rate is not None:
+            trainer.learning_rate = rate
+        restore(trainer, saved, keep_rate="learning_rate" in settings)
+        return trainer
+
+    def _to_resume(self, resume: str | os.PathLike[str]) -> Saved | None:
+        """What to go on from; None if there is nothing yet, or if it is what this trainer has itself."""
+        path = as_path(resume)
+        if path == "latest":
+            folders = [each.folder for each in self.callbacks if isinstance(each, Checkpoint)]
+            if len(folders) != 1:
+                raise ValueError(
+                    f"resume='latest': expected one Checkpoint among the callbacks, got {len(folders)}; give a folder"
+                )
+            path = folders[0]
+        return newest(path) if not os.path.isfile(path) else read(path)
 
     def _logs_of(self, data: Data, validation: Mapping[str, Data], result: EpochResult) -> Logs:
         """What is recorded of an epoch."""
@@ -726,6 +838,7 @@ class Trainer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         given: dict[str, Any] = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "last_batch": "keep"}
         given |= {"_weighed": np.zeros(2), "_series": Series(), "_dropout_scale": 1.0}
+        given |= {"_began": (0, 0), "_ended": None}
         state = given | (state if {"_counts", "_place"} & state.keys() else _of_older_version(state))
         state.setdefault("_rate", state.pop("learning_rate", None))
         if "_place" not in state:
@@ -903,6 +1016,7 @@ class Trainer:
         l1, l2 = self._penalties(data)
         series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
+        self.at_work = True
         try:
             if isinstance(self.optimizer, LBFGS):
                 self._check_full_batch()
@@ -920,6 +1034,8 @@ class Trainer:
                 )  # fmt: skip
         except ValueError as error:
             raise explanation(error, self.model, data) from None
+        finally:
+            self.at_work = False
         self._series.keep_last(series, result.steps)
         if result.status == "diverged":
             if "learning_rate" in series:

@@ -67,7 +67,7 @@ def test_attributes_of_other_libraries(where):
     [
         ("fit", "batch_size", "Trainer(model, batch_size=...)"),
         ("fit", "callbacks", "Trainer(model, callbacks=...)"),
-        ("fit", "validation_split", "validation_data="),
+        ("fit", "validation_split", "validation_fraction"),
         ("fit", "x", "did you mean 'X'?"),
         ("fit", "epoch", "did you mean 'epochs'?"),
         ("Trainer", "lr", "optimizer=Adam(learning_rate=...)"),

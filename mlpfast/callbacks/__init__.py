@@ -8,6 +8,7 @@ Callbacks run between epochs, or steps, with the model whole: they may read and 
 
 from __future__ import annotations
 
+from .checkpoint import Checkpoint
 from .csv_logger import CSVLogger
 from .doctor import Doctor
 from .early_stopping import EarlyStopping
@@ -20,6 +21,7 @@ from .tensorboard import TensorBoard
 __all__ = [
     "CSVLogger",
     "Callback",
+    "Checkpoint",
     "Doctor",
     "EarlyStopping",
     "LambdaCallback",
@@ -28,3 +30,9 @@ __all__ = [
     "TensorBoard",
     "Training",
 ]
+
+#: The callbacks of the package by name.
+CALLBACKS: dict[str, type[Callback]] = {
+    cls.__name__: cls
+    for cls in (Checkpoint, CSVLogger, Doctor, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TensorBoard)
+}

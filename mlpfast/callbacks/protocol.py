@@ -27,6 +27,8 @@ class Training(Protocol):
     epochs: int
     steps: int
     history: History
+    #: Whether the loops run, and not a callback.
+    at_work: bool
     #: What to do to find ``"val_..."`` in the logs.
     validation_hint: str
 
@@ -48,6 +50,9 @@ class Training(Protocol):
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """The loss, penalties included, and the metrics of some rows."""
+
+    def save(self, path: str) -> None:
+        """Write the trainer to a file."""
 
     def show(self, parameters: NDArray[Any]) -> None:
         """Put other parameters into the model until training goes on from those that it has."""

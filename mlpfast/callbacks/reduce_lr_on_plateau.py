@@ -76,6 +76,21 @@ class ReduceLROnPlateau(Callback):
         self.min_lr = real("min_lr", min_lr, at_least=0.0)
         self._forget()
 
+    @property
+    def monitor(self) -> str:
+        """The key of the logs; read-only, as the best value belongs to it."""
+        return self._monitor.key
+
+    @property
+    def mode(self) -> str:
+        """As given."""
+        return self._mode
+
+    @property
+    def min_delta(self) -> float:
+        """As given."""
+        return self._monitor.min_delta
+
     def _forget(self, trainer: Training | None = None) -> None:
         """Start anew, with this trainer."""
         self.best = self._monitor.worst

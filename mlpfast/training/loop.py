@@ -53,8 +53,8 @@ class Loop:
         From the result of an epoch to its logs.
     deadline : float
         ``time.monotonic()`` to stop at, after a whole step; 0 for none.
-    stopper : object
-        What has ended this training already, before it was resumed.
+    stopper : (str, str), optional
+        What had ended this training before it was resumed, and its reason; then no epoch follows.
     """
 
     def __init__(
@@ -78,12 +78,29 @@ class Loop:
         self._logs: Logs = {}
         self.stopper = stopper
 
+    @property
+    def stopped(self) -> tuple[str, str] | None:
+        """What has ended training, and its reason, if that should still hold when it is resumed."""
+        if self.stopper is None or isinstance(self.stopper, tuple):
+            return self.stopper
+        if getattr(self.stopper, "comes_last", False):  # it stops to go on elsewhere
+            return None
+        name = type(self.stopper).__name__
+        return name, getattr(self.stopper, "stop_reason", None) or f"stopped by {name}"
+
+    def remember(self) -> None:
+        """Before the trainer is saved: note of what rows the open epoch is."""
+        self._epochs.remember()
+
     def run(self) -> None:
         """All of it. However it ends, the history says why, and the callbacks are told."""
         history = self._trainer.history
         try:
             why = self._run()
-            history.end(*((self.stopper,) if self.stopper is not None else why))
+            if self.stopper is None:
+                history.end(*why)
+            else:
+                history.end(*(self.stopper if isinstance(self.stopper, tuple) else (self.stopper,)))
         except Halt as halt:
             self.stopper = halt.by
             history.end(halt.by)
