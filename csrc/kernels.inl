@@ -43,13 +43,16 @@ INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
 #include "kernels/affine.inl"
 #include "kernels/norm.inl"
 #include "kernels/norm_columns.inl"
+#include "kernels/curves.inl"
 #include "kernels/columns.inl"
 #include "kernels/periodic.inl"
 #include "kernels/piecewise.inl"
+#include "kernels/part_curves.inl"
 #include "kernels/targets.inl"
 #include "kernels/losses.inl"
 #include "kernels/strips.inl"
 #include "kernels/class_losses.inl"
+#include "kernels/loss_products.inl"
 #include "kernels/metrics.inl"
 #include "kernels/update.inl"
 #include "kernels/entries.inl"
@@ -86,19 +89,23 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .weight_gradient_csr = weight_gradient_csr,
     .activation = activation,
     .hadamard = hadamard,
+    .curve = curve,
     .dropout = dropout,
     .elementary = elementary,
     .softmax = softmax,
     .log_softmax = log_softmax,
     .softmax_jvp = softmax_jvp,
+    .softmax_curve = softmax_curve,
     .add = add,
     .scale_shift = scale_shift,
     .scale_gradient = scale_gradient,
     .blend = blend,
     .blend_back = blend_back,
     .blend_gradient = blend_gradient,
+    .scale_difference = scale_difference,
     .normalise_rows = normalise_rows,
     .normalise_rows_back = normalise_rows_back,
+    .normalise_rows_curve = normalise_rows_curve,
     .column_moments = column_moments,
     .column_sums = column_sums,
     .normalise_columns = normalise_columns,
@@ -113,7 +120,11 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .periodic_gradient = periodic_gradient,
     .piecewise = piecewise,
     .piecewise_gradient = piecewise_gradient,
+    .periodic_tangent = periodic_tangent,
+    .periodic_tangent_back = periodic_tangent_back,
+    .piecewise_tangent = piecewise_tangent,
     .loss = loss,
+    .loss_product = loss_product,
     .metric = metric,
     .update = update,
     .add_penalty = add_penalty,

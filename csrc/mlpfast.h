@@ -188,6 +188,9 @@ typedef struct {
     /* out = dh * g'(saved), saved being z or h as the activation's row tells. out may be dh. */
     void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
                      int64_t cols);
+    /* out += dh * g''(saved) * dz, at a kink nothing; not of softmax. out may be none of the others. */
+    void (*curve)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix dz, mf_matrix out,
+                  int64_t rows, int64_t cols);
     /* Inverted dropout in place: element (r, c) is zero with probability `rate`, else divided by 1 - rate. The mask
      * depends on (seed, stream, step, first_row + r, c) only. The same call masks the delta on the way back. */
     void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
@@ -199,7 +202,9 @@ typedef struct {
     /* --- softmax.inl: sums use 64 bytes of virtual lanes and one tree on every ISA --- */
     void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols); /* h may be z */
     void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols);
-    void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be v */
+    void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols); /* out may be either */
+    /* out += what changes in softmax_jvp's output as s changes by ds: ds * (v - <v, s>) - s <v, ds> */
+    void (*softmax_curve)(mf_matrix s, mf_matrix v, mf_matrix ds, mf_matrix out, int64_t rows, int64_t cols);
 
     /* --- affine.inl: vectors such as scale have an element for each column, and are readable to the next multiple of
      * nr --- */
@@ -220,6 +225,9 @@ typedef struct {
     /* As scale_gradient, of (other - base) * delta. */
     void (*blend_gradient)(mf_matrix base, mf_matrix other, mf_matrix delta, void *g, int64_t rows, int64_t j0,
                            int64_t nj, int accumulate);
+    /* out = scale * (other - base); out may be either. */
+    void (*scale_difference)(mf_matrix base, mf_matrix other, const void *scale, mf_matrix out, int64_t rows,
+                             int64_t cols);
 
     /* --- norm.inl: rows; float64 sums over 16 virtual lanes and one tree on every ISA. Statistics are rounded to the
      * table's dtype before they are used --- */
@@ -232,6 +240,9 @@ typedef struct {
      * `centres` the middle term is left out. out may be dn. */
     void (*normalise_rows_back)(mf_matrix dn, mf_matrix n, const double *rsd, int centres, mf_matrix out, int64_t rows,
                                 int64_t cols);
+    /* out += what changes in normalise_rows_back's output as the row changes by dx, and n by d_n. */
+    void (*normalise_rows_curve)(mf_matrix dn, mf_matrix n, mf_matrix dx, mf_matrix d_n, const double *rsd, int centres,
+                                 mf_matrix out, int64_t rows, int64_t cols);
 
     /* --- norm_columns.inl: columns; float64 sums over the rows in their order. Arrays of double have an element for
      * each column, and no more --- */
@@ -289,11 +300,29 @@ typedef struct {
                                mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj, void *g,
                                int64_t ld, int accumulate);
 
-    /* --- losses.inl, metrics.inl --- */
+    /* --- part_curves.inl: tangents of these. along: those of the tensors; d_x and d_delta those of x and delta --- */
+
+    /* Of `periodic`, from what it kept; changed: the same shape, for the way back. */
+    void (*periodic_tangent)(const mf_columns *part, int64_t frequencies, const void *const *tensors,
+                             const void *const *along, mf_matrix x, mf_matrix d_x, mf_matrix kept, mf_matrix changed,
+                             mf_matrix out, int64_t rows);
+    /* What `periodic_back` does to what is kept, and the tangent of that to what is changed. */
+    void (*periodic_tangent_back)(const mf_columns *part, int64_t frequencies, const void *const *tensors,
+                                  const void *const *along, mf_matrix kept, mf_matrix changed, mf_matrix delta,
+                                  mf_matrix d_delta, int64_t rows);
+    /* At an edge, the bin that begins there counts. */
+    void (*piecewise_tangent)(const mf_columns *part, int64_t bins, const void *edges, const void *const *tensors,
+                              const void *const *along, mf_matrix x, mf_matrix d_x, mf_matrix out, int64_t rows);
+
+    /* --- losses.inl, loss_products.inl, metrics.inl --- */
     /* row_loss[r] = weight_r * loss_r in float64; delta (rows, cols), unless its data is NULL, = weight_r * scale *
      * dloss_r/d out. delta may be out. */
     void (*loss)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets, int64_t rows,
                  int64_t cols, double scale, mf_matrix delta, double *row_loss);
+    /* result (rows, cols) = weight_r * scale * H_r d, H_r being the second derivatives of loss_r by row r of out; at a
+     * kink, nothing. result may not be out; d may be either. */
+    void (*loss_product)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets,
+                         int64_t rows, int64_t cols, double scale, mf_matrix d, mf_matrix result);
     /* row_value[r] = weight_r * the metric of row r. threshold: of yes and no (0 for logits, 0.5 for
      * probabilities). number: the metric's own, see lists.h. */
     void (*metric)(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets, int64_t rows,
@@ -316,10 +345,11 @@ typedef struct {
  * of rows or a tile of parameters; they may come from outside. --- */
 
 enum {
-    MF_LAYER_KIND_VERSION = 2, /* of mf_layer_kind and all that its functions are given */
+    MF_LAYER_KIND_VERSION = 3, /* of mf_layer_kind and all that its functions are given */
     MF_MOST_TENSORS = 4,       /* of a layer */
     MF_MOST_BUFFERS = 2,
     MF_MOST_NUMBERS = 4,
+    MF_SCRATCHES = 3, /* of a layer's twin, see mf_layer_kind */
 };
 
 /* Some columns of every row: h = g(z), made by one layer, or in parts by several. Value 0 is the data. Matrices begin
@@ -399,6 +429,17 @@ typedef struct {
      * and the optimizer's state point at its first row. */
     void (*update_entries)(const mf_layer *layer, const mf_block *batch, const mf_tile *tile, const mf_update *rule,
                            void *p, void *s0, void *s1, void *s2);
+    /* --- tangents: what changes as tensors and data change in some direction. `along` is the layer's twin: its
+     * tensors, w and wt are those of the direction; h, z and delta of its values are tangents of the layer's own; `saved`
+     * is for its use, MF_SCRATCHES matrices of the widest value that it reads or makes. Of the data, h has data NULL
+     * where they do not change, but only where all that read them pack; so has w where parameters do not. --- */
+    /* The tangent of h, and of z where that has data; rows have gone forward. */
+    void (*tangent)(const mf_layer *layer, const mf_layer *along, const mf_block *block);
+    /* The way back of delta and of its tangent, in place of `backward`. */
+    void (*tangent_back)(const mf_layer *layer, const mf_layer *along, const mf_block *block);
+    /* The tangent of `gradient`. */
+    void (*tangent_gradient)(const mf_layer *layer, const mf_layer *along, const mf_block *chunk, const mf_tile *tile,
+                             void *g, int64_t ld, int accumulate);
 } mf_layer_kind;
 
 struct mf_layer {

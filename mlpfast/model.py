@@ -19,7 +19,10 @@ from .core.engine import Engine
 from .core.memory import aligned_zeros
 from .core.network import Network
 from .core.results import BadCodeError, NotFiniteError
+from .core.tangents import Tangents
 from .customloss import check_gradient
+from .derivatives import forward, second_order
+from .derivatives.objective import Objective
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
@@ -40,7 +43,7 @@ _READ_ONLY = frozenset(
 #: What is made anew from the rest.
 _DERIVED = (
     *("sizes", "tensors", "buffers", "weights", "biases"),
-    *("program", "network", "_state", "_parameters", "_engines"),
+    *("program", "network", "_state", "_parameters", "_engines", "_products"),
 )
 
 _CHUNK_ROWS = 1024  # at once, where a model has layers for which an engine would hold all of them, but does not need to
@@ -115,6 +118,7 @@ class Model:
     _state: NDArray[Any]
     _parameters: NDArray[Any]  # its first part
     _engines: list[tuple[tuple[Any, ...], Engine]]  # that of the last `loss_and_gradient`, while nobody has it
+    _products: list[tuple[Any, Tangents]]  # and of the last product with a matrix of second order
 
     @explain_arguments(MODEL_ARGUMENTS)
     def __init__(self, inputs: int, layers: Sequence[Layer], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
@@ -151,7 +155,7 @@ class Model:
             for role in ("weight", "bias")
         )
         self.network = Network(program, self._state)
-        self._engines = []
+        self._engines, self._products = [], []
 
     def _initialize(self) -> None:
         """Draw the initial parameters: each tensor from a stream of its own, so that it depends on nothing else."""
@@ -340,6 +344,253 @@ class Model:
             out[...] = gradient
             return value, out
         return value, gradient
+
+    def jvp(self, X: Any, V: Any, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """The Jacobian of each row's outputs by its inputs, times a direction: how outputs change as inputs do.
+
+        By forward mode, in one pass; the Jacobian is never formed. At a kink, such as that of relu at 0, the derivative
+        is the one that backpropagation takes. Dropout takes no part; batch normalisation has its running statistics.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        V : array-like (n, inputs)
+            A direction for each row; in columns of codes it counts for nothing. Rounded to the model's dtype.
+        out : ndarray (n, outputs), optional
+            C-contiguous and of the model's dtype; receives the result. May share memory with the other arrays.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, outputs)
+            The same bits for every number of threads. In float32, about as exact as the predictions.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not numeric or finite, or has another shape; if a layer has no tangents.
+
+        Examples
+        --------
+        >>> model = Model(2, [Dense(1, bias_initializer="zeros")], dtype="float64")
+        >>> model.weights[0][:] = [[3.0], [4.0]]
+        >>> model.jvp([[0.0, 0.0]], [[1.0, 2.0]])
+        array([[11.]])
+        """
+        return forward.jvp(self, X, V, out, n_threads)
+
+    def jacobian(self, X: Any, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """The Jacobian of each row's outputs by its inputs.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        out : ndarray (n, outputs, inputs), optional
+            C-contiguous and of the model's dtype; receives the result. May share memory with X.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, outputs, inputs)
+            ``[r, o, i]`` is the derivative of output o of row r by its input i; kinks as for `jvp`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `jvp`.
+
+        Examples
+        --------
+        >>> model = Model(2, [Dense(1, "exponential", bias_initializer="zeros")], dtype="float64")
+        >>> model.weights[0][:] = [[3.0], [4.0]]
+        >>> model.jacobian([[0.0, 0.0]])
+        array([[[3., 4.]]])
+        """
+        return forward.forward_jacobian(self, X, out, n_threads)
+
+    def hvp(
+        self,
+        X: Any,
+        y: Any,
+        v: Any,
+        loss: str | Loss,
+        *,
+        sample_weight: Any = None,
+        l2: float = 0.0,
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]:
+        """The Hessian of a loss by the parameters, times a vector.
+
+        By the tangent of backpropagation (the R-operator; Pearlmutter, "Fast exact multiplication by the Hessian",
+        1994): no finite differences, and the Hessian is never formed. At a kink of an activation or a loss, the second
+        derivative is 0. Dropout takes no part, and batch normalisation has its running statistics.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        y : array-like
+            Targets, as for `loss_and_gradient`.
+        v : array-like (n_parameters,)
+            In the order of `parameters`; rounded to the model's dtype. What belongs to layers that are not trainable
+            counts for nothing.
+        loss : str or Loss
+            See `mlpfast.losses`; one of the user's own has no second derivatives.
+        sample_weight : array-like (n,), optional
+            The loss is then ``sum(w_i loss_i) / sum(w_i)``.
+        l2 : float >= 0, default 0.0
+            Penalty ``l2/2 sum W^2`` on the weights, not on the biases: it adds ``l2 v`` there.
+        out : ndarray (n_parameters,), optional
+            Of the model's dtype; receives the result. May share memory with the other arrays, or `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n_parameters,)
+            The same bits for every number of threads; zero for those of layers that are not trainable. In float32,
+            about as exact as a gradient.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is out of range, of another type, or does not fit the model or the other arguments; if the
+            loss or a layer has no second derivatives.
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1)], dtype="float64")
+        >>> model.hvp([[1.0], [2.0]], [1.0, 3.0], [1.0, 0.0], "mse")
+        array([2.5, 1.5])
+        """
+        return second_order.product(self, "hvp", "hessian", X, y, v, loss, sample_weight, l2, out, n_threads)
+
+    def gauss_newton_product(
+        self,
+        X: Any,
+        y: Any,
+        v: Any,
+        loss: str | Loss,
+        *,
+        sample_weight: Any = None,
+        l2: float = 0.0,
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]:
+        """The Gauss-Newton matrix of a loss by the parameters, times a vector.
+
+        It is the mean over rows of ``J^T H J``, with the Jacobian J by the parameters of what the loss reads, and the
+        loss's own Hessian H there; the Hessian less what comes of the model's curvature, and positive semidefinite for
+        a convex loss (Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", 2002).
+        Losses that name z in `mlpfast.losses`, such as the cross-entropies, read pre-activations; others outputs.
+
+        Parameters
+        ----------
+        X, y, v, loss, sample_weight, l2, out, n_threads
+            As for `hvp`.
+
+        Returns
+        -------
+        ndarray (n_parameters,)
+            As `hvp`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `hvp`.
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1)], dtype="float64")
+        >>> model.gauss_newton_product([[1.0], [2.0]], [1.0, 3.0], [1.0, 0.0], "mse")
+        array([2.5, 1.5])
+        """
+        name = "gauss_newton_product"
+        return second_order.product(self, name, "gauss_newton", X, y, v, loss, sample_weight, l2, out, n_threads)
+
+    def hessian(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Loss,
+        *,
+        sample_weight: Any = None,
+        l2: float = 0.0,
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]:
+        """The Hessian of a loss by the parameters, for small models: `hvp` for each parameter.
+
+        Parameters
+        ----------
+        X, y, loss, sample_weight, l2, n_threads
+            As for `hvp`.
+        out : ndarray (n_parameters, n_parameters), optional
+            C-contiguous and of the model's dtype; receives the result.
+
+        Returns
+        -------
+        ndarray (n_parameters, n_parameters)
+            Symmetric but for rounding.
+
+        Raises
+        ------
+        MemoryError
+            If it is larger than the machine's memory; the message says how many bytes it takes.
+        TypeError, ValueError
+            As `hvp`.
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1)], dtype="float64")
+        >>> model.hessian([[1.0], [2.0]], [1.0, 3.0], "mse")
+        array([[2.5, 1.5],
+               [1.5, 1. ]])
+        """
+        return second_order.hessian(self, X, y, loss, sample_weight, l2, out, n_threads)
+
+    def objective(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Loss,
+        l2: float = 0.0,
+        *,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+    ) -> Objective:
+        """The loss over all rows as a function of the parameters, made for `scipy.optimize.minimize`.
+
+        Parameters
+        ----------
+        X, y, loss, sample_weight, n_threads
+            As for `loss_and_gradient`. Arrays are not copied: they are read at each call.
+        l2 : float >= 0, default 0.0
+            Penalty ``l2/2 sum W^2`` on the weights, not on the biases.
+
+        Returns
+        -------
+        Objective
+            A callable: ``f(parameters)`` is ``(value, gradient)``; with methods ``value``, ``gradient``, ``hvp`` and
+            ``gauss_newton_product``. The model itself does not change.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss_and_gradient`.
+
+        Examples
+        --------
+        >>> from scipy.optimize import minimize
+        >>> model = Model(1, [Dense(1)], dtype="float64")
+        >>> f = model.objective([[1.0], [2.0]], [1.0, 3.0], "mse")
+        >>> found = minimize(f, f.parameters, jac=True, hessp=f.hvp, method="trust-ncg")
+        >>> found.x.round(6) + 0.0
+        array([ 2., -1.])
+        """
+        return Objective(self.copy(), X, y, loss, l2, sample_weight, n_threads)
 
     def check_custom(self, loss: Loss, y: NDArray[Any]) -> None:
         """Compare the gradient of a `mlpfast.losses.Custom` with differences, the first time."""

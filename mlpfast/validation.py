@@ -309,9 +309,14 @@ def _size(quotient: float) -> str:
 
 def as_parameters(values: ArrayLike, n: int, dtype: np.dtype[Any], *, name: str = "parameters") -> NDArray[Any]:
     """`values` as an (n,) array of `dtype`, finite; for assignment to a model."""
+    return as_array(values, (n,), dtype, name)
+
+
+def as_array(values: object, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """`values` as a C-contiguous array of this shape and dtype, finite."""
     array = _numeric(values, name)
-    if array.shape != (n,):
-        raise ValueError(f"expected {name} of shape ({n},), got {array.shape}")
+    if array.shape != shape:
+        raise ValueError(f"expected {name} of shape {shape}, got {array.shape}")
     check_finite(array, dtype, name)
     return _native(array, dtype, cast=True)
 

@@ -24,7 +24,10 @@ RECIPES = {
         (
             "kernels/activations.inl",
             "",
-            "ACTIVATION(softsign, z / (vabs(z) + 1), dh * (1 - vabs(saved)) * (1 - vabs(saved)))",
+            """
+ACTIVATION(softsign, z / (vabs(z) + 1), dh * (1 - vabs(saved)) * (1 - vabs(saved)),
+           vcopysign(-2 * (1 - vabs(saved)) * (1 - vabs(saved)) * (1 - vabs(saved)), saved))
+""",
         ),
     ],
     "loss": [
@@ -39,6 +42,18 @@ ELEMENT_LOSS(pseudo_huber, h) {
         const double error = (double)h[i] - (double)t[i], root = sqrt(1 + error / delta * (error / delta));
         value[i] = delta * delta * (root - 1);
         derivative[i] = (real)(error / root);
+    }
+}
+""",
+        ),
+        (
+            "kernels/loss_products.inl",
+            "/* result = weight_r * scale * product, strip by strip",
+            """
+ELEMENT_PRODUCT(pseudo_huber) {
+    for (int64_t i = 0; i < n; i++) {
+        const double error = ((double)out[i] - (double)t[i]) / numbers[0], square = 1 + error * error;
+        product[i] = (real)(d[i] / (square * sqrt(square)));
     }
 }
 """,
@@ -156,26 +171,28 @@ def assert_close(got, expected, dtype):
 
 def test_an_activation(call, dtype):
     z, dh = normal(37, dtype), normal(37, dtype, seed=1)
-    h, delta = np.empty_like(z), np.empty_like(z)
-    call("softsign", 37, z, dh, h, delta)
+    h, delta, curve = np.empty_like(z), np.empty_like(z), np.zeros_like(z)
+    call("softsign", 37, z, dh, h, delta, curve)
 
     def g(z):
         return z / (1 + np.abs(z))
 
     assert_close(h, g(z.astype(np.float64)), dtype)
     assert_close(delta, dh * derivative(g, z), dtype)
+    assert_close(curve, dh * dh * derivative(lambda z: 1 / (1 + np.abs(z)) ** 2, z), dtype)
 
 
 def test_a_loss(call, dtype):
     h, t = normal((11, 5), dtype), normal((11, 5), dtype, seed=1)
-    delta, values = np.empty_like(h), np.empty(11)
-    call("pseudo_huber", 11, 5, 0.7, h, t, delta, values)
+    delta, values, product = np.empty_like(h), np.empty(11), np.empty_like(h)
+    call("pseudo_huber", 11, 5, 0.7, h, t, delta, values, product)
 
     def loss(h):
         return 0.7**2 * (np.sqrt(1 + ((h - t) / 0.7) ** 2) - 1)
 
     assert_close(values, loss(h.astype(np.float64)).sum(axis=1), dtype)
     assert_close(delta, derivative(loss, h), dtype)
+    assert_close(product, t * derivative(lambda h: derivative(loss, h), h), dtype)
 
 
 def test_a_metric(call, dtype):

@@ -114,7 +114,7 @@ def test_what_is_no_layer_kind_is_refused():
         pytest.skip("needs a C compiler")
     table = (ctypes.c_int32 * 64)(99)  # another version
     make = ctypes.pythonapi.PyCapsule_New
-    with pytest.raises(ValueError, match="expected a layer kind of version 2, got 99"):
+    with pytest.raises(ValueError, match="expected a layer kind of version 3, got 99"):
         kinds.register(make(ctypes.addressof(table), b"mlpfast.layer_kind", None))
 
 
@@ -129,3 +129,18 @@ def test_an_unknown_kind_is_named():
 
     with pytest.raises(ValueError, match="unknown kind of layer 'nowhere'; expected one of dense, dropout"):
         mf.Model(3, [Nowhere()])
+
+
+def test_a_kind_without_tangents_is_refused_by_name():
+    if not layer_checks.register_toy():
+        pytest.skip("needs a C compiler")
+    model = mf.Model(3, [mf.Dense(4, "tanh"), Shift(), mf.Dense(2)])
+    X, y = np.zeros((2, 3)), np.zeros((2, 2))
+    message = "{}: expected layers that have {}, got 'shift' \\(layer 1 of model.program\\)"
+    for name, call in (("jvp", lambda: model.jvp(X, X)), ("jacobian", lambda: model.jacobian(X))):
+        with pytest.raises(ValueError, match=message.format(name, "tangents")):
+            call()
+    with pytest.raises(ValueError, match=message.format("hvp", "second derivatives")):
+        model.hvp(X, y, model.parameters, "mse")
+    with pytest.raises(ValueError, match=message.format("gauss_newton_product", "tangents")):
+        model.gauss_newton_product(X, y, model.parameters, "mse")

@@ -1,6 +1,6 @@
 /*
- * Activations: for each row of lists.h a body, g(z) and dh * g'(saved), saved being z or h as the row says. NaN comes
- * through.
+ * Activations: for each row of lists.h a body: g(z), dh * g'(saved) and g''(saved), saved being z or h as the row says.
+ * NaN comes through. At a kink, g'' is zero.
  */
 
 INLINE vec clamp(vec x, real limit) { return vmin(vset(limit), vmax(vset(-limit), x)); }
@@ -76,6 +76,47 @@ INLINE vec silu_derivative(vec z) {
     return times_sigmoid_derivative(limited, vabs(limited), vset(1));
 }
 
+/* Where |x| is large, nothing is left of any second derivative, and what it is multiplied by must not overflow. */
+#define CURVE_LIMIT (sizeof(real) == 4 ? REAL(80.0) : REAL(700.0))
+
+/* sigmoid'(s), s being any number, and 1 - 2 sigmoid(s) */
+INLINE vec sigmoid_slope(vec s, vec *bend) {
+    const vec e = exp_minus(vabs(s)), inverse = 1 / (e + 1);
+    *bend = -vcopysign((1 - e) * inverse, s);
+    return e * inverse * inverse;
+}
+
+/* d^2/dz^2 z sigmoid(s) = sigmoid'(s) (2 s' + z s'' + z s'^2 (1 - 2 sigmoid(s))) */
+INLINE vec times_sigmoid_curve(vec z, vec s, vec slope, vec slope_2) {
+    vec bend;
+    const vec of_sigmoid = sigmoid_slope(s, &bend);
+    return of_sigmoid * vfma(z, vfma(slope * slope, bend, slope_2), slope * 2);
+}
+
+INLINE vec silu_curve(vec z) {
+    const vec limited = clamp(z, CURVE_LIMIT);
+    return times_sigmoid_curve(limited, limited, vset(1), vset(0));
+}
+
+INLINE vec gelu_tanh_curve(vec z) {
+    vec low;
+    const vec limited = clamp(z, GELU_TANH_UNDERFLOW), square = limited * limited;
+    const vec argument = vcopysign(gelu_tanh_argument(vabs(limited), &low), limited);
+    const vec slope = vfma(square, vset(3 * GELU_TANH_SLOPE), vset(GELU_TANH_SLOPE / GELU_TANH_CUBIC));
+    return times_sigmoid_curve(limited, argument, slope, limited * (6 * GELU_TANH_SLOPE));
+}
+
+/* phi(z) (2 - z^2) */
+INLINE vec gelu_curve(vec z) {
+    const vec a = vmin(vset(TAIL_UNDERFLOW), vabs(z)), inverse_sqrt_2_pi = vset(REAL(0.3989422804014327));
+    return times_gaussian_big(inverse_sqrt_2_pi * vfma(-a, a, vset(2)), a) * (1 / BIG);
+}
+
+INLINE vec softplus_curve(vec z) {
+    vec bend;
+    return sigmoid_slope(z, &bend);
+}
+
 /* z / sqrt(1 + (z / a)^2), between -a and a (Holzmueller et al. 2024). From far enough on it is a. */
 INLINE vec relative_to(vec z, real a) { return vmin(vset(REAL(1e9)), vmax(vset(REAL(-1e9)), z / vset(a))); }
 INLINE vec smooth_clip(vec z, real a) {
@@ -85,6 +126,11 @@ INLINE vec smooth_clip(vec z, real a) {
 INLINE vec smooth_clip_derivative(vec z, real a) {
     const vec t = relative_to(z, a), s = vfma(t, t, vset(1));
     return vset(1) / (s * vsqrt(s));
+}
+
+INLINE vec smooth_clip_curve(vec z, real a) {
+    const vec t = relative_to(z, a), s = vfma(t, t, vset(1));
+    return vset(-3 / a) * (t / s) / (s * vsqrt(s));
 }
 
 /* z tanh(softplus(z)) (Misra 2019) = z n / (n + 2), n = e^2 + 2e, e = exp(z) */
@@ -103,13 +149,21 @@ INLINE vec mish_derivative(vec z) {
     return vfma(limited * 4 * inverse, (e + 1) * e * inverse, n * inverse);
 }
 
+/* With T = n / (n + 2) and T' = 4 e (1 + e) / (n + 2)^2: 2 T' + z T'', T'' = T' (1 - sigmoid(z) - 2 T sigmoid(z)) */
+INLINE vec mish_curve(vec z) {
+    const vec limited = vmin(vset(EXPM1_SATURATION), vmax(vset(-CURVE_LIMIT), z));
+    const vec e = vexp(limited), n = e * (e + 2), inverse = 1 / (n + 2), rest = 1 / (e + 1);
+    const vec slope = 4 * inverse * ((e + 1) * e * inverse), bend = vfma(e * rest * -2, n * inverse, rest);
+    return slope * vfma(limited, bend, vset(2));
+}
+
 /* Klambauer et al. 2017, "Self-normalizing neural networks" */
 #define SELU_SCALE REAL(1.0507009873554805)
 #define SELU_LIMIT REAL(1.7580993408473769) /* SELU_SCALE * alpha, alpha = 1.67326... */
 
 /* --- the bodies --- */
 
-#define ACTIVATION(name, g, delta)                                                                                     \
+#define ACTIVATION(name, g, delta, curve)                                                                              \
     INLINE vec activate_##name(real alpha, vec z) {                                                                    \
         (void)alpha;                                                                                                   \
         return g;                                                                                                      \
@@ -117,21 +171,29 @@ INLINE vec mish_derivative(vec z) {
     INLINE vec propagate_##name(real alpha, vec dh, vec saved) {                                                       \
         (void)alpha, (void)saved;                                                                                      \
         return delta;                                                                                                  \
+    }                                                                                                                  \
+    INLINE vec curve_##name(real alpha, vec saved) {                                                                   \
+        (void)alpha, (void)saved;                                                                                      \
+        return curve;                                                                                                  \
     }
 #define IF_POSITIVE(x, then, otherwise) vselect(vless(vset(0), x), then, otherwise)
 
-ACTIVATION(identity, z, dh)
-ACTIVATION(sigmoid, vsigmoid(z), dh * vfma(-saved, saved, saved))
-ACTIVATION(tanh, vtanh(z), dh * vfma(-saved, saved, vset(1)))
-ACTIVATION(relu, vmax(vset(0), z), IF_POSITIVE(saved, dh, vset(0))) /* an exact zero even where dh is not finite */
-ACTIVATION(leaky_relu, IF_POSITIVE(z, z, alpha * z), IF_POSITIVE(saved, dh, dh * alpha))
-ACTIVATION(elu, IF_POSITIVE(z, z, alpha * vexpm1(z)), IF_POSITIVE(saved, dh, dh * (saved + alpha)))
+ACTIVATION(identity, z, dh, vset(0))
+ACTIVATION(sigmoid, vsigmoid(z), dh * vfma(-saved, saved, saved), vfma(-saved, saved, saved) * (1 - saved * 2))
+ACTIVATION(tanh, vtanh(z), dh * vfma(-saved, saved, vset(1)), saved * -2 * vfma(-saved, saved, vset(1)))
+ACTIVATION(relu, vmax(vset(0), z), IF_POSITIVE(saved, dh, vset(0)), /* an exact zero even where dh is not finite */
+           vset(0))
+ACTIVATION(leaky_relu, IF_POSITIVE(z, z, alpha * z), IF_POSITIVE(saved, dh, dh * alpha), vset(0))
+ACTIVATION(elu, IF_POSITIVE(z, z, alpha * vexpm1(z)), IF_POSITIVE(saved, dh, dh * (saved + alpha)),
+           vselect(vless(saved, vset(0)), saved + alpha, vset(0)))
 ACTIVATION(selu, IF_POSITIVE(z, SELU_SCALE * z, SELU_LIMIT * vexpm1(z)),
-           dh * IF_POSITIVE(saved, vset(SELU_SCALE), saved + SELU_LIMIT))
-ACTIVATION(softplus, vsoftplus(z), dh * vsigmoid(saved))
-ACTIVATION(gelu, gelu(z), dh * gelu_derivative(saved))
-ACTIVATION(gelu_tanh, gelu_tanh(z), dh * gelu_tanh_derivative(saved))
-ACTIVATION(silu, silu(z), dh * silu_derivative(saved))
-ACTIVATION(mish, mish(z), dh * mish_derivative(saved))
-ACTIVATION(smooth_clip, smooth_clip(z, alpha), dh * smooth_clip_derivative(saved, alpha))
-ACTIVATION(exponential, vexp(z), dh * saved)
+           dh * IF_POSITIVE(saved, vset(SELU_SCALE), saved + SELU_LIMIT),
+           vselect(vless(saved, vset(0)), saved + SELU_LIMIT, vset(0)))
+ACTIVATION(softplus, vsoftplus(z), dh * vsigmoid(saved), softplus_curve(saved))
+ACTIVATION(gelu, gelu(z), dh * gelu_derivative(saved), gelu_curve(saved))
+ACTIVATION(gelu_tanh, gelu_tanh(z), dh * gelu_tanh_derivative(saved), gelu_tanh_curve(saved))
+ACTIVATION(silu, silu(z), dh * silu_derivative(saved), silu_curve(saved))
+ACTIVATION(mish, mish(z), dh * mish_derivative(saved), mish_curve(saved))
+ACTIVATION(smooth_clip, smooth_clip(z, alpha), dh * smooth_clip_derivative(saved, alpha),
+           smooth_clip_curve(saved, alpha))
+ACTIVATION(exponential, vexp(z), dh * saved, saved)

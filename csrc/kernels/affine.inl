@@ -10,6 +10,7 @@ enum affine_function {
     PRODUCT_SUM, /* k0 a + k1 */
     BLEND,       /* a + k0 (b - a) */
     BLEND_BACK,  /* k1 a + k0 b, k1 being 1 - k0 */
+    DIFFERENCE,  /* k0 (b - a) */
     CENTRE,      /* (a - k1) k0 */
     CENTRE_BACK, /* (a - k1 - k2 b) k0 */
 };
@@ -20,6 +21,7 @@ INLINE vec affine(const int function, vec a, vec b, const vec k[3]) {
     case PRODUCT_SUM: return vfma(k[0], a, k[1]);
     case BLEND: return vfma(k[0], b - a, a);
     case BLEND_BACK: return vfma(k[0], b, k[1] * a);
+    case DIFFERENCE: return k[0] * (b - a);
     case CENTRE: return (a - k[1]) * k[0];
     default: return vfma(-k[2], b, a - k[1]) * k[0];
     }
@@ -75,13 +77,24 @@ static void scale_shift(mf_matrix x, const void *scale, const void *shift, mf_ma
     }
 }
 
-static void blend(mf_matrix base, mf_matrix other, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {
+/* What takes two matrices and a constant of each column. */
+INLINE void combine_columns(const int function, mf_matrix a, mf_matrix b, const void *constants, mf_matrix out,
+                            int64_t rows, int64_t cols) {
     for (int64_t c = 0, vectors; c < cols; c += vectors * LANES) {
         vec k[VECTORS][3];
         vectors = vectors_from(c, cols);
-        for (int v = 0; v < vectors; v++) k[v][0] = vload((const real *)alpha + c + v * LANES);
-        column_strip(BLEND, base, other, out, rows, c, cols, k);
+        for (int v = 0; v < vectors; v++) k[v][0] = vload((const real *)constants + c + v * LANES);
+        column_strip(function, a, b, out, rows, c, cols, k);
     }
+}
+
+static void blend(mf_matrix base, mf_matrix other, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {
+    combine_columns(BLEND, base, other, alpha, out, rows, cols);
+}
+
+static void scale_difference(mf_matrix base, mf_matrix other, const void *scale, mf_matrix out, int64_t rows,
+                             int64_t cols) {
+    combine_columns(DIFFERENCE, base, other, scale, out, rows, cols);
 }
 
 static void blend_back(mf_matrix dz, mf_matrix df, const void *alpha, mf_matrix out, int64_t rows, int64_t cols) {

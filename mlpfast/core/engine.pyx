@@ -21,7 +21,7 @@ from .call cimport (
 )
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
-from .optimizers cimport Rule, rule_of
+from .optimizers cimport rule_of
 from .optimizers import own_slots, state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
@@ -59,20 +59,6 @@ cdef class Engine:
     program : the network's program, by default, or the same with other rules for its tensors
     last_batch : "keep", "drop" or "spread", for an epoch's last rows, which do not fill a batch
     """
-
-    cdef readonly Network network
-    cdef readonly int64_t batch_rows
-    cdef Batching batching
-    cdef Planned dense, csr     # plans for such rows, each made when it is needed
-    cdef tuple settings         # of both
-    cdef object program
-    cdef bint takes_csr
-    cdef bint all_trainable     # else the gradient of what is frozen is zero
-    cdef object entries         # memory for those of a chunk of CSR rows,
-    cdef object row_metrics     # and for the metrics of each row of a chunk
-    cdef bint penalty_over_weights
-    cdef object kept            # parameters and state, as they were at the beginning of the epoch
-    cdef Rule kept_rule
 
     def __init__(self, Network network, loss, *, int64_t batch_rows=32, n_threads=None, uint64_t seed=0,
                  bint penalty_over_weights=False, program=None, str last_batch="keep"):
@@ -271,13 +257,13 @@ cdef class Engine:
     cdef int64_t begin(self, Step *step, X, y, sample_weight, order, double l1, double l2, metrics) except -1:
         """Point the step at the caller's arrays, which the caller holds. Returns how many rows it goes through.
 
-        Shapes and dtypes are looked at here. What the arrays say about each other is looked at as they are read.
+        Shapes and dtypes are looked at here. What the arrays say about each other is looked at as they are read. A y of
+        None is for what goes forward only.
         """
         memset(step, 0, sizeof(Step))
         cdef Planned planned = self.planned(self.takes_csr and isinstance(X, tuple))
         cdef int64_t inputs = self.network.inputs, rows
         step.plan = &planned.plan
-        cdef int64_t targets = self.network.outputs // step.plan.each
         step.parameters, step.l1, step.l2 = self.network.flat, l1, l2
         step.penalty_over_weights = self.penalty_over_weights
         if isinstance(X, tuple):
@@ -292,18 +278,8 @@ cdef class Engine:
         if rows < 1:
             raise ValueError("X: expected at least one row, got none")
         step.source.rows = rows
-        if y.ndim == 1 and cnp.PyArray_TYPE(y) in (cnp.NPY_INT32, cnp.NPY_INT64):
-            step.source.classes = step.plan.classes
-            if cnp.PyArray_TYPE(y) == cnp.NPY_INT32:
-                step.source.labels = <const int32_t *> cnp.PyArray_DATA(y)
-            else:
-                step.source.wide_labels = <const int64_t *> cnp.PyArray_DATA(y)
-        elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != targets:
-            raise ValueError(f"y: expected shape {(rows, targets)}, got {y.dtype} {y.shape}")
-        else:
-            step.targets.dense = cnp.PyArray_DATA(y)
-        if y.shape[0] != rows or not cnp.PyArray_ISCARRAY_RO(y):
-            raise ValueError(f"y: expected a C-contiguous, aligned, native array of {rows} rows, got {described(y)}")
+        if y is not None:
+            self.take_targets(step, y, rows)
         if sample_weight is not None:
             if not (sample_weight.shape == (rows,) and sample_weight.dtype == np.float64
                     and cnp.PyArray_ISCARRAY_RO(sample_weight)):
@@ -326,6 +302,22 @@ cdef class Engine:
             raise ValueError(f"order: expected contiguous, aligned int64 row indices, got {described(order)}")
         step.source.order = <const int64_t *> cnp.PyArray_DATA(order)
         return order.shape[0]
+
+    cdef int take_targets(self, Step *step, y, int64_t rows) except -1:
+        cdef int64_t targets = self.network.outputs // step.plan.each
+        if y.ndim == 1 and cnp.PyArray_TYPE(y) in (cnp.NPY_INT32, cnp.NPY_INT64):
+            step.source.classes = step.plan.classes
+            if cnp.PyArray_TYPE(y) == cnp.NPY_INT32:
+                step.source.labels = <const int32_t *> cnp.PyArray_DATA(y)
+            else:
+                step.source.wide_labels = <const int64_t *> cnp.PyArray_DATA(y)
+        elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != targets:
+            raise ValueError(f"y: expected shape {(rows, targets)}, got {y.dtype} {y.shape}")
+        else:
+            step.targets.dense = cnp.PyArray_DATA(y)
+        if y.shape[0] != rows or not cnp.PyArray_ISCARRAY_RO(y):
+            raise ValueError(f"y: expected a C-contiguous, aligned, native array of {rows} rows, got {described(y)}")
+        return 0
 
     cdef void *room_for_metrics(self, int64_t size):
         if self.row_metrics is None or self.row_metrics.shape[0] < size:

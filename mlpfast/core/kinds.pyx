@@ -84,3 +84,11 @@ cdef const mf_layer_kind *kind_of(str name) except NULL:
     if name not in NUMBERS:
         raise ValueError(f"unknown kind of layer {name!r}; expected one of {', '.join(NUMBERS)}")
     return KINDS[<int> NUMBERS[name]]
+
+
+def lacks_tangents(str name, bint back):
+    """Whether a kind has no tangents or, if `back`, no tangents of the way back."""
+    cdef const mf_layer_kind *kind = kind_of(name)
+    if kind.tangent == NULL or not back:
+        return kind.tangent == NULL
+    return kind.tangent_back == NULL or (kind.gradient != NULL and kind.tangent_gradient == NULL)

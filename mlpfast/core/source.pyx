@@ -23,7 +23,7 @@ cdef void gather(Step *step, int64_t block, int64_t r0, int64_t n, mf_matrix x) 
         if <uint64_t> row >= <uint64_t> source.rows:
             row, status = 0, MF_OUT_OF_RANGE
         rows[r] = row
-    if step.targets.dense == NULL:
+    if source.labels != NULL or source.wide_labels != NULL:
         for r in range(n):
             label = source.labels[rows[r]] if source.labels != NULL else source.wide_labels[rows[r]]
             if <uint64_t> label >= <uint64_t> source.classes:

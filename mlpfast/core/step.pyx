@@ -18,8 +18,7 @@ from .clip cimport clip_norm
 from .columns cimport take_panels
 from .compare cimport compare
 from .interrupts cimport blocks_in_pieces, listen, look_up
-from .layers.block cimport of_block
-from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, threads_for
+from .plan cimport CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .table cimport (
@@ -155,19 +154,10 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     cdef const Phase *phase = step.phase
     cdef const mf_layer *layer
     cdef mf_block block
-    cdef int64_t r0
+    cdef int64_t r0 = set_block(step, i, &block)
     cdef int k
-    i += step.first_task
-    r0 = i * plan.block_rows
-    block.kernels, block.rows, block.first = plan.kernels, min(plan.block_rows, step.rows - r0), step.first_row + r0
-    block.shift = r0 * plan.kernels.nr * plan.kernels.itemsize
-    block.x = plan.x
-    block.x.data = of_block(plan.x, &block).data
-    block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
-    block.dropout_scale = step.dropout_scale
-    block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
     if phase.gathers:
-        gather(step, i, r0, block.rows, block.x)
+        gather(step, r0 // plan.block_rows, r0, block.rows, block.x)
     for k in range(phase.n_forward):
         layer = &step.schedule.layers[phase.forward[k]]
         layer.kind.forward(layer, &block)

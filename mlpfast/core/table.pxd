@@ -140,12 +140,16 @@ cdef extern from "mlpfast.h" nogil:
                            int64_t cols) noexcept nogil
         void (*hadamard)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix out, int64_t rows,
                          int64_t cols) noexcept nogil
+        void (*curve)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix dz, mf_matrix out,
+                      int64_t rows, int64_t cols) noexcept nogil
         void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
                         uint32_t stream, uint64_t step) noexcept nogil
         void (*elementary)(int function, const void *x, void *y, int64_t n) noexcept nogil
         void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*softmax_jvp)(mf_matrix s, mf_matrix v, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
+        void (*softmax_curve)(mf_matrix s, mf_matrix v, mf_matrix ds, mf_matrix out, int64_t rows,
+                              int64_t cols) noexcept nogil
         void (*add)(mf_matrix a, mf_matrix b, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
         void (*scale_shift)(mf_matrix x, const void *scale, const void *shift, mf_matrix out, int64_t rows,
                             int64_t cols) noexcept nogil
@@ -157,10 +161,14 @@ cdef extern from "mlpfast.h" nogil:
                            int64_t cols) noexcept nogil
         void (*blend_gradient)(mf_matrix base, mf_matrix other, mf_matrix delta, void *g, int64_t rows, int64_t j0,
                                int64_t nj, int accumulate) noexcept nogil
+        void (*scale_difference)(mf_matrix base, mf_matrix other, const void *scale, mf_matrix out, int64_t rows,
+                                 int64_t cols) noexcept nogil
         void (*normalise_rows)(mf_matrix x, double epsilon, int centres, mf_matrix out, double *rsd, int64_t rows,
                                int64_t cols) noexcept nogil
         void (*normalise_rows_back)(mf_matrix dn, mf_matrix n, const double *rsd, int centres, mf_matrix out,
                                     int64_t rows, int64_t cols) noexcept nogil
+        void (*normalise_rows_curve)(mf_matrix dn, mf_matrix n, mf_matrix dx, mf_matrix d_n, const double *rsd,
+                                     int centres, mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
         void (*column_moments)(mf_matrix x, int64_t rows, int64_t j0, int64_t nj, double *mean,
                                double *variance) noexcept nogil
         void (*column_sums)(mf_matrix delta, mf_matrix n, int64_t rows, int64_t j0, int64_t nj, double *sum,
@@ -192,8 +200,19 @@ cdef extern from "mlpfast.h" nogil:
         void (*piecewise_gradient)(const mf_columns *part, int64_t bins, const void *edges, int tensor, mf_matrix x,
                                    mf_matrix delta, int64_t rows, int64_t i0, int64_t ni, int64_t j0, int64_t nj,
                                    void *g, int64_t ld, int accumulate) noexcept nogil
+        void (*periodic_tangent)(const mf_columns *part, int64_t frequencies, const void *const *tensors,
+                                 const void *const *along, mf_matrix x, mf_matrix d_x, mf_matrix kept,
+                                 mf_matrix changed, mf_matrix out, int64_t rows) noexcept nogil
+        void (*periodic_tangent_back)(const mf_columns *part, int64_t frequencies, const void *const *tensors,
+                                      const void *const *along, mf_matrix kept, mf_matrix changed, mf_matrix delta,
+                                      mf_matrix d_delta, int64_t rows) noexcept nogil
+        void (*piecewise_tangent)(const mf_columns *part, int64_t bins, const void *edges, const void *const *tensors,
+                                  const void *const *along, mf_matrix x, mf_matrix d_x, mf_matrix out,
+                                  int64_t rows) noexcept nogil
         void (*loss)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets, int64_t rows,
                      int64_t cols, double scale, mf_matrix delta, double *row_loss) noexcept nogil
+        void (*loss_product)(int loss, const mf_loss_options *options, mf_matrix out, const mf_targets *targets,
+                             int64_t rows, int64_t cols, double scale, mf_matrix d, mf_matrix result) noexcept nogil
         void (*metric)(int metric, double threshold, double number, mf_matrix out, const mf_targets *targets,
                        int64_t rows, int64_t cols, double *row_value) noexcept nogil
         void (*update)(const mf_update *rule, void *p, const void *g, int64_t ld_g, void *s0, void *s1, void *s2,
@@ -209,6 +228,7 @@ cdef extern from "mlpfast.h" nogil:
         MF_MOST_TENSORS
         MF_MOST_BUFFERS
         MF_MOST_NUMBERS
+        MF_SCRATCHES
 
     cdef enum:
         MF_ADDS
@@ -298,6 +318,10 @@ cdef extern from "mlpfast.h" nogil:
                         int64_t nj) noexcept nogil
         void (*update_entries)(const mf_layer *layer, const mf_block *batch, const mf_tile *tile,
                                const mf_update *rule, void *p, void *s0, void *s1, void *s2) noexcept nogil
+        void (*tangent)(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil
+        void (*tangent_back)(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil
+        void (*tangent_gradient)(const mf_layer *layer, const mf_layer *along, const mf_block *chunk,
+                                 const mf_tile *tile, void *g, int64_t ld, int accumulate) noexcept nogil
 
     ctypedef struct mf_owner:
         uint64_t word

@@ -157,7 +157,11 @@ static void elementwise(int activation, int64_t rows, int64_t k, int64_t n) {
     table->activation(activation, alpha_of(activation), z, h, rows, n);
     hash_matrix(h, rows, n);
     mf_matrix dh = packed(reals(11, rows * n, -1, 1), rows, n);
-    table->hadamard(activation, alpha_of(activation), dh, mf_activations[activation].saves_z ? z : h, delta, rows, n);
+    const mf_matrix saved = mf_activations[activation].saves_z ? z : h;
+    table->hadamard(activation, alpha_of(activation), dh, saved, delta, rows, n);
+    hash_matrix(delta, rows, n);
+    table->curve(activation, alpha_of(activation), dh, saved, packed(reals(71, rows * n, -1, 1), rows, n), delta, rows,
+                 n);
     hash_matrix(delta, rows, n);
 }
 
@@ -166,7 +170,10 @@ static void softmax(int id, int64_t rows, int64_t k, int64_t n) {
     mf_matrix z = packed(reals(12, rows * n, -20, 20), rows, n), s = panelled(rows, n), out = panelled(rows, n);
     table->softmax(z, s, rows, n);
     hash_matrix(s, rows, n);
-    table->softmax_jvp(s, packed(reals(13, rows * n, -1, 1), rows, n), out, rows, n);
+    mf_matrix v = packed(reals(13, rows * n, -1, 1), rows, n);
+    table->softmax_jvp(s, v, out, rows, n);
+    hash_matrix(out, rows, n);
+    table->softmax_curve(s, v, packed(reals(71, rows * n, -1, 1), rows, n), out, rows, n);
     hash_matrix(out, rows, n);
     table->log_softmax(z, out, rows, n);
     hash_matrix(out, rows, n);
@@ -207,6 +214,8 @@ static void affine_of(int id, int64_t rows, int64_t n) {
     hash_matrix(out, rows, n);
     table->blend(a, b, scale, out, rows, n);
     hash_matrix(out, rows, n);
+    table->scale_difference(a, b, scale, out, rows, n);
+    hash_matrix(out, rows, n);
     table->blend_back(d, b, scale, d, rows, n);
     hash_matrix(d, rows, n);
     table->scale_gradient(a, d, g, rows, 0, n, id > 0);
@@ -231,6 +240,10 @@ static void norm_of(int centres, int64_t rows, int64_t n) {
     hash_bytes(rsd, (size_t)rows * 8);
     table->normalise_rows_back(dn, out, rsd, centres, dn, rows, n);
     hash_matrix(dn, rows, n);
+    mf_matrix curve = laid_out(reals(71, rows * n, -1, 1), rows, n), dx = laid_out(reals(72, rows * n, -1, 1), rows, n);
+    table->normalise_rows_curve(dn, out, dx, laid_out(reals(73, rows * n, -1, 1), rows, n), rsd, centres, curve, rows,
+                                n);
+    hash_matrix(curve, rows, n);
     table->normalise_rows(x, 1e-5, centres, x, NULL, rows, n);
     hash_matrix(x, rows, n);
 }
@@ -336,6 +349,13 @@ static void periodic_of(int linear, int64_t rows, int64_t n) {
     hash_matrix(out, rows, columns);
     table->periodic(&part, frequencies, tensors, x, kept, out, rows);
     hash_matrix(out, rows, columns);
+    mf_matrix changed = room(rows, kept_columns), dx = laid_out(reals(71, rows * n, -1, 1), rows, n);
+    mf_matrix d_delta = laid_out(reals(72, rows * columns, -1, 1), rows, columns);
+    table->periodic_tangent(&part, frequencies, tensors, tensors, x, dx, kept, changed, out, rows);
+    hash_matrix(out, rows, columns);
+    table->periodic_tangent_back(&part, frequencies, tensors, tensors, kept, changed, delta, d_delta, rows);
+    hash_matrix(changed, rows, kept_columns);
+    table->periodic(&part, frequencies, tensors, x, kept, out, rows);
     table->periodic_back(&part, frequencies, tensors, kept, delta, rows);
     for (int t = 0; t < (linear ? 4 : 1); t++) {
         const int64_t height = shapes_of[t][0], width = shapes_of[t][1], half = height / 2;
@@ -377,6 +397,9 @@ static void piecewise_of(int linear, int64_t rows, int64_t n) {
     mf_matrix x = laid_out(reals(67, rows * n, -2, 9), rows, n), out = room(rows, columns);
     mf_matrix delta = laid_out(reals(68, rows * columns, -1, 1), rows, columns);
     table->piecewise(&part, bins, edges, tensors, x, out, rows);
+    hash_matrix(out, rows, columns);
+    mf_matrix dx = laid_out(reals(71, rows * n, -1, 1), rows, n);
+    table->piecewise_tangent(&part, bins, edges, tensors, tensors, x, dx, out, rows);
     hash_matrix(out, rows, columns);
     for (int t = 0; t < (linear ? 3 : 0); t++) {
         const int64_t height = t == 0 ? part.n * bins : part.n, half = height / 2;
@@ -523,6 +546,9 @@ static void loss(int id, int64_t rows, int64_t k, int64_t n) {
                     values);
         hash_bytes(values, (size_t)rows * 8);
         hash_matrix(delta, rows, n);
+        table->loss_product(id, kind == BY_OUTPUT ? &by_output : &plain, out, &targets, rows, n, 1.0 / (double)rows,
+                            packed(reals(71, rows * n, -1, 1), rows, n), delta);
+        hash_matrix(delta, rows, n);
     }
 }
 
@@ -592,20 +618,20 @@ static const struct {
     {"propagate_delta", propagate_delta, MF_SOFTMAX},
     {"weight_gradient, bias_gradient", gradients, 2},
     {"products that skip zeros", skipping, 2},
-    {"activation, hadamard", elementwise, MF_SOFTMAX},
+    {"activation, hadamard, curve", elementwise, MF_SOFTMAX},
     {"elementary", elementary, MF_FUNCTIONS},
-    {"softmax, softmax_jvp, log_softmax", softmax, 1},
-    {"add, scale_shift, blend, their gradients", affine, 3},
-    {"normalise_rows, normalise_rows_back", norm, 2},
+    {"softmax, softmax_jvp, softmax_curve, log_softmax", softmax, 1},
+    {"add, scale_shift, blend, scale_difference, gradients", affine, 3},
+    {"normalise_rows, normalise_rows_back, normalise_rows_curve", norm, 2},
     {"column_moments, column_sums, normalise_columns", norm_columns, 2},
     {"copy_columns, one_hot, look_up, its gradient and update", coded, 3},
-    {"periodic, periodic_back, periodic_gradient", periodic, 2},
-    {"piecewise, piecewise_gradient", piecewise, 2},
+    {"periodic, its tangent, way back and gradient", periodic, 2},
+    {"piecewise, piecewise_tangent, piecewise_gradient", piecewise, 2},
     {"gather", gather, MF_INT16 + 1},
     {"gather_csr", gather_csr, 1},
     {"products of CSR rows", products_csr, MF_UINT8 + 1},
     {"dropout", dropout, 1},
-    {"loss", loss, MF_LOSSES},
+    {"loss, loss_product", loss, MF_LOSSES},
     {"metric", metric, MF_METRICS},
     {"update", update, MF_OPTIMIZERS},
     {"penalty, add_penalty, limit_columns", penalty, 1},

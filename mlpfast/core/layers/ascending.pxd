@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t
 from ..memory cimport row_major
 from ..table cimport MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix
+from .along cimport add_parts, finish_tangent, scratch, tangent_of
 from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
 
 ctypedef fused real:
@@ -12,7 +13,8 @@ ctypedef fused real:
 
 
 cdef inline mf_layer_kind ascending() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"ascending", False, forward, backward, NULL, NULL, one_row, NULL, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"ascending", False, forward, backward, NULL, NULL, one_row, NULL,
+                         NULL, tangent, tangent_back, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
@@ -23,6 +25,11 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
 cdef inline void climb(const mf_layer *layer, const mf_kernels *kernels, mf_matrix x, mf_matrix out,
                        int64_t rows) noexcept nogil:
     kernels.activation(layer.activation, layer.alpha, x, out, rows, layer.makes.columns)
+    sum_up(layer, kernels, x, out, rows)
+
+
+cdef inline void sum_up(const mf_layer *layer, const mf_kernels *kernels, mf_matrix x, mf_matrix out,
+                        int64_t rows) noexcept nogil:
     if kernels.itemsize == sizeof(float):
         add_up(layer, <const float *> x.data, x, <float *> out.data, out, kernels.nr, rows)
     else:
@@ -31,7 +38,7 @@ cdef inline void climb(const mf_layer *layer, const mf_kernels *kernels, mf_matr
 
 cdef inline void add_up(const mf_layer *layer, const real *x, mf_matrix of_x, real *out, mf_matrix of_out, int64_t nr,
                         int64_t rows) noexcept nogil:
-    """From rises to heights, in place."""
+    """From rises to heights, in place; each group begins with its own x."""
     cdef int64_t group = <int64_t> layer.numbers[0], r, c
     cdef real height = 0
     cdef real *z
@@ -46,16 +53,19 @@ cdef inline void add_up(const mf_layer *layer, const real *x, mf_matrix of_x, re
 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    if part.data != NULL:
+        descend(layer, block, of_block(layer.makes.delta, block), part)
+        add_part(layer.reads, layer.edge, block, part)
+
+
+cdef inline void descend(const mf_layer *layer, const mf_block *block, mf_matrix delta, mf_matrix out) noexcept nogil:
     """dL/dx_j is the sum of delta from j to the end of the group, for j > 0 times f'(x_j)."""
     cdef const mf_kernels *kernels = block.kernels
-    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block), delta = of_block(layer.makes.delta, block)
-    if part.data == NULL:
-        return
-    sums_of_delta(layer, kernels, delta, part, block.rows, 1)
-    kernels.hadamard(layer.activation, layer.alpha, part, output(layer.reads, block), part, block.rows,
+    sums_of_delta(layer, kernels, delta, out, block.rows, 1)
+    kernels.hadamard(layer.activation, layer.alpha, out, output(layer.reads, block), out, block.rows,
                      layer.makes.columns)
-    sums_of_delta(layer, kernels, delta, part, block.rows, <int64_t> layer.numbers[0])
-    add_part(layer.reads, layer.edge, block, part)
+    sums_of_delta(layer, kernels, delta, out, block.rows, <int64_t> layer.numbers[0])
 
 
 cdef inline void sums_of_delta(const mf_layer *layer, const mf_kernels *kernels, mf_matrix delta, mf_matrix out,
@@ -85,3 +95,32 @@ cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const
     cdef int64_t n = layer.makes.columns
     climb(layer, kernels, row_major(kernels, <void *> x, n), row_major(kernels, h, n), 1)
     finish_row(layer.makes, kernels, h)
+
+
+# --- tangents ---
+
+cdef inline void tangent(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    """The sums of f'(x_j) dx_j."""
+    cdef mf_matrix dx = tangent_of(along.reads, block), dz = place_of_z(along.makes, block)
+    block.kernels.hadamard(layer.activation, layer.alpha, dx, output(layer.reads, block), dz, block.rows,
+                           layer.makes.columns)
+    sum_up(layer, block.kernels, dx, dz, block.rows)
+    finish_tangent(layer.makes, along.makes, block)
+
+
+cdef inline void tangent_back(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    """As the sums of delta change, and f'(x_j)."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef mf_matrix delta = of_block(layer.makes.delta, block), sums = scratch(along, block, 0)
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    cdef mf_matrix along_part = place_of_part(along.reads, layer.edge, block), x = output(layer.reads, block)
+    if part.data == NULL:
+        return
+    descend(layer, block, of_block(along.makes.delta, block), along_part)
+    sums_of_delta(layer, kernels, delta, sums, block.rows, 1)
+    kernels.curve(layer.activation, layer.alpha, sums, x, tangent_of(along.reads, block), along_part, block.rows,
+                  layer.makes.columns)
+    sums_of_delta(layer, kernels, of_block(along.makes.delta, block), along_part, block.rows,
+                  <int64_t> layer.numbers[0])
+    descend(layer, block, delta, part)
+    add_parts(layer.reads, along.reads, layer.edge, block, part, along_part)

@@ -8,8 +8,9 @@ from ..table cimport (
     MF_FLOAT32, MF_LAYER_KIND_VERSION, MF_STATISTICS, MF_SUMS, mf_block, mf_kernels, mf_layer, mf_layer_kind,
     mf_matrix,
 )
+from .along cimport add_parts, scratch, tangent_of
 from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
-from .row_norm cimport gradient
+from .row_norm cimport gradient, scale_tangent, tangent_gradient
 
 cdef enum:
     AT_ONCE = 128       # columns whose running statistics are brought to float64 at a time; whole panels
@@ -17,7 +18,7 @@ cdef enum:
 
 cdef inline mf_layer_kind batch_norm() noexcept nogil:
     return mf_layer_kind(MF_LAYER_KIND_VERSION, b"batch_norm", False, forward, backward, gradient, NULL, one_row,
-                         columns, NULL)
+                         columns, NULL, tangent, tangent_back, tangent_gradient)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
@@ -64,23 +65,35 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
     cdef const mf_kernels *kernels = block.kernels
     cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block), delta = of_block(layer.makes.delta, block)
     cdef mf_matrix n = of_block(layer.saved, block)
-    cdef int64_t columns = layer.makes.columns, j = 0, width
-    cdef double variance[AT_ONCE]
+    cdef int64_t columns = layer.makes.columns
     if part.data == NULL:
         return
     if layer.over_batch:
         kernels.normalise_columns_back(delta, n, layer.tensors[0], layer.notes + columns, layer.numbers[0],
                                        layer.notes + 2 * columns, layer.notes + 3 * columns, 1, part, block.rows,
                                        columns)
-    while not layer.over_batch and j < columns:
+    else:
+        back_from_running(layer, block, delta, layer.tensors[0], part)
+    add_part(layer.reads, layer.edge, block, part)
+
+
+cdef inline void back_from_running(const mf_layer *layer, const mf_block *block, mf_matrix delta, const void *scale,
+                                   mf_matrix out) noexcept nogil:
+    """delta * scale / sqrt(running variance + epsilon); the tangent of n goes forward so, too, with a scale of NULL."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef int64_t columns = layer.makes.columns, j = 0, width
+    cdef double variance[AT_ONCE]
+    cdef mf_matrix from_j
+    cdef const char *scale_j = NULL
+    while j < columns:
         width = min(<int64_t> AT_ONCE, columns - j)
         running(layer, kernels, 1, j, width, variance)
-        kernels.normalise_columns_back(from_column(kernels, delta, j), from_column(kernels, n, j),
-                                       <const char *> layer.tensors[0] + j * kernels.itemsize, variance,
-                                       layer.numbers[0], NULL, NULL, 1, from_column(kernels, part, j), block.rows,
-                                       width)
+        from_j = from_column(kernels, delta, j)
+        if scale != NULL:
+            scale_j = <const char *> scale + j * kernels.itemsize
+        kernels.normalise_columns_back(from_j, from_j, scale_j, variance, layer.numbers[0], NULL, NULL, 1,
+                                       from_column(kernels, out, j), block.rows, width)
         j += width
-    add_part(layer.reads, layer.edge, block, part)
 
 
 cdef inline void columns(const mf_layer *layer, const mf_block *batch, int kind_pass, int64_t j0,
@@ -122,3 +135,24 @@ cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const
     normalise_running(layer, kernels, row_major(kernels, <void *> x, n), row, 1)
     kernels.scale_shift(row, layer.tensors[0], layer.tensors[1], row, 1, n)
     finish_row(layer.makes, kernels, h)
+
+
+# --- tangents, with running statistics; scratch 0: that of n ---
+
+cdef inline void tangent(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    cdef mf_matrix dn = scratch(along, block, 0)
+    back_from_running(layer, block, tangent_of(along.reads, block), NULL, dn)
+    scale_tangent(layer, along, block, dn)
+
+
+cdef inline void tangent_back(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    cdef mf_matrix delta = of_block(layer.makes.delta, block), change = scratch(along, block, 1)
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    cdef mf_matrix along_part = place_of_part(along.reads, layer.edge, block)
+    if part.data == NULL:
+        return
+    back_from_running(layer, block, of_block(along.makes.delta, block), layer.tensors[0], along_part)
+    back_from_running(layer, block, delta, along.tensors[0], change)
+    block.kernels.add(along_part, change, along_part, block.rows, layer.makes.columns)
+    back_from_running(layer, block, delta, layer.tensors[0], part)
+    add_parts(layer.reads, along.reads, layer.edge, block, part, along_part)

@@ -9,12 +9,13 @@ from ..table cimport (
     MF_IDENTITY, MF_INFINITE_DELTA, MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix,
     mf_raise, mf_raised, mf_soon, mf_tile, mf_value,
 )
-from .block cimport add_part, is_csr, of_block, output, place_of_part, saved
+from .along cimport add_parts, finish_tangent, scratch, tangent_of
+from .block cimport add_part, is_csr, of_block, output, place_of_part, place_of_z, saved
 
 
 cdef inline mf_layer_kind dense() noexcept nogil:
     return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dense", True, forward, backward, gradient, refresh, one_row, NULL,
-                         NULL)
+                         NULL, tangent, tangent_back, tangent_gradient)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
@@ -124,3 +125,63 @@ cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const
                          void *h) noexcept nogil:
     row_forward(kernels, x, layer.w.data, layer.tensors[1], h, layer.reads.columns, layer.makes.columns,
                 layer.makes.activation, layer.makes.alpha)
+
+
+# --- tangents ---
+
+cdef inline void tangent(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    """dz = dx W + x dW + db, as far as each of these changes."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef const mf_value *out = layer.makes
+    cdef mf_matrix dx = tangent_of(along.reads, block), dz = place_of_z(along.makes, block), part = dz
+    cdef mf_matrix nowhere = mf_matrix(0, 0, NULL)
+    cdef int64_t fan_in = layer.reads.columns
+    if along.w.data == NULL and along.makes.z.data == NULL:
+        propagate_delta(kernels, dx, layer.w, saved(out, block), dz, block.rows, fan_in, out.columns, out.activation,
+                        out.alpha, True)
+        return
+    if along.w.data != NULL:
+        matmul_bias(kernels, output(layer.reads, block), along.w, nowhere, dz, block.rows, fan_in, out.columns,
+                    MF_IDENTITY, 0, True)
+        part = scratch(along, block, 0)
+    if dx.data != NULL:
+        propagate_delta(kernels, dx, layer.w, part, part, block.rows, fan_in, out.columns, MF_IDENTITY, 0, True)
+        if along.w.data != NULL:
+            kernels.add(dz, part, dz, block.rows, out.columns)
+    finish_tangent(out, along.makes, block)
+
+
+cdef inline void tangent_back(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    """dL/dx = delta Wt, and its tangent: that of delta times Wt, and delta times dWt."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef mf_matrix delta = of_block(layer.makes.delta, block), change = scratch(along, block, 0)
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    cdef mf_matrix along_part = place_of_part(along.reads, layer.edge, block)
+    cdef int64_t units = layer.makes.columns, fan_in = layer.reads.columns
+    look_at(layer, block, delta)
+    look_at(layer, block, of_block(along.makes.delta, block))
+    if part.data == NULL:
+        return
+    propagate_delta(kernels, of_block(along.makes.delta, block), layer.wt, part, along_part, block.rows, units, fan_in,
+                    MF_IDENTITY, 0, True)
+    if along.wt.data != NULL:
+        propagate_delta(kernels, delta, along.wt, part, change, block.rows, units, fan_in, MF_IDENTITY, 0, True)
+        kernels.add(along_part, change, along_part, block.rows, fan_in)
+    propagate_delta(kernels, delta, layer.wt, part, part, block.rows, units, fan_in, MF_IDENTITY, 0, True)
+    add_parts(layer.reads, along.reads, layer.edge, block, part, along_part)
+
+
+cdef inline void tangent_gradient(const mf_layer *layer, const mf_layer *along, const mf_block *chunk,
+                                  const mf_tile *tile, void *g, int64_t ld, int accumulate) noexcept nogil:
+    """Of xt delta: xt times the tangent of delta, and dxt delta."""
+    cdef const mf_kernels *kernels = chunk.kernels
+    cdef mf_matrix dx = tangent_of(along.reads, chunk)
+    cdef bint skips = not mf_raised(chunk.findings)
+    if tile.tensor == 1:
+        bias_gradient(kernels, along.makes.delta, g, chunk.rows, tile.j0, tile.nj, accumulate)
+        return
+    weight_gradient(kernels, output(layer.reads, chunk), along.makes.delta, g, ld, chunk.rows, tile.i0, tile.ni,
+                    tile.j0, tile.nj, accumulate, skips, NULL, 0)
+    if dx.data != NULL:
+        weight_gradient(kernels, dx, layer.makes.delta, g, ld, chunk.rows, tile.i0, tile.ni, tile.j0, tile.nj, True,
+                        skips, NULL, 0)

@@ -5,7 +5,8 @@ from .block cimport add_part, of_block, output
 
 
 cdef inline mf_layer_kind dropout() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dropout", False, forward, backward, NULL, NULL, NULL, NULL, NULL)
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"dropout", False, forward, backward, NULL, NULL, NULL, NULL, NULL,
+                         NULL, NULL, NULL)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:

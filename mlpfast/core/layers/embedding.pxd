@@ -7,12 +7,12 @@ from ..table cimport (
     mf_update,
 )
 from .block cimport of_block, output
-from .part cimport no_way_back, part_of, row_made, row_read
+from .part cimport no_tangent_back, no_way_back, part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind embedding() noexcept nogil:
     return mf_layer_kind(MF_LAYER_KIND_VERSION, b"embedding", False, forward, no_way_back, gradient, NULL, one_row,
-                         NULL, update_entries)
+                         NULL, update_entries, tangent, no_tangent_back, tangent_gradient)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
@@ -45,3 +45,19 @@ cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const
     cdef mf_columns part = part_of(layer)
     kernels.look_up(&part, <int64_t> layer.numbers[0], <int64_t> layer.numbers[1], layer.tensors[0],
                     row_read(layer, kernels, x), row_made(layer, kernels, h), 1)
+
+
+# --- tangents; codes do not change ---
+
+cdef inline void tangent(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    cdef mf_columns part = part_of(layer)
+    block.kernels.look_up(&part, <int64_t> layer.numbers[0], <int64_t> layer.numbers[1], along.tensors[0],
+                          output(layer.reads, block), of_block(along.makes.h, block), block.rows)
+
+
+cdef inline void tangent_gradient(const mf_layer *layer, const mf_layer *along, const mf_block *chunk,
+                                  const mf_tile *tile, void *g, int64_t ld, int accumulate) noexcept nogil:
+    cdef mf_columns part = part_of(layer)
+    chunk.kernels.look_up_gradient(&part, <int64_t> layer.numbers[0], <int64_t> layer.numbers[1],
+                                   output(layer.reads, chunk), along.makes.delta, chunk.rows, tile.i0, tile.ni,
+                                   tile.j0, tile.nj, g, ld, accumulate)

@@ -18,3 +18,7 @@ cdef inline mf_matrix row_read(const mf_layer *layer, const mf_kernels *kernels,
 
 cdef inline mf_matrix row_made(const mf_layer *layer, const mf_kernels *kernels, void *h) noexcept nogil:
     return row_major(kernels, h, layer.makes.columns)
+
+
+cdef inline void no_tangent_back(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    pass

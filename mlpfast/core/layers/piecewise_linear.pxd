@@ -5,13 +5,14 @@ from libc.stdint cimport int64_t
 from ..table cimport (
     MF_LAYER_KIND_VERSION, mf_block, mf_columns, mf_kernels, mf_layer, mf_layer_kind, mf_soon, mf_tile,
 )
+from .along cimport tangent_of
 from .block cimport of_block, output
-from .part cimport no_way_back, part_of, row_made, row_read
+from .part cimport no_tangent_back, no_way_back, part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind piecewise_linear() noexcept nogil:
     return mf_layer_kind(MF_LAYER_KIND_VERSION, b"piecewise_linear", False, forward, no_way_back, gradient, NULL,
-                         one_row, NULL, NULL)
+                         one_row, NULL, NULL, tangent, no_tangent_back, tangent_gradient)
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
@@ -34,3 +35,21 @@ cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const
     cdef mf_columns part = part_of(layer)
     kernels.piecewise(&part, <int64_t> layer.numbers[0], layer.buffers[0], layer.tensors, row_read(layer, kernels, x),
                       row_made(layer, kernels, h), 1)
+
+
+# --- tangents ---
+
+cdef inline void tangent(const mf_layer *layer, const mf_layer *along, const mf_block *block) noexcept nogil:
+    cdef mf_columns part = part_of(layer)
+    block.kernels.piecewise_tangent(&part, <int64_t> layer.numbers[0], layer.buffers[0], layer.tensors, along.tensors,
+                                    output(layer.reads, block), tangent_of(along.reads, block),
+                                    of_block(along.makes.h, block), block.rows)
+
+
+cdef inline void tangent_gradient(const mf_layer *layer, const mf_layer *along, const mf_block *chunk,
+                                  const mf_tile *tile, void *g, int64_t ld, int accumulate) noexcept nogil:
+    """Of what is linear in its tensors."""
+    cdef mf_columns part = part_of(layer)
+    chunk.kernels.piecewise_gradient(&part, <int64_t> layer.numbers[0], layer.buffers[0], tile.tensor,
+                                     output(layer.reads, chunk), along.makes.delta, chunk.rows, tile.i0, tile.ni,
+                                     tile.j0, tile.nj, g, ld, accumulate)

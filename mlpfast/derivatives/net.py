@@ -1,0 +1,82 @@
+"""What the derivatives need of a model, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import validation
+from ..activations import Activation
+from ..core import kinds
+from ..core.network import Network
+from ..core.results import BadCodeError, NotFiniteError
+from ..core.tangents import Tangents
+from ..program import Program
+
+__all__ = ["CHUNK_ROWS", "Net", "check_tangents", "explained", "result_array", "returned"]
+
+CHUNK_ROWS = 1024  # that an engine holds at once, at most
+
+
+class Net(Protocol):
+    """A model, as far as its derivatives are concerned."""
+
+    program: Program
+    network: Network
+    dtype: np.dtype[Any]
+    _products: list[tuple[Any, Tangents]]  # the engine of the last product, while nobody has it
+
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def n_parameters(self) -> int: ...
+    @property
+    def parameters(self) -> NDArray[Any]: ...
+    @property
+    def output_activation(self) -> Activation: ...
+
+
+def check_tangents(name: str, program: Program, *, back: bool) -> None:
+    """Raise a ValueError that names the first layer whose kind has no tangents or, if `back`, no way back of them."""
+    for number in program.schedule("gradient").phases[0].forward:
+        kind = program.layers[number].kind
+        if kinds.lacks_tangents(kind, back):
+            what = "second derivatives" if back else "tangents"
+            raise ValueError(
+                f"{name}: expected layers that have {what}, got {kind!r} (layer {number} of model.program)"
+            )
+
+
+@contextmanager
+def explained(net: Net, X: validation.Features, given: object) -> Iterator[None]:
+    """What the loops find wrong with X, as an error that says where."""
+    try:
+        yield
+    except NotFiniteError as error:
+        assert not isinstance(X, validation.CSR), "as_features looks at what is stored"
+        raise validation.finite_error(X, net.dtype, "X", given=given) or error from None
+    except BadCodeError as error:
+        raise validation.code_error(X, net.program.codes, given) or error from None
+
+
+def result_array(net: Net, out: NDArray[Any] | None, shape: tuple[int, ...], *read: object) -> NDArray[Any]:
+    """Where the loops may write a result: `out`, unless it shares memory with what they read; see `returned`."""
+    if out is not None:
+        validation.check_out(out, shape, net.dtype)
+        if not validation.shares_memory(out, *read, net.parameters):
+            return out
+    return np.empty(shape, net.dtype)
+
+
+def returned(result: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
+    """The result, in `out` where that is given."""
+    if out is None or result is out:
+        return result
+    out[...] = result
+    return out

@@ -1,0 +1,114 @@
+"""A loss over data as a function of the flat vector of parameters, for other people's optimizers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import validation
+from ..errors import real
+from ..losses import Loss, as_loss
+from .net import Net
+from .second_order import Products
+
+__all__ = ["Objective"]
+
+
+class _Trainable(Net, Protocol):
+    """A model whose parameters can be set, and that differentiates a loss."""
+
+    @property
+    def parameters(self) -> NDArray[Any]: ...
+    @parameters.setter
+    def parameters(self, values: ArrayLike) -> None: ...
+    def loss_and_gradient(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Loss,
+        *,
+        sample_weight: Any = None,
+        l2: float = 0.0,
+        n_threads: int | None = None,
+    ) -> tuple[float, NDArray[Any]]: ...
+
+
+class Objective:
+    """What `mlpfast.Model.objective` returns: f(parameters) is the loss over all rows, with its gradient.
+
+    Parameters are vectors of the model's size and order; results are float64, whatever the model's dtype. Each call
+    sets the parameters of a copy of the model; the model itself stays as it is.
+
+    Attributes
+    ----------
+    parameters : ndarray (n_parameters,)
+        Those of the model when the objective was made, in float64: where an optimizer may begin.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> f = model.objective([[1.0], [2.0]], [[1.0], [3.0]], "mse")
+    >>> f([0.0, 0.0])
+    (2.5, array([-3.5, -2. ]))
+    >>> f.hvp([0.0, 0.0], [1.0, 0.0])
+    array([2.5, 1.5])
+    """
+
+    def __init__(
+        self, model: _Trainable, X: Any, y: Any, loss: str | Loss, l2: float, sample_weight: Any, n_threads: int | None
+    ) -> None:
+        self._model, self._loss = model, as_loss(loss)
+        self._loss.check_output(model.output_activation, model.outputs)
+        features = validation.as_features(X, model.inputs, model.dtype)
+        self._X = X if isinstance(features, validation.CSR) else features
+        n = validation.n_rows(features)
+        self._y = validation.as_targets(y, self._loss, model.outputs, model.dtype, n)
+        self._sample_weight = validation.as_sample_weight(sample_weight, n)
+        self._l2, self._n_threads = real("l2", l2, at_least=0.0), n_threads
+        self._products: dict[str, Products] = {}  # each made when it is needed
+        self.parameters = model.parameters.astype(np.float64)
+
+    def __call__(self, parameters: ArrayLike) -> tuple[float, NDArray[np.float64]]:
+        """The loss with its penalty, and the gradient (n_parameters,)."""
+        self._model.parameters = parameters
+        value, gradient = self._model.loss_and_gradient(
+            self._X,
+            self._y,
+            self._loss,
+            sample_weight=self._sample_weight,
+            l2=self._l2,
+            n_threads=self._n_threads,
+        )
+        return value, gradient.astype(np.float64)
+
+    def value(self, parameters: ArrayLike) -> float:
+        """The loss with its penalty."""
+        return self(parameters)[0]
+
+    def gradient(self, parameters: ArrayLike) -> NDArray[np.float64]:
+        """The gradient (n_parameters,)."""
+        return self(parameters)[1]
+
+    def hvp(self, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
+        """The Hessian at the parameters, times v: (n_parameters,)."""
+        return self._multiply("hessian", parameters, v)
+
+    def gauss_newton_product(self, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
+        """The Gauss-Newton matrix at the parameters, times v: (n_parameters,)."""
+        return self._multiply("gauss_newton", parameters, v)
+
+    def _multiply(self, mode: Any, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
+        model = self._model
+        direction = validation.as_array(v, (model.n_parameters,), model.dtype, "v")
+        if mode not in self._products:
+            name = "hvp" if mode == "hessian" else "gauss_newton_product"
+            self._products[mode] = Products(
+                *(model, name, mode, self._X, self._y, self._loss, self._sample_weight, self._l2, self._n_threads)
+            )
+        model.parameters = parameters
+        result = np.empty(model.n_parameters, model.dtype)
+        self._products[mode].multiply(direction, result)
+        return result.astype(np.float64)
