@@ -52,6 +52,7 @@ p = graph.sigmoid(z).named("p")
 logistic_graph = graph.Graph((-(t * graph.log(p) + (1 - t) * graph.log(1 - p))).named("L"))
 logistic_graph.backward()
 print(logistic_graph)
+mf.plot.flow_graph(logistic_graph)
 print(f"dL/dz = {float(z.gradient):.6f}, p - y = {float(p.value - t.value):.6f}")
 
 # %%

@@ -242,6 +242,7 @@ PACKAGE_ATTRIBUTES: dict[str, str] = {
     **_for("the model has it: Model(inputs, layers)", "Input", "InputLayer"),
     **_for("write load(path)", "load_model"),
     **_for("write model.save(path)", "save", "save_model"),
+    **_for("write plot.network(model)", "plot_model", "draw", "visualize", "summary"),
 }
 
 

@@ -162,6 +162,7 @@ def test_a_graph_goes_on_behind_a_model():
     X, y = np.random.default_rng(0).normal(size=(4, 2)), [0, 2, 1, 1]
     h = graph.of(model, X).output
     derivatives = graph.Graph(graph.sum(-graph.log(h[np.arange(4), y])) / 4).backward()
+    assert len({node.name for node in graph.Graph(h * 2 - h).nodes if node.name}) == 8
     fused = graph.of(model, X, y, "cross_entropy").backward()
     for name in ("W0", "b0", "X"):
         np.testing.assert_allclose(derivatives[name], fused[name], rtol=1e-12)
@@ -200,7 +201,7 @@ def test_what_is_refused():
         graph.of([], [[1, 2]])
     with pytest.raises(TypeError, match="expected a node, got 1.0"):
         graph.Graph(1.0)
-    with pytest.raises(ValueError, match="a name for each leaf, got w more than once"):
+    with pytest.raises(ValueError, match="a name for each node, got w more than once"):
         graph.Graph(graph.leaf("w", 1) * graph.leaf("w", 2))
     with pytest.raises(TypeError, match="expected the name of a leaf, got 2"):
         graph.leaf(2, "w")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +57,7 @@ class Graph:
     Raises
     ------
     TypeError, ValueError
-        If `output` is no node, or two leaves have one name.
+        If `output` is no node, or two nodes have one name.
 
     Examples
     --------
@@ -77,13 +79,14 @@ class Graph:
         if not isinstance(output, Node):
             raise TypeError(f"expected a node, got {output!r} ({type(output).__name__})")
         self.output, self.nodes = output, _in_order(output)
-        names = [node.name for node in self.nodes if node.operation is None and node.name]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"expected a name for each leaf, got {', '.join(sorted(twice))} more than once")
+        names = Counter(node.name for node in self.nodes if node.name)
+        if twice := [name for name, times in names.items() if times > 1]:
+            raise ValueError(f"expected a name for each node, got {', '.join(twice)} more than once")
         self.leaves = {node.name: node for node in self.nodes if node.operation is None and node.name}
-        unnamed = [node for node in self.nodes if node.operation is not None and not node.name]
-        for number, node in enumerate(unnamed, 1):
-            node.name = f"v{number}"
+        free = (f"v{number}" for number in count(1) if f"v{number}" not in names)
+        for node in self.nodes:
+            if node.operation is not None and not node.name:
+                node.name = next(free)
 
     def __getitem__(self, name: str) -> Node:
         for node in self.nodes:
