@@ -69,6 +69,7 @@ walk = graph.Graph(L)
 for node, parts in walk.steps():
     for of, part in parts:
         print(f"{node!s:3} is {node.formula:10} and adds to dL/d{of!s:2}", np.round(part, 4))
+mf.plot.flow_graph(walk)
 print("dL/da is f(x) - e(y):", np.allclose(walk.leaves["a"].gradient, f.value - e_y, atol=1e-15))
 
 # %%
