@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers import INFERENCE_PEERS, LAYER_PEERS, PEERS, TRAINING_PEERS
+from bench.peers import INFERENCE_PEERS, LAYER_PEERS, PEERS, RECIPE_PEERS, TRAINING_PEERS
 from bench.tables import duration, ratio, size, table
 from bench.targets import TARGETS, Record, Results, percent
 from bench.workloads import (
@@ -26,6 +26,7 @@ from bench.workloads import (
     LAYERS,
     LEARNING_RATE,
     PLAIN,
+    RECIPES,
     SWEEPS,
     TABLE,
     THREADED,
@@ -410,6 +411,18 @@ def page(run: dict[str, Any], picture: Callable[[str, str], str]) -> str:
         workload_table(results, "layers", TABLE.name, "loss"),
         roof_terms(results, "layers", TABLE.name),
     ]
+    parts += [
+        "## A recipe",
+        "What examples/fashion_mnist_best.py does, a hidden layer being product, bias, batch norm, ReLU and dropout, "
+        "by AdamW whose rate falls along a cosine, with an average of the parameters; batch "
+        f"{RECIPES[0].batch}, {RECIPES[0].rows:,} {RECIPES[0].data} rows. PyTorch has the fused AdamW, and averages "
+        "all parameters in one call. *Loss* is that of the average.",
+    ]
+    for workload in RECIPES:
+        parts += [
+            f"### {workload.name}: {network(workload.sizes)}",
+            workload_table(results, "recipe", workload.name, "loss"),
+        ]
     parts += ["## As the network grows"]
     for axis, text in SWEEP_TEXT.items():
         parts += [
@@ -492,6 +505,7 @@ def summary(run: dict[str, Any]) -> str:
         ("training", TRAINING, TRAINING_PEERS),
         ("inference", INFERENCE, INFERENCE_PEERS),
         ("layers", (*LAYERS, TABLE), LAYER_PEERS),
+        ("recipe", RECIPES, RECIPE_PEERS),
     )
     rows = []
     for section, workloads, peers in groups:

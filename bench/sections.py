@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import estimators, footprint, threads
-from bench.peers import INFERENCE_PEERS, LAYER_PEERS, TRAINING_PEERS
+from bench.peers import INFERENCE_PEERS, LAYER_PEERS, RECIPE_PEERS, TRAINING_PEERS
 from bench.runner import Child, Crew, Lane, Record, Settings
 from bench.workloads import (
     ACCURACY,
@@ -16,6 +16,7 @@ from bench.workloads import (
     FLOAT64,
     INFERENCE,
     LAYERS,
+    RECIPES,
     SWEEPS,
     TABLE,
     TRAINING,
@@ -47,6 +48,12 @@ def layers(settings: Settings) -> list[Record]:
         records = crew.measure_own("layers")
     with Crew([Lane(peer) for peer in (*LAYER_PEERS, "roof")], settings) as crew:
         return records + crew.measure("layers", TABLE)
+
+
+def recipe(settings: Settings) -> list[Record]:
+    """Batch norms, dropout, weight decay, a schedule and an average of the parameters, all at once."""
+    with Crew([Lane(peer) for peer in (*RECIPE_PEERS, "roof")], settings) as crew:
+        return [record for workload in RECIPES for record in crew.measure("recipe", workload)]
 
 
 def sweeps(settings: Settings) -> list[Record]:
@@ -84,6 +91,7 @@ SECTIONS: dict[str, Callable[[Settings], list[Record]]] = {
     "inference": inference,
     "float64": float64,
     "layers": layers,
+    "recipe": recipe,
     "threads": threads.run,
     "sweep": sweeps,
     "accuracy": accuracy,

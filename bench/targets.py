@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.peers import LAYER_PEERS
 from bench.tables import duration, ratio
-from bench.workloads import LAYERS, PLAIN, TABLE
+from bench.workloads import LAYERS, PLAIN, RECIPES, TABLE
 
 Record = dict[str, Any]
 
@@ -53,6 +53,11 @@ class Results:
         """Of the layers section: how many times as long as mlpfast, or whom `us` names, the better peer takes."""
         better = self.seconds(workload, *LAYER_PEERS[1:], section="layers")
         return better / self.seconds(workload, us, section="layers")
+
+    def recipe_over(self, workload: str) -> float:
+        """Of the recipe section: how many times as long as mlpfast PyTorch takes."""
+        torch, ours = (self.seconds(workload, peer, section="recipe") for peer in ("torch", "mlpfast"))
+        return torch / ours
 
     def speed_ups(self, workload: str, busy: int = 0, peer: str = "mlpfast") -> list[float]:
         """Seconds with one thread over seconds with two, in each of the rounds."""
@@ -195,6 +200,16 @@ TARGETS = [
         lambda results: results.layers_over(TABLE.name),
         lambda results: results.layers_over(TABLE.name, us="roof"),
     ),
+    *[
+        Target(
+            workload.name,
+            "PyTorch, time over ours",
+            least,
+            least,
+            lambda results, name=workload.name: results.recipe_over(name),
+        )
+        for workload, least in zip(RECIPES, (2, 2, 1.5), strict=True)
+    ],
     *[
         Target(name, "2 threads over 1, machine free", 1.8, 1.6, lambda results, name=name: results.speed_up(name))
         for name in ("medium", "large")

@@ -39,11 +39,11 @@ def printed(command, cwd=None):
 
 @pytest.mark.parametrize(
     "command",
-    ["fashion_mnist.py {} --epochs 8", "batch_norm.py {} --epochs 8 --seeds 2"],
+    ["fashion_mnist.py {} --epochs 8", "batch_norm.py {} --epochs 8 --seeds 2", "fashion_mnist_best.py {} --quick"],
     ids=lambda command: command.split()[0],
 )
 def test_it_learns(folder, command):
-    assert float(printed(command.format(folder)).split()[-1]) > 0.8
+    assert float(printed(command.format(folder), cwd=folder).split()[-1]) > 0.8
 
 
 NUMBER = r"([-+]?[\d.]+(?:e[-+]?\d+)?|inf)"

@@ -32,3 +32,4 @@ MACHINE = ("roof", "distance")  # no libraries
 TRAINING_PEERS = ("mlpfast", "jax", "jax-shuffle", "torch", "torch-compile", "sklearn", "numpy")
 INFERENCE_PEERS = ("mlpfast", "onnxruntime", "numpy", "torchscript", "torch", "jax", "sklearn")
 LAYER_PEERS = ("mlpfast", "jax", "torch")
+RECIPE_PEERS = ("mlpfast", "torch")

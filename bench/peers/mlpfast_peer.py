@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 import mlpfast as mf
 from bench.data import unflatten
 from bench.peers.base import Layers, Peer
-from bench.workloads import LEARNING_RATE, NORM_EPSILON, Workload
+from bench.workloads import (
+    LEARNING_RATE,
+    NORM_EPSILON,
+    RECIPE_DECAY,
+    RECIPE_DROPOUT,
+    RECIPE_EMA,
+    RECIPE_RATE,
+    Workload,
+)
 
 
 def layers(workload: Workload, output: str) -> list[mf.layers.Layer]:
@@ -32,7 +40,14 @@ def layers(workload: Workload, output: str) -> list[mf.layers.Layer]:
                 stack.append(mf.Residual([mf.Dense(units, "relu")]))
             case _:
                 stack.append(mf.Dense(units, "relu"))
+        stack += [mf.Dropout(RECIPE_DROPOUT)] * workload.recipe
     return [*stack, mf.Dense(workload.sizes[-1], output)]
+
+
+def optimizer(workload: Workload) -> mf.optimizers.Optimizer:
+    if workload.recipe:
+        return mf.AdamW(mf.schedules.Cosine(RECIPE_RATE), weight_decay=RECIPE_DECAY, ema=RECIPE_EMA)
+    return mf.Adam(learning_rate=LEARNING_RATE)
 
 
 class MlpfastPeer(Peer):
@@ -52,7 +67,7 @@ class MlpfastPeer(Peer):
         self.trainer = mf.Trainer(
             self.model,
             loss=workload.loss,
-            optimizer=mf.Adam(learning_rate=LEARNING_RATE),
+            optimizer=optimizer(workload),
             batch_size=workload.batch,
             n_threads=self.task.threads,
             seed=self.shuffles,

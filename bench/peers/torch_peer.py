@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from bench.peers.base import Layers, Peer
-from bench.workloads import LEARNING_RATE, NORM_EPSILON, Encoders, Workload
+from bench.workloads import (
+    LEARNING_RATE,
+    NORM_EPSILON,
+    RECIPE_DECAY,
+    RECIPE_DROPOUT,
+    RECIPE_EMA,
+    RECIPE_RATE,
+    Encoders,
+    Workload,
+)
 
 
 def half_mse(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -56,8 +65,36 @@ def network(workload: Workload, dtype: torch.dtype) -> torch.nn.Sequential:
         if workload.norm:
             hidden.append(NORMS[workload.hidden](units, eps=NORM_EPSILON, dtype=dtype))
         hidden.append(torch.nn.ReLU())
+        hidden += [torch.nn.Dropout(RECIPE_DROPOUT)] * workload.recipe
         modules += [Residual(*hidden)] if workload.hidden == "residual" and fan_in == units else hidden
     return torch.nn.Sequential(*modules, torch.nn.Linear(*workload.sizes[-2:], dtype=dtype))
+
+
+class Recipe:
+    """Fused AdamW along a cosine, and an average of the parameters by one call for all of them."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.parameters = list(network.parameters())
+        weights = [p for p in self.parameters if p.ndim == 2]
+        others = [p for p in self.parameters if p.ndim < 2]
+        groups = [{"params": weights, "weight_decay": RECIPE_DECAY}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=RECIPE_RATE, fused=True)
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.steps = 0
+
+    def begin(self, steps: int) -> None:
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, steps)
+
+    def step(self) -> None:
+        self.optimizer.step()
+        self.schedule.step()
+        self.steps += 1
+        share = (1 - RECIPE_EMA) / (1 - RECIPE_EMA**self.steps)
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], share)
+
+    def show(self) -> None:
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, self.average)
 
 
 class TorchPeer(Peer):
@@ -90,15 +127,32 @@ class TorchPeer(Peer):
 
     def reset(self) -> None:
         self._assign()
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, fused=True)
+        if self.task.workload.recipe:
+            self.recipe = Recipe(self.network)
+        else:
+            self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, fused=True)
 
     def train(self, epochs: int) -> None:
+        if self.task.workload.recipe:
+            self._follow_recipe(epochs)
+            return
         X, y, network, criterion, optimizer = self.X, self.y, self.network, self.criterion, self.optimizer
         for _ in range(epochs):
             for rows in torch.randperm(len(X)).split(self.task.workload.batch):
                 optimizer.zero_grad()
                 criterion(network(X.index_select(0, rows)), y.index_select(0, rows)).backward()
                 optimizer.step()
+
+    def _follow_recipe(self, epochs: int) -> None:
+        """Afterwards, the parameters are their average."""
+        X, y, network, criterion, recipe = self.X, self.y, self.network, self.criterion, self.recipe
+        recipe.begin(epochs * self.task.workload.steps)
+        for _ in range(epochs):
+            for rows in torch.randperm(len(X)).split(self.task.workload.batch):
+                recipe.optimizer.zero_grad()
+                criterion(network(X.index_select(0, rows)), y.index_select(0, rows)).backward()
+                recipe.step()
+        recipe.show()
 
     def layers(self) -> Layers:
         arrays = (parameter.numpy() for parameter in self._parameters())
