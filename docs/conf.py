@@ -80,6 +80,16 @@ def only_pages_that_exist(app, name, source):
         source[0] = "\n".join(line for line in lines if line not in missing)
 
 
+def by_last_name(app, env, node, content):
+    """A docstring may name a class of the package without its module, as users do."""
+    domain, target = env.get_domain("py"), node.get("reftarget", "")
+    found = [name for name in domain.objects if name.endswith(f".{target}")]
+    if node.get("refdomain") != "py" or len(found) != 1:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], found[0], node, content)
+
+
 def setup(app):
     """Sphinx calls it."""
+    app.connect("missing-reference", by_last_name)
     app.connect("source-read", only_pages_that_exist)
