@@ -42,6 +42,7 @@ def line():
 z, t = line()
 linear = graph.Graph((0.5 * (z - t) ** 2).named("L"))
 linear.backward()
+mf.plot.flow_graph(linear)
 print(linear)
 
 # %%
