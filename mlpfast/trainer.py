@@ -45,7 +45,7 @@ from .settings import Setting
 from .training.data import Data, check_batches, check_data, data_as_they_are, divide, validation_sets
 from .training.epochs import ArrayEpochs, Place
 from .training.faults import explanation, parameters_error
-from .training.loop import Loop, end_of
+from .training.loop import Loop, after_steps, nearest_step
 from .training.saving import arguments_of, newest, restore, settings_of, state_of
 from .training.trainerfile import Saved, read, write
 from .validation import Features, scale_penalty
@@ -191,7 +191,7 @@ class Trainer:
         self._engine_settings: tuple[Any, ...] = ()
         self._place = Place()
         self._loop: Loop | None = None  # of the `fit` under way
-        self._began = 0, 0  # epoch and step at which the latest `fit` did
+        self._began = 0.0, 0, 0  # where the latest `fit` did, in epochs, and the position
         self._ended: tuple[str, str] | None = None  # what had ended it, and why
         self._weighed = np.zeros(2)  # of schedule-free steps: the sum of their weights, and the largest rate
         self._series = Series()
@@ -542,16 +542,22 @@ class Trainer:
                 saved, self._ended = None, None
             self.take_up()
             arrays = ArrayEpochs(self, data, self._kind_of_epoch(data))
-            wanted = max(round(amount * arrays.steps), 1) if steps is None else steps
+            now, per_epoch, place = arrays.position, arrays.steps, self._place
             if saved is None:
-                self._began, self.history = arrays.position, History()
+                self._began = place.aim[0] if place.aim[1:] == now else now[0] + now[1] / per_epoch, *now
+                self.history = History()
             elif self._ended is None:
                 self.history.stopped_by = self.history.reason = None
-            end = end_of(self._began, wanted, arrays.steps)
+            exactly, *began = self._began
+            if steps is None:
+                aim = exactly + amount
+                end = max(nearest_step(aim, per_epoch), after_steps((began[0], began[1]), 1, per_epoch))
+                place.aim = aim, *end
+            else:
+                end = after_steps((began[0], began[1]), steps, per_epoch)
             # The bar comes last, so that it shows what the other callbacks did.
             bar = [Progress(max(end[0] - self.epochs + (end[1] > 0) + self._place.open, 1))] if show else []
-            now = arrays.position
-            self._end = self.steps + (end[0] - now[0]) * arrays.steps + end[1] - now[1]
+            self._end = self.steps + (end[0] - now[0]) * per_epoch + end[1] - now[1]
             self._loop = Loop(
                 self,
                 self._place,
@@ -634,7 +640,7 @@ class Trainer:
         >>> history = trainer.fit([[0.0], [1.0]], [0.0, 1.0], epochs=2, verbose=0)
         >>> trainer.save(path)
         >>> mf.Trainer.load(path)
-        <Trainer of a 1-1 model: loss mse, adam at 0.001, batch_size=128; 2 epochs, 2 steps, loss=0.4286>
+        <Trainer of a 1-1 model: loss mse, adam at 0.001, batch_size=128; 2 epochs, 2 steps, loss=0.03536>
         >>> folder.cleanup()
         """
         saved = read(as_path(path))
@@ -838,7 +844,7 @@ class Trainer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         given: dict[str, Any] = {"_clip_norm": None, "clip_value": None, "_class_weight": None, "last_batch": "keep"}
         given |= {"_weighed": np.zeros(2), "_series": Series(), "_dropout_scale": 1.0}
-        given |= {"_began": (0, 0), "_ended": None}
+        given |= {"_began": (0.0, 0, 0), "_ended": None}
         state = given | (state if {"_counts", "_place"} & state.keys() else _of_older_version(state))
         state.setdefault("_rate", state.pop("learning_rate", None))
         if "_place" not in state:

@@ -59,12 +59,19 @@ def test_parts_of_epochs_add_up():
     whole, pieces = make(), make()
     fit(whole, epochs=2)
     first = fit(pieces, epochs=0.5)
-    assert (pieces.steps, pieces.epochs, first.epochs, first.stopped_by) == (4, 1, 1, "epochs")
+    assert (pieces.steps, pieces.epochs, first.epochs, first.stopped_by) == (4, 1, 1, "epochs")  # 7 in an epoch
     assert first["loss"] != whole.history["loss"][:1]
     second = fit(pieces, epochs=1.5)
-    assert pieces.steps == 14  # 7 in an epoch: round(3.5) and round(10.5) are 4 and 10
     assert second["loss"] == whole.history["loss"]
     same(whole, pieces)
+
+
+@pytest.mark.parametrize("parts", [[0.2] * 5, [0.5, 0.25, 0.25], [1 / 3] * 3, [0.01] * 3 + [0.97]])
+def test_parts_of_any_size_are_a_whole(parts):
+    trainer = make()
+    for part in parts:
+        fit(trainer, epochs=part)
+    assert (trainer.steps, trainer.epochs, trainer._place.open) == (7, 1, False)
 
 
 @pytest.mark.parametrize("steps", [1, 6, 7, 8])

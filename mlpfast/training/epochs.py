@@ -30,6 +30,9 @@ class Place:
         What has to be the same for an epoch to go on.
     seconds : float
         What it has taken so far.
+    aim : (float, int, int)
+        Where the latest `fit` of some epochs was to end, and the position that this meant. If it did end there, the
+        next one goes on from the former, between two steps: so two halves of an odd number of steps are a whole.
     """
 
     def __init__(self) -> None:
@@ -37,6 +40,7 @@ class Place:
         self.totals = np.zeros(N_TOTALS)
         self.kind: dict[str, Any] = {}
         self.seconds = 0.0
+        self.aim = 0.0, 0, 0
 
     @property
     def open(self) -> bool:

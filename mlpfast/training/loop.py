@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from ..core.results import EpochResult
 from ..errors import DivergenceError
 from .epochs import Place
 
-__all__ = ["Epochs", "Loop", "end_of"]
+__all__ = ["Epochs", "Loop", "after_steps", "nearest_step"]
 
 
 class Epochs(Protocol):
@@ -32,10 +33,16 @@ class Epochs(Protocol):
         """If an epoch is open, note of what rows it is."""
 
 
-def end_of(begin: tuple[int, int], amount: int, steps: int) -> tuple[int, int]:
+def after_steps(begin: tuple[int, int], amount: int, steps: int) -> tuple[int, int]:
     """The position after so many steps from `begin` on, where an epoch has `steps`."""
     whole, rest = divmod(begin[1] + amount, steps)
     return begin[0] + whole, rest
+
+
+def nearest_step(epochs: float, steps: int) -> tuple[int, int]:
+    """The position that is nearest to so many epochs, where an epoch has `steps`."""
+    whole = math.floor(epochs)
+    return after_steps((whole, 0), round((epochs - whole) * steps), steps)
 
 
 class Loop:

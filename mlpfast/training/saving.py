@@ -95,6 +95,7 @@ def state_of(trainer: Any) -> dict[str, Any]:
         "totals": place.totals,
         "kind": place.kind,
         "seconds": place.seconds,
+        "aim": place.aim,
         "weighed": trainer._weighed,
         "optimizer": trainer._state.state_dict() if isinstance(trainer._state, FullBatch) else trainer._state,
         "series": {"begun": {name: first for name, (_, first) in series._begun.items()}, "last": series.last},
@@ -172,7 +173,7 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
         own[:] = state[name]
     if place.counts.min() < 0 or not np.isfinite(place.totals).all():
         raise ValueError("expected counts >= 0 and finite totals in the file")
-    place.kind, place.seconds = dict(state["kind"]), float(state["seconds"])
+    place.kind, place.seconds, place.aim = dict(state["kind"]), float(state["seconds"]), _moment(state["aim"])
     weighed, optimizer = state["weighed"], state["optimizer"]
     if weighed.shape != (2,) or not np.isfinite(weighed).all():
         raise ValueError(f"expected two finite weights of steps, got shape {weighed.shape} in the file")
@@ -198,9 +199,15 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
         "_weighed": weighed.astype(np.float64),
         "_state": kept,
         "_set_aside": None if aside is None else (aside[0], aside[1]),
-        "_began": (int(state["began"][0]), int(state["began"][1])),
+        "_began": _moment(state["began"]),
         "_ended": None if state["stopped"] is None else (str(state["stopped"][0]), str(state["stopped"][1])),
     }
+
+
+def _moment(state: Sequence[Any]) -> tuple[float, int, int]:
+    if len(state) != 3:
+        raise ValueError(f"expected a place in training as three numbers, got {len(state)} in the file")
+    return float(state[0]), int(state[1]), int(state[2])
 
 
 def _rate(saved: Saved, trainer: Any) -> float | None:
