@@ -634,7 +634,7 @@ class Trainer:
         >>> history = trainer.fit([[0.0], [1.0]], [0.0, 1.0], epochs=2, verbose=0)
         >>> trainer.save(path)
         >>> mf.Trainer.load(path)
-        <Trainer of a 1-1 model: loss mse, adam at 0.001, batch_size=128; 2 epochs, 2 steps, loss=0.4286>
+        <Trainer of a 1-1 model: loss mse, adam at 0.001, batch_size=128; 2 epochs, 2 steps, loss=0.03536>
         >>> folder.cleanup()
         """
         saved = read(as_path(path))
