@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import unknown_name
+from .frames import column_names, rows_of_frame
 from .losses import Loss, Targets
 from .parts import Buffer
 
@@ -481,7 +482,7 @@ def _place(flat: int, shape: tuple[int, ...], given: object) -> str:
     """Row and column of an element; with the column's name, where what was given is a data frame that has names."""
     index = [int(i) for i in np.unravel_index(flat, shape)]
     where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index, strict=False))
-    names = getattr(given, "columns", None)
+    names = column_names(given)
     if names is None or len(index) != 2 or len(names) != shape[1] or names[index[1]] == index[1]:
         return where
     return f"{where} ({names[index[1]]!r})"
@@ -512,7 +513,7 @@ def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
         where = _place(int(np.argmax(np.ma.getmaskarray(value))), value.shape, value)
         raise ValueError(f"expected {name} without missing values, got a masked one at {where}; {_MISSING}")
     try:
-        array = np.asarray(value)
+        array = rows if (rows := rows_of_frame(value)) is not None else np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"expected {name} to be an array of numbers, got {type(value).__name__} that does not convert: {error}"
