@@ -536,7 +536,7 @@ void mf_set_max_threads(int n);      /* 0: back to the default */
 
 /* --- rng.c: Philox4x32-10 (Salmon et al. 2011), indexed by (seed, purpose, step, element) --- */
 
-enum mf_purpose { MF_RNG_SHUFFLE = 1, MF_RNG_INITIALIZE = 2, MF_RNG_DROPOUT = 3, MF_RNG_SPLIT = 4 };
+enum mf_purpose { MF_RNG_SHUFFLE = 1, MF_RNG_INITIALIZE = 2, MF_RNG_DROPOUT = 3, MF_RNG_SPLIT = 4, MF_RNG_RUNS = 5 };
 void mf_permutation(uint64_t seed, uint32_t purpose, uint64_t step, int64_t n, int64_t *out);
 /* Elements [start, start + n) of the sequence; start is even. Uniform: [0, 1), 53 bits. */
 void mf_uniform(uint64_t seed, uint32_t purpose, uint64_t step, int64_t start, int64_t n, double *out);

@@ -51,12 +51,20 @@ def weights_of_rows(
 ) -> NDArray[np.float64]:
     """The weight of each row's class; `y` is as `mlpfast.validation.as_targets` returns it."""
     labels = _labels(y, loss, name)
-    if isinstance(class_weight, str):
-        counts = np.bincount(labels)
-        of_class = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    else:
-        of_class = np.array(class_weight)
+    of_class = _balanced(labels) if isinstance(class_weight, str) else np.array(class_weight)
     weights: NDArray[np.float64] = of_class[labels]
+    return weights
+
+
+def balanced(y: NDArray[Any], loss: Loss, outputs: int) -> tuple[float, ...]:
+    """The weight of each class where "balanced" is asked for of the targets `y`, as `weights_of_rows` has them."""
+    of_class = _balanced(_labels(y, loss, "y"))
+    return (*of_class.tolist(), *[1.0] * (_classes(loss, outputs) - len(of_class)))
+
+
+def _balanced(labels: NDArray[Any]) -> NDArray[np.float64]:
+    counts = np.bincount(labels)
+    weights: NDArray[np.float64] = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return weights
 
 

@@ -49,7 +49,6 @@ FIT_ARGUMENTS: dict[str, str] = {
     **_of_trainer("class_weight"),
     **_for(_STOPPING, "early_stopping", "patience"),
     "initial_epoch": "fit goes on from trainer.epochs by itself",
-    "steps_per_epoch": "an epoch is all rows once; Trainer(model, batch_size=...) sets the steps",
 }
 
 _CLIPS = "clip_norm is for the norm of the whole gradient, clip_value for its elements"

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -42,11 +42,17 @@ from .schedules import Constant, Schedule
 from .schedules.plain import Scheduled, as_schedule
 from .schedules.series import Series, bounds_of, driven
 from .settings import Setting
+from .training.ahead import Ahead
+from .training.chunks import Wanted
 from .training.data import Data, check_batches, check_data, data_as_they_are, divide, validation_sets
 from .training.epochs import ArrayEpochs, Place
 from .training.faults import explanation, parameters_error
+from .training.feed import Feed
 from .training.loop import Loop, after_steps, nearest_step
+from .training.rows import Rows
 from .training.saving import arguments_of, newest, restore, settings_of, state_of
+from .training.sources import feed_of
+from .training.streamed import FeedEpochs
 from .training.trainerfile import Saved, read, write
 from .validation import Features, scale_penalty
 
@@ -451,7 +457,7 @@ class Trainer:
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         epochs: float | None = None,
         validation_data: tuple[Any, ...] | Mapping[str, tuple[Any, ...]] | None = None,
         sample_weight: Any = None,
@@ -462,6 +468,7 @@ class Trainer:
         validation_fraction: float | None = None,
         stratify: Any = None,
         resume: str | os.PathLike[str] | None = None,
+        steps_per_epoch: int | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -470,10 +477,15 @@ class Trainer:
 
         Parameters
         ----------
-        X : array_like or SciPy sparse, of shape (n, inputs)
+        X : array_like or SciPy sparse, of shape (n, inputs); or an iterable, or a callable
             No copy is made of C-contiguous float32, float64, uint8 or int16 arrays, nor of CSR rows whose columns
-            ascend. Sparse rows are never made dense.
-        y : array_like of shape (n,) or (n, outputs)
+            ascend. Sparse rows are never made dense. Rows of a `numpy.memmap` are read from its file meanwhile.
+
+            Without y: an iterable of chunks (X, y) or (X, y, sample_weight), or a callable that makes one, which is
+            called for each epoch. Batches go on from a chunk to the next; rows are shuffled within a chunk. Chunks
+            are made in a thread of their own, and have been copied when the next is asked for. See the guide's page
+            on data.
+        y : array_like of shape (n,) or (n, outputs), or None
             Targets, as the loss takes them.
         epochs : int or float > 0, default 1
             How many; 0.5 is half of the steps of an epoch.
@@ -500,6 +512,8 @@ class Trainer:
             folder or file; begin if the folder has none. `epochs`, or `steps`, then count from where the call of `fit`
             began that was stopped, so that the same call again ends where that one would have ended, with the same
             bits. What a callback had ended stays so. Of damaged checkpoints, a warning names each.
+        steps_per_epoch : int, optional
+            Of chunks: an epoch ends after so many steps. An iterator goes on from there in the next epoch.
 
         Returns
         -------
@@ -512,12 +526,25 @@ class Trainer:
         ------
         TypeError, ValueError
             For input that does not fit the model or the loss, or parameters that are NaN or infinite from the start;
-            the model is unchanged.
+            the model is unchanged. For a chunk that does not, with its number, a file that was cut short, or chunks
+            that end before `steps_per_epoch`: the model keeps what it learnt before.
         DivergenceError
             When the loss, the parameters or the optimizer's state become infinite or NaN; the model keeps the last
             finite parameters.
         KeyboardInterrupt
             On Ctrl-C; the model is as it was after the last whole step.
+
+        Examples
+        --------
+        >>> import mlpfast as mf
+        >>> X, y = mf.datasets.load_digits()
+        >>> def chunks():
+        ...     for i in range(0, len(X), 500):  # from files, a database, a generator of numbers
+        ...         yield X[i : i + 500] / 16, y[i : i + 500]
+        >>> trainer = mf.Trainer(mf.mlp([64, 32, 10], "relu", "softmax", seed=0), metrics=["accuracy"])
+        >>> history = trainer.fit(chunks, epochs=30, verbose=0)
+        >>> history["accuracy"][-1] > 0.9
+        True
         """
         with self._owner.held:
             started = time.monotonic()
@@ -528,10 +555,18 @@ class Trainer:
             budget = None if max_seconds is None else real("max_seconds", max_seconds, above=0.0)
             show = verbosity(verbose)
             self._check_full_batch()
-            # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not even appear.
-            data, held_out = self._check_training(X, y, sample_weight, validation_fraction, stratify, finite=show)
+            several = steps is not None or amount > 1
+            feed = self._feed(X, y, sample_weight, steps_per_epoch, several, validation_data is not None)
+            if feed is not None and self._steps_of_feed(feed) is None and (steps is not None or amount % 1):
+                raise ValueError("expected steps_per_epoch with steps, or parts of epochs, of rows in chunks; got None")
+            data = held_out = None
+            if feed is None:
+                # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not appear.
+                data, held_out = self._check_training(X, y, sample_weight, validation_fraction, stratify, finite=show)
+            elif validation_fraction is not None:
+                raise ValueError("expected validation_data for rows in chunks or in a file, got validation_fraction")
             validation = self._check_validation(validation_data, held_out)
-            if self.program.over_batch:
+            if data is not None and self.program.over_batch:
                 n = self._rows_of_epoch(data)
                 check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
             if (error := parameters_error(self.model)) is not None:
@@ -541,7 +576,13 @@ class Trainer:
             else:
                 saved, self._ended = None, None
             self.take_up()
-            arrays = ArrayEpochs(self, data, self._kind_of_epoch(data))
+            arrays: ArrayEpochs | FeedEpochs
+            if data is not None:
+                arrays = ArrayEpochs(self, data, self._kind_of_epoch(data))
+            elif feed is not None:
+                arrays = FeedEpochs(self, feed, self._kind_of_feed(feed))
+                if not arrays.known and saved is None:
+                    self._place.close()  # where it ends is not known
             now, per_epoch, place = arrays.position, arrays.steps, self._place
             if saved is None:
                 self._began = place.aim[0] if place.aim[1:] == now else now[0] + now[1] / per_epoch, *now
@@ -557,7 +598,8 @@ class Trainer:
                 end = after_steps((began[0], began[1]), steps, per_epoch)
             # The bar comes last, so that it shows what the other callbacks did.
             bar = [Progress(max(end[0] - self.epochs + (end[1] > 0) + self._place.open, 1))] if show else []
-            self._end = self.steps + (end[0] - now[0]) * per_epoch + end[1] - now[1]
+            if arrays.known:
+                self._end = self.steps + (end[0] - now[0]) * per_epoch + end[1] - now[1]
             self._loop = Loop(
                 self,
                 self._place,
@@ -572,6 +614,7 @@ class Trainer:
                 self._loop.run()
             finally:
                 self._ended, self._end, self._loop = self._loop.stopped, None, None
+                arrays.close()
                 if isinstance(self._state, FullBatch):
                     self._state.forget_rows()
         return self.history
@@ -664,9 +707,10 @@ class Trainer:
             path = folders[0]
         return newest(path) if not os.path.isfile(path) else read(path)
 
-    def _logs_of(self, data: Data, validation: Mapping[str, Data], result: EpochResult) -> Logs:
+    def _logs_of(self, data: Data | None, validation: Mapping[str, Data], result: EpochResult) -> Logs:
         """What is recorded of an epoch."""
-        logs = {"loss": result.loss, **self._named_metrics(result.metrics, data.trained(self.model.inputs))}
+        trained = None if data is None else data.trained(self.model.inputs)
+        logs = {"loss": result.loss, **self._named_metrics(result.metrics, trained)}
         for name, held_out in validation.items():
             logs |= {f"{name}_{metric}": value for metric, value in self._evaluate(held_out).items()}
         return logs | self._driven_values(self.callbacks)
@@ -734,13 +778,13 @@ class Trainer:
                 X, y, sample_weight, l1=self.l1 if l1 is None else l1, l2=self.l2 if l2 is None else l2
             )
 
-    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Loss (penalties included) and metrics of the model as it is, without training.
 
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`.
+            As for `fit`. Of chunks, it is that of their rows together, but for rounding.
 
         Returns
         -------
@@ -750,8 +794,11 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            For input that does not fit the model or the loss.
+            For input that does not fit the model or the loss, or metrics of all rows at once where these come in
+            chunks.
         """
+        if y is None:
+            return self._evaluate_pieces(X, sample_weight)
         data = (
             None
             if any(metric.function for metric in self.metrics)
@@ -936,6 +983,68 @@ class Trainer:
             engine = self._engine_of(min(self.batch_size or n, n))
             return self._run(engine, data, order, deadline, engine.n_batches(n))
 
+    def _wanted(self) -> Wanted:
+        model, over_batch = self.model, self._program.over_batch
+        return Wanted(self.loss, model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch)
+
+    def _feed(
+        self, X: Any, y: Any, sample_weight: Any, steps: int | None, several: bool, validates: bool
+    ) -> Feed | None:
+        """What gives the rows of each epoch in pieces; None where they are in one array."""
+        weights = self.class_weight
+        feed = feed_of(
+            X, y, sample_weight, self._wanted(), class_weight=weights, steps_per_epoch=steps, several=several
+        )
+        if feed is None:
+            return None
+        if self.batch_size is None:
+            raise ValueError("expected a batch_size for rows that come in chunks, or lie in a file; got None")
+        if self.last_batch == "spread":
+            raise ValueError(
+                "expected last_batch='keep' or 'drop' for rows that come in chunks, or lie in a file; got 'spread'"
+            )
+        if not validates:
+            self._check_metrics_of_chunks("expected validation_data for")
+        return feed
+
+    def _check_metrics_of_chunks(self, expected: str) -> None:
+        functions = [metric.name for metric in self.metrics if metric.compiled is None]
+        if functions:
+            raise ValueError(
+                f"{expected} {', '.join(functions)}, which can't be computed of rows in chunks or in a file"
+            )
+
+    def _steps_of_feed(self, feed: Feed) -> int | None:
+        """Steps of an epoch, where they can be known."""
+        if feed.source.rows is None or self.batch_size is None:
+            return feed.source.steps
+        with self._owner:
+            return self._engine_of(min(self.batch_size, feed.source.rows)).n_batches(feed.source.rows)
+
+    def _kind_of_feed(self, feed: Feed) -> dict[str, Any]:
+        """What tells whether an epoch may go on: see `Place`."""
+        return {
+            "rows": feed.source.rows,
+            "steps": self._steps_of_feed(feed),
+            "batch_rows": self.batch_size,
+            "last_batch": self.last_batch,
+            "seed": self.seed if self.shuffle else None,
+            "penalty_over_weights": self.penalty_over_weights,
+            "metrics": [list(metric) for metric in self._compiled_metrics],
+        }
+
+    def _batches_of(self, batch_rows: int, rows: int) -> int:
+        with self._owner:
+            return self._engine_of(batch_rows).n_batches(rows)
+
+    def _piece(self, piece: Rows, batch_rows: int, first: int, begins: bool, most: int, deadline: float) -> EpochResult:
+        """At most so many steps of an epoch, from batch `first` of the piece on."""
+        self.model.check_custom(self.loss, piece.y)
+        data = Data(*piece, piece.X, piece.y)
+        steps = self._place.kind["steps"]
+        with self._owner:
+            return self._run(self._engine_of(batch_rows), data, None, deadline, steps, begins, most, first)
+
     def _penalties(self, data: Data) -> tuple[float, float]:
         """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
         if self._program.by_rows:
@@ -1012,13 +1121,15 @@ class Trainer:
         steps_per_epoch: int | None = None,
         begins: bool = True,
         part: int | None = None,
+        first: int | None = None,
     ) -> EpochResult:
         """Make the steps of an epoch; or one step, where it is not told how many an epoch has.
 
-        With `part`, so many steps, of a new epoch or of the open one. Afterwards, the parameters are finite, and the
-        optimizer's state belongs to the same step.
+        With `part`, so many steps, of a new epoch or of the open one; from batch `first` of the data on, where it is a
+        piece of it. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step.
         """
-        epoch, first = (self.epochs, 0) if begins else (self.epochs - 1, self._place.done)
+        epoch, done = (self.epochs, 0) if begins else (self.epochs - 1, self._place.done)
+        of_epoch = steps_per_epoch is not None or part is not None
         l1, l2 = self._penalties(data)
         series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
@@ -1033,9 +1144,10 @@ class Trainer:
             else:
                 result = engine.run_epoch(
                     data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
-                    rate, order=order, epochs=int(begins and steps_per_epoch is not None), l1=l1, l2=l2,
+                    rate, order=order, epochs=int(begins and of_epoch), l1=l1, l2=l2,
                     clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
-                    metrics=self._compiled_metrics, deadline=deadline, series=series, first_step=first,
+                    metrics=self._compiled_metrics, deadline=deadline, series=series,
+                    first_step=done if first is None else first,
                     max_steps=-1 if part is None else part, totals=None if part is None else self._place.totals,
                 )  # fmt: skip
         except ValueError as error:
@@ -1047,7 +1159,7 @@ class Trainer:
             if "learning_rate" in series:
                 rate = series["learning_rate"][result.steps]
             step = f"optimizer step {self.steps}"
-            where = step if steps_per_epoch is None else f"step {first + result.steps} of epoch {epoch}, {step}"
+            where = f"step {done + result.steps} of epoch {epoch}, {step}" if of_epoch else step
             raise DivergenceError(
                 f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
                 f"not finite, with learning rate {rate:g}. The model keeps its last finite parameters. "
@@ -1066,6 +1178,29 @@ class Trainer:
             )  # fmt: skip
 
     def _evaluate(self, data: Data) -> dict[str, float]:
+        loss, values = self._means(data)
+        return {"loss": loss, **self._named_metrics(values, data)}
+
+    def _evaluate_pieces(self, X: Any, sample_weight: Any) -> dict[str, float]:
+        """The means of the pieces, by their weights."""
+        self._check_metrics_of_chunks("evaluate: expected no")
+        if self.penalty_over_weights:
+            raise ValueError("evaluate: expected penalty_over_weights=False for rows that come in chunks, got True")
+        feed = feed_of(X, None, sample_weight, self._wanted())
+        assert feed is not None
+        total, loss, sums = 0.0, 0.0, dict.fromkeys(self._compiled_metrics, 0.0)
+        with closing(Ahead(partial(feed.epoch, self.batch_size or 128, None, False))) as pieces:
+            for piece in pieces:
+                weight = float(piece.n if piece.sample_weight is None else piece.sample_weight.sum())
+                if weight > 0:
+                    self.model.check_custom(self.loss, piece.y)
+                    mean, values = self._means(Data(*piece, piece.X, piece.y))
+                    total, loss = total + weight, loss + weight * mean
+                    sums = {name: sums[name] + weight * value for name, value in values.items()}
+        return {"loss": loss / total, **self._named_metrics({name: s / total for name, s in sums.items()}, None)}
+
+    def _means(self, data: Data) -> tuple[float, dict[tuple[str, float], float]]:
+        """The loss and the compiled metrics."""
         n = len(data.y)
         l1, l2 = self._penalties(data)
         with self._owner:
@@ -1076,20 +1211,20 @@ class Trainer:
                 )
             except ValueError as error:
                 raise explanation(error, self.model, data) from None
-        return {"loss": float(loss), **self._named_metrics(values, data)}
+        return float(loss), values
 
     @property
     def _compiled_metrics(self) -> list[tuple[str, float]]:
         return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
 
-    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: Data) -> dict[str, float]:
-        """The metrics under their users' names: the compiled ones given, the functions called."""
+    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: Data | None) -> dict[str, float]:
+        """The metrics under their users' names: the compiled ones given, the functions called, if there is data."""
         values: dict[str, float] = {}
         predictions = weights = None
         for metric in self.metrics:
             if metric.compiled is not None:
                 values[metric.name] = metric.finished(compiled[metric.compiled])
-            else:
+            elif data is not None:
                 if predictions is None:
                     predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
                     weights = data.given_weight

@@ -217,9 +217,9 @@ def as_sample_weight(
 
 
 def check_sample_weight(
-    sample_weight: object, n: int, *, name: str = "sample_weight", features: str = "X"
+    sample_weight: object, n: int, *, name: str = "sample_weight", features: str = "X", some: bool = True
 ) -> NDArray[np.float64] | None:
-    """As `as_sample_weight`, but for the scaling."""
+    """As `as_sample_weight`, but for the scaling. `some`: not all may be zero."""
     if sample_weight is None:
         return None
     array = _numeric(sample_weight, name)
@@ -231,7 +231,7 @@ def check_sample_weight(
     row = int(np.argmin(weights))
     if weights[row] < 0.0:
         raise ValueError(f"expected {name} to be >= 0, got {weights[row]:g} at row {row}")
-    if not weights.any():
+    if some and not weights.any():
         raise ValueError(f"expected a positive sum of {name}, got zeros only")
     return weights
 
@@ -454,7 +454,7 @@ def check_buffers(arrays: Mapping[str, NDArray[Any]], buffers: Iterable[Buffer])
             )
 
 
-def code_error(X: Features, codes: list[tuple[int, int]], given: object = None) -> ValueError | None:
+def code_error(X: Features, codes: list[tuple[int, int]], given: object = None, name: str = "X") -> ValueError | None:
     """The error that names the first code of no category, or None. `codes`: columns, and the categories of each."""
     found: tuple[int, int, float, int] | None = None  # row, column, value, categories
     for column, categories in codes:
@@ -474,7 +474,7 @@ def code_error(X: Features, codes: list[tuple[int, int]], given: object = None) 
     width = column + 1 if isinstance(X, CSR) else X.shape[-1]
     where = _place(row * width + column, (row + 1, width), given)
     return ValueError(
-        f"expected a category's code in X, a whole number from 0 to {categories - 1}, got {value:g} at {where}"
+        f"expected a category's code in {name}, a whole number from 0 to {categories - 1}, got {value:g} at {where}"
     )
 
 

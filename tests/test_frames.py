@@ -84,3 +84,14 @@ def test_bad_columns_are_named(make, column, error, message):
     with pytest.raises(error, match=message) as info:
         mf.mlp([2, 1]).predict(frame)
     assert "X" in str(info.value)
+
+
+def test_frames_are_chunks():
+    frame = pandas(mixed(X))
+    parts = [(frame[i : i + 900], X[i : i + 900, 0]) for i in range(0, 5000, 900)]
+    found = []
+    for data in ((parts,), (frame, X[:, 0])):
+        model = mf.mlp([12, 5, 1], "tanh", seed=0)
+        mf.Trainer(model, "mse", shuffle=False).fit(*data, verbose=0)
+        found.append(model.parameters.tobytes())
+    assert found[0] == found[1]

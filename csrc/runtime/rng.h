@@ -10,10 +10,11 @@
  *     counter[0]    block, low 32 bits             16 (c / 64) + c % 16 for column c
  *     counter[1]    block, high 32 bits            row
  *     counter[2]    step                           step
- *     counter[3]    purpose                        MF_RNG_DROPOUT | stream << 8
+ *     counter[3]    purpose | stream << 8          MF_RNG_DROPOUT | stream << 8
  *
- * Steps and rows count modulo 2^32; purposes are below 256, streams below 2^24. Column c of a row takes word c / 16 % 4
- * of its block, so that 16 blocks are, word by word, the masks of 64 columns in order.
+ * Steps and rows count modulo 2^32; purposes are below 256, streams below 2^24: those of the order of rows are the
+ * chunks that these come in. Column c of a row takes word c / 16 % 4 of its block, so that 16 blocks are, word by word,
+ * the masks of 64 columns in order.
  */
 #ifndef MLPFAST_RNG_H
 #define MLPFAST_RNG_H

@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 SHUFFLE: int
 INITIALIZE: int
 SPLIT: int
+RUNS: int
 
 def permutation(seed: int, purpose: int, step: int, n: int) -> NDArray[np.int64]: ...
 def uniform(seed: int, purpose: int, step: int, n: int, start: int = 0) -> NDArray[np.float64]: ...

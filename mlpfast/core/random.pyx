@@ -5,7 +5,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from . cimport table
-from .table cimport MF_RNG_INITIALIZE, MF_RNG_SHUFFLE, MF_RNG_SPLIT
+from .table cimport MF_RNG_INITIALIZE, MF_RNG_RUNS, MF_RNG_SHUFFLE, MF_RNG_SPLIT
 
 cnp.import_array()
 
@@ -13,6 +13,7 @@ cnp.import_array()
 SHUFFLE = MF_RNG_SHUFFLE
 INITIALIZE = MF_RNG_INITIALIZE
 SPLIT = MF_RNG_SPLIT
+RUNS = MF_RNG_RUNS
 
 
 def permutation(uint64_t seed, uint32_t purpose, uint64_t step, Py_ssize_t n):

@@ -37,6 +37,7 @@ cdef extern from "mlpfast.h" nogil:
         MF_RNG_SHUFFLE
         MF_RNG_INITIALIZE
         MF_RNG_SPLIT
+        MF_RNG_RUNS
 
     ctypedef struct mf_matrix:
         Py_ssize_t row_stride

@@ -89,6 +89,8 @@ class ArrayEpochs:
         if self._place.open and self._place.kind != kind | {"data": fingerprint(data)}:
             self._place.close()  # of other rows, or other batches: that epoch can't go on
 
+    known = True  # is how many steps an epoch has
+
     @property
     def steps(self) -> int:
         """Of an epoch."""
@@ -111,6 +113,9 @@ class ArrayEpochs:
         if begins:
             place.kind, place.seconds = self._kind, 0.0
         return self._trainer._part(self.data, self._order[1], begins, most, deadline)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def remember(self) -> None:
         """If an epoch is open, note of what rows it is."""

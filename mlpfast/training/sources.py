@@ -1,0 +1,73 @@
+"""What `fit` was given: one array, whose rows the engine reads where they are, or what is read piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..classweight import balanced
+from ..validation import as_targets
+from .chunks import Chunks, Wanted
+from .feed import Feed
+from .mapped import FileRows, Mapped, is_mapped
+
+__all__ = ["feed_of"]
+
+
+def feed_of(
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    wanted: Wanted,
+    *,
+    class_weight: str | tuple[float, ...] | None = None,
+    steps_per_epoch: int | None = None,
+    several: bool = False,
+) -> Feed | None:
+    """The feed of rows that come in chunks, or lie in a file; None for an array, sparse or not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X gives no chunks and y is missing, or arguments do not go together.
+    """
+    if y is not None and not callable(X) and not is_mapped(X):
+        if steps_per_epoch is not None:
+            raise ValueError(
+                f"expected steps_per_epoch with an iterable of chunks alone, got {steps_per_epoch} beside arrays"
+            )
+        return None
+    if y is not None and is_mapped(X):
+        if steps_per_epoch is not None:
+            raise ValueError(f"expected steps_per_epoch with an iterable of chunks alone, got {steps_per_epoch}")
+        mapped = Mapped(X, y, sample_weight, wanted.inputs)
+        if class_weight == "balanced":
+            all_y = FileRows(y, "y")[: len(y)] if is_mapped(y) else y
+            targets = as_targets(all_y, wanted.loss, wanted.outputs, wanted.dtype, len(X))
+            class_weight = balanced(targets, wanted.loss, wanted.outputs)
+        if wanted.over_batch and (sample_weight is not None or class_weight is not None):
+            mapped.rows = None  # some may weigh nothing
+        return Feed(mapped, _weighed(wanted, class_weight))
+    if not _may_give_chunks(X):
+        raise TypeError(
+            f"expected y beside X, or an iterable of chunks (X, y), or a function that makes one, for X; "
+            f"got {type(X).__name__} alone"
+        )
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise ValueError(f"expected {name} within the chunks (X, y[, sample_weight]), got it beside them")
+    if class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' needs all of y, got chunks of it; assign trainer.class_weight numbers, by class"
+        )
+    return Feed(Chunks(X, steps_per_epoch, several), _weighed(wanted, class_weight))
+
+
+def _weighed(wanted: Wanted, class_weight: Any) -> Wanted:
+    return wanted._replace(class_weight=class_weight)
+
+
+def _may_give_chunks(X: Any) -> bool:
+    """Whether it is iterable, or callable, and no array or table, which are iterable too."""
+    array_like = any(hasattr(X, name) for name in ("__array__", "__array_interface__", "__dataframe__", "tocsr"))
+    return (callable(X) or isinstance(X, Iterable)) and not array_like and not isinstance(X, (str, bytes))
