@@ -27,7 +27,7 @@ from .core.optimizers import new_state, state_slots
 from .core.owner import Owner
 from .core.random import SHUFFLE, permutation
 from .core.results import EpochResult
-from .errors import DivergenceError, boolean, integer, known_name, real, verbosity
+from .errors import DivergenceError, ModelFileError, boolean, excerpt, integer, known_name, real, verbosity
 from .fullbatch import FullBatch, check_full_batch
 from .groups import Group, as_groups, check_by_rows, in_groups
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
@@ -659,7 +659,7 @@ class Trainer:
             Arguments of `Trainer`, and ``learning_rate``, in place of those in the file. What no file holds has to be
             given again: functions as metrics, losses or schedules (within an optimizer, or a ``learning_rate``), and
             callbacks that are not of the package. Callbacks that are given get the states that those of their classes
-            had.
+            had. Those that write files are left out unless they are given.
 
         Returns
         -------
@@ -689,9 +689,14 @@ class Trainer:
         saved = read(as_path(path))
         arguments = arguments_of(saved, settings)
         rate = arguments.pop("learning_rate", None)
-        trainer = cls(saved.model.copy(), **arguments)
-        if rate is not None:
-            trainer.learning_rate = rate
+        try:
+            trainer = cls(saved.model, **arguments)
+            if rate is not None:
+                trainer.learning_rate = rate
+        except (TypeError, ValueError) as error:
+            if settings:
+                raise
+            raise ModelFileError(f"can't make a trainer of what the file has: {excerpt(str(error), 200)}") from None
         restore(trainer, saved, keep_rate="learning_rate" in settings)
         return trainer
 

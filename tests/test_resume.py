@@ -239,7 +239,7 @@ def test_callbacks_are_made_again_or_given(tmp_path):
     first = make(callbacks=callbacks(tmp_path))
     fit(first, epochs=2)
     first.save(path)
-    assert repr(mf.Trainer.load(path).callbacks) == repr(first.callbacks)
+    assert repr(mf.Trainer.load(path).callbacks) == repr(first.callbacks[:2])  # not those that write files
     stopping = EarlyStopping("val_loss", patience=9)
     second = mf.Trainer.load(path, callbacks=[stopping])
     assert second.callbacks == (stopping,) and stopping.best == first.callbacks[0].best

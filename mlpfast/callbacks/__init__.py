@@ -31,8 +31,7 @@ __all__ = [
     "Training",
 ]
 
-#: The callbacks of the package by name.
-CALLBACKS: dict[str, type[Callback]] = {
-    cls.__name__: cls
-    for cls in (Checkpoint, CSVLogger, Doctor, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TensorBoard)
-}
+#: Those that a saved trainer brings back by itself.
+CALLBACKS: dict[str, type[Callback]] = {cls.__name__: cls for cls in (Doctor, EarlyStopping, ReduceLROnPlateau)}
+#: Those that it does not, as they would write to where a file says, which is not trusted.
+WRITERS: tuple[type[Callback], ...] = (Checkpoint, CSVLogger, TensorBoard)

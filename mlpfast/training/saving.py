@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._json import setting_from_json, setting_to_json
-from ..callbacks import CALLBACKS
+from ..callbacks import CALLBACKS, WRITERS
 from ..errors import ModelFileError, NewerFileError, excerpt
 from ..fullbatch import FullBatch
 from ..history import History
@@ -32,8 +32,9 @@ def settings_of(trainer: Any) -> dict[str, Any]:
     values = {name: getattr(trainer, name) for name in SETTINGS if name != "callbacks"}
     values |= {"metrics": trainer._given_metrics, "groups": trainer.groups or None, "learning_rate": trainer._rate}
     found = {name: _to_json(value) for name, value in values.items()}
-    callbacks = [_callback_to_json(callback) for callback in trainer.callbacks]
-    missing = [repr(each) for each, item in zip(trainer.callbacks, callbacks, strict=True) if item is None]
+    given = [callback for callback in trainer.callbacks if type(callback) not in WRITERS]
+    callbacks = [_callback_to_json(callback) for callback in given]
+    missing = [repr(each) for each, item in zip(given, callbacks, strict=True) if item is None]
     return found | {"callbacks": {"given": ", ".join(missing)} if missing else {"callbacks": callbacks}}
 
 
@@ -45,7 +46,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _callback_to_json(callback: Any) -> list[Any] | None:
-    """Its class and arguments; None where these are not all numbers and names, or it is not one of the package."""
+    """Its class and arguments; None where these are not all numbers and names, or it is not one of `CALLBACKS`."""
     cls = type(callback)
     if CALLBACKS.get(cls.__name__) is not cls:
         return None
@@ -125,7 +126,9 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
     Raises
     ------
     ValueError
-        If the file is of another model, or of an optimizer of another kind.
+        If the file is of another model.
+    ModelFileError
+        If its state is not one of this trainer, whose optimizer is of another kind, or not one at all.
     """
     state = saved.state
     theirs, ours = saved.model, trainer.model
@@ -140,6 +143,10 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
         callbacks = _matched(trainer.callbacks, state["callbacks"])
         found["history"] = _history(state["history"])
         rate = None if keep_rate else _rate(saved, trainer)
+        begun = {str(name): int(first) for name, first in state["series"]["begun"].items()}
+        last = {str(name): float(value) for name, value in state["series"]["last"].items()}
+    except ValueError as error:
+        raise ModelFileError(f"can't go on from the file: {excerpt(str(error), 250)}") from None
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         message = f"can't go on from the file: it lacks what a trainer has ({type(error).__name__}: "
         raise ModelFileError(f"{message}{excerpt(str(error), 100)})") from None
@@ -158,10 +165,10 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
     trainer.__dict__.update(found)
     if rate is not None:
         trainer.learning_rate = rate
-    begun, trainer._driven = state["series"]["begun"], None
+    trainer._driven = None
     schedules = trainer._schedules()
     trainer._series._begun = {name: (schedules[name], begun[name]) for name in begun if name in schedules}
-    trainer._series.last = dict(state["series"]["last"])
+    trainer._series.last = last
 
 
 def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,19 +176,19 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
     place = Place()
     for name, own in (("counts", place.counts), ("totals", place.totals)):
         if state[name].shape != own.shape or state[name].dtype != own.dtype:
-            raise ValueError(f"expected {name} of shape {own.shape}, got {state[name].shape} in the file")
+            raise ValueError(f"expected {name} of shape {own.shape}, got {state[name].shape}")
         own[:] = state[name]
     if place.counts.min() < 0 or not np.isfinite(place.totals).all():
-        raise ValueError("expected counts >= 0 and finite totals in the file")
+        raise ValueError("expected counts >= 0 and finite totals")
     place.kind, place.seconds, place.aim = dict(state["kind"]), float(state["seconds"]), _moment(state["aim"])
     weighed, optimizer = state["weighed"], state["optimizer"]
     if weighed.shape != (2,) or not np.isfinite(weighed).all():
-        raise ValueError(f"expected two finite weights of steps, got shape {weighed.shape} in the file")
+        raise ValueError(f"expected two finite weights of steps, got shape {weighed.shape}")
     if isinstance(trainer._state, FullBatch) != isinstance(optimizer, dict) or (
         isinstance(optimizer, np.ndarray)
         and (optimizer.shape, optimizer.dtype) != (trainer._state.shape, trainer._state.dtype)
     ):
-        raise ValueError(f"expected the state of {trainer.optimizer!r}, got that of another optimizer in the file")
+        raise ValueError(f"expected the state of {trainer.optimizer!r}, got that of another optimizer")
     if isinstance(optimizer, dict):
         kept = FullBatch()
         kept.load_state_dict(optimizer, trainer.model.parameters)
@@ -192,7 +199,7 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
     if aside is not None:
         for each in aside:
             if each.shape != trainer.model.state.shape or each.dtype != trainer.model.dtype:
-                raise ValueError(f"expected states of shape {trainer.model.state.shape}, got {each.shape} in the file")
+                raise ValueError(f"expected states of shape {trainer.model.state.shape}, got {each.shape}")
     return {
         "_run_id": str(state["run_id"]),
         "_place": place,
@@ -206,7 +213,7 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _moment(state: Sequence[Any]) -> tuple[float, int, int]:
     if len(state) != 3:
-        raise ValueError(f"expected a place in training as three numbers, got {len(state)} in the file")
+        raise ValueError(f"expected a place in training as three numbers, got {len(state)}")
     return float(state[0]), int(state[1]), int(state[2])
 
 
@@ -237,7 +244,7 @@ def _history(state: Mapping[str, Any]) -> History:
     history = History()
     seconds, speeds, *values = state["values"].tolist()
     if len(values) != len(state["names"]):
-        raise ValueError(f"expected a history of {len(values)} names, got {len(state['names'])} in the file")
+        raise ValueError(f"expected a history of {len(values)} names, got {len(state['names'])}")
     history.seconds, history.samples_per_second = seconds, speeds
     history.update(dict(zip(state["names"], values, strict=True)))
     history.stopped_by, history.reason = state["stopped_by"], state["reason"]
