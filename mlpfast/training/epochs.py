@@ -45,12 +45,13 @@ class Place:
     @property
     def open(self) -> bool:
         """Whether an epoch was begun and not closed."""
-        return bool(self.counts[4] == self.counts[1] > 0)
+        counts = self.counts  # by `item`, as this is asked often beside short epochs
+        return bool(counts.item(4) == counts.item(1) > 0)
 
     @property
     def done(self) -> int:
         """Steps of the open epoch; 0 if there is none."""
-        return int(self.totals[0]) if self.open else 0
+        return int(self.totals.item(0)) if self.open else 0
 
     def close(self) -> None:
         """The next steps begin an epoch."""
@@ -99,8 +100,9 @@ class ArrayEpochs:
     @property
     def position(self) -> tuple[int, int]:
         """The number of the epoch at hand, from 0, and of the step in it."""
-        place = self._place
-        return int(place.counts[1]) - place.open, place.done
+        counts, totals = self._place.counts, self._place.totals
+        begun = counts.item(1)
+        return (begun - 1, int(totals.item(0))) if counts.item(4) == begun > 0 else (begun, 0)
 
     def run(self, most: int, deadline: float) -> EpochResult:
         """Steps of the open epoch, or of a new one: at most so many, or -1 for all."""

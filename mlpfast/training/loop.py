@@ -81,6 +81,7 @@ class Loop:
         self._callbacks = sorted(callbacks, key=lambda callback: bool(getattr(callback, "comes_last", False)))
         self._before = [each for each in self._callbacks if not getattr(each, "comes_last", False)]
         self._asks_for_steps = any(getattr(callback, "on_step_end", None) is not None for callback in self._callbacks)
+        self._timed = [callback for callback in self._callbacks if hasattr(callback, "due")]
         self._report, self._deadline = report, deadline
         self._logs: Logs = {}
         self.stopper = stopper
@@ -159,15 +160,15 @@ class Loop:
             finished = not self._place.open or self._place.done >= self._epochs.steps
             if finished or self.stopper is not None or self._epochs.position >= self._end or self._out_of_time():
                 return result, finished
-            for callback in self._callbacks:
-                if 0 < getattr(callback, "due", 0) <= time.monotonic():
+            for callback in self._timed:
+                if 0 < callback.due <= time.monotonic():
                     callback.on_due(self._trainer, self._logs)
 
     def _wake(self) -> float:
         """When the engine should come back, whatever it has done by then; 0 for never."""
-        times = [self._deadline]
-        if self._epochs.steps > 1:
-            times += [getattr(callback, "due", 0) for callback in self._callbacks]
+        if not self._timed or self._epochs.steps == 1:
+            return self._deadline
+        times = [self._deadline, *(callback.due for callback in self._timed)]
         return min((at for at in times if at > 0), default=0.0)
 
     def _out_of_time(self) -> bool:
