@@ -430,9 +430,9 @@ typedef struct {
     void (*update_entries)(const mf_layer *layer, const mf_block *batch, const mf_tile *tile, const mf_update *rule,
                            void *p, void *s0, void *s1, void *s2);
     /* --- tangents: what changes as tensors and data change in some direction. `along` is the layer's twin: its
-     * tensors, w and wt are those of the direction; h, z and delta of its values are tangents of the layer's own; `saved`
-     * is for its use, MF_SCRATCHES matrices of the widest value that it reads or makes. Of the data, h has data NULL
-     * where they do not change, but only where all that read them pack; so has w where parameters do not. --- */
+     * tensors, w and wt are those of the direction; h, z and delta of its values are tangents of the layer's own;
+     * `saved` is for its use, MF_SCRATCHES matrices of the widest value that it reads or makes. Of the data, h has data
+     * NULL where they do not change, but only where all that read them pack; so has w where parameters do not. --- */
     /* The tangent of h, and of z where that has data; rows have gone forward. */
     void (*tangent)(const mf_layer *layer, const mf_layer *along, const mf_block *block);
     /* The way back of delta and of its tangent, in place of `backward`. */

@@ -43,7 +43,7 @@ _READ_ONLY = frozenset(
 #: What is made anew from the rest.
 _DERIVED = (
     *("sizes", "tensors", "buffers", "weights", "biases"),
-    *("program", "network", "_state", "_parameters", "_engines", "_products"),
+    *("program", "network", "_state", "_parameters", "_engines", "_tangents"),
 )
 
 _CHUNK_ROWS = 1024  # at once, where a model has layers for which an engine would hold all of them, but does not need to
@@ -118,7 +118,7 @@ class Model:
     _state: NDArray[Any]
     _parameters: NDArray[Any]  # its first part
     _engines: list[tuple[tuple[Any, ...], Engine]]  # that of the last `loss_and_gradient`, while nobody has it
-    _products: list[tuple[Any, Tangents]]  # and of the last product with a matrix of second order
+    _tangents: dict[str, tuple[Any, Tangents]]  # and the last one of each mode of `derivatives`
 
     @explain_arguments(MODEL_ARGUMENTS)
     def __init__(self, inputs: int, layers: Sequence[Layer], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
@@ -155,7 +155,7 @@ class Model:
             for role in ("weight", "bias")
         )
         self.network = Network(program, self._state)
-        self._engines, self._products = [], []
+        self._engines, self._tangents = [], {}
 
     def _initialize(self) -> None:
         """Draw the initial parameters: each tensor from a stream of its own, so that it depends on nothing else."""

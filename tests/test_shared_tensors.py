@@ -72,3 +72,27 @@ def test_threads_give_the_same_bits():
         mf.Trainer(model, "mse", batch_size=128, n_threads=n_threads).fit(*data(300), epochs=2, verbose=0)
         found.add(model.parameters.tobytes())
     assert len(found) == 1
+
+
+def test_second_derivatives_add():
+    X, Y = data(20)
+    model, twin, step = net(), net(), 1e-6
+    v = np.random.default_rng(0).normal(size=model.n_parameters)
+    found = []
+    for sign in (1, -1):
+        twin.parameters = model.parameters + sign * step * v
+        found.append(twin.loss_and_gradient(X, Y, "mse")[1])
+    expected = (found[0] - found[1]) / (2 * step)
+    product = model.hvp(X, Y, v, "mse")
+    assert np.linalg.norm(product - expected) < 1e-7 * np.linalg.norm(expected)
+    assert {model.hvp(X, Y, v, "mse", n_threads=n).tobytes() for n in (1, 2, 3)} == {product.tobytes()}
+
+
+def test_second_derivatives_of_many_rows():
+    """They are summed over chunks."""
+    X, Y = data(2500)
+    model = net()
+    v = np.random.default_rng(0).normal(size=model.n_parameters)
+    parts = [slice(0, 900), slice(900, 1700), slice(1700, 2500)]
+    expected = sum(len(X[part]) * model.hvp(X[part], Y[part], v, "mse") for part in parts) / 2500
+    np.testing.assert_allclose(model.hvp(X, Y, v, "mse"), expected, rtol=1e-10, atol=1e-12)

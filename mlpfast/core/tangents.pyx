@@ -102,7 +102,7 @@ cdef class Tangents(Engine):
         cdef const mf_layer *layer
         cdef mf_layer *along
         cdef mf_value *value
-        cdef size_t used = 64
+        cdef size_t used = 0
         cdef int64_t columns
         cdef int i, made
         cdef bint curves = self.mode == HESSIAN

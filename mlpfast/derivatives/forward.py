@@ -7,9 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .. import validation
-from ..core.tangents import Tangents
 from ..losses import MeanSquaredError
-from .net import CHUNK_ROWS, Net, check_tangents, explained, result_array, returned
+from .net import Net, check_tangents, engine, explained, result_array, returned
 
 __all__ = ["forward_jacobian", "jvp"]
 
@@ -42,9 +41,6 @@ def _follow(
 ) -> NDArray[Any]:
     result = result_array(net, out, shape, X, V)
     # The loss plays no part; this one leaves the output activation where it is.
-    engine = Tangents(
-        net.network, MeanSquaredError(), "data", batch_rows=min(shape[0], CHUNK_ROWS), n_threads=n_threads
-    )
-    with explained(net, X, given):
-        engine.jvp(X, V, result)
+    with engine(net, "data", MeanSquaredError(), shape[0], n_threads) as loops, explained(net, X, given):
+        loops.jvp(X, V, result)
     return returned(result, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ from ..core import kinds
 from ..core.network import Network
 from ..core.results import BadCodeError, NotFiniteError
 from ..core.tangents import Tangents
+from ..losses import Loss
 from ..program import Program
 
-__all__ = ["CHUNK_ROWS", "Net", "check_tangents", "explained", "result_array", "returned"]
+__all__ = ["Mode", "Net", "check_tangents", "engine", "explained", "result_array", "returned"]
 
-CHUNK_ROWS = 1024  # that an engine holds at once, at most
+Mode: TypeAlias = Literal["data", "gauss_newton", "hessian"]
+
+_CHUNK_ROWS = 1024  # that an engine holds at once, at most
 
 
 class Net(Protocol):
@@ -28,7 +31,7 @@ class Net(Protocol):
     program: Program
     network: Network
     dtype: np.dtype[Any]
-    _products: list[tuple[Any, Tangents]]  # the engine of the last product, while nobody has it
+    _tangents: dict[str, tuple[Any, Tangents]]  # the last engine of each mode, while nobody has it
 
     @property
     def inputs(self) -> int: ...
@@ -51,6 +54,17 @@ def check_tangents(name: str, program: Program, *, back: bool) -> None:
             raise ValueError(
                 f"{name}: expected layers that have {what}, got {kind!r} (layer {number} of model.program)"
             )
+
+
+@contextmanager
+def engine(net: Net, mode: Mode, loss: Loss, rows: int, n_threads: int | None) -> Iterator[Tangents]:
+    """An engine for so many rows: the model's last one of the mode if it fits and nobody has it; else a new one."""
+    settings, rows = (loss, n_threads), min(rows, _CHUNK_ROWS)
+    kept = net._tangents.pop(mode, None)  # who comes meanwhile makes another
+    if kept is None or kept[0] != settings or kept[1].batch_rows < rows:
+        kept = settings, Tangents(net.network, loss, mode, batch_rows=rows, n_threads=n_threads)
+    yield kept[1]
+    net._tangents[mode] = kept
 
 
 @contextmanager

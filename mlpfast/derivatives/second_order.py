@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import validation
-from ..core.tangents import Tangents
 from ..errors import real
 from ..losses import Loss, as_loss
-from .net import CHUNK_ROWS, Net, check_tangents, explained, result_array, returned
+from .net import Mode, Net, check_tangents, engine, explained, result_array, returned
 
 __all__ = ["Products", "hessian", "product"]
-
-_Mode: TypeAlias = Literal["hessian", "gauss_newton"]
 
 
 class Products:
@@ -41,7 +38,7 @@ class Products:
         self,
         net: Net,
         name: str,
-        mode: _Mode,
+        mode: Mode,
         X: Any,
         y: Any,
         loss: str | Loss,
@@ -57,47 +54,32 @@ class Products:
             )
         check_tangents(name, net.program, back=mode == "hessian")
         self.net, self.given, self.l2 = net, X, real("l2", l2, at_least=0.0)
-        self.X = validation.as_features(X, net.inputs, net.dtype, finite=False)  # the loops look
+        self.X = validation.as_features(X, net.inputs, net.dtype, finite=sample_weight is not None)  # or the loops look
         n = validation.n_rows(self.X)
         self.y = validation.as_targets(y, loss, net.outputs, net.dtype, n)
         self.sample_weight = validation.as_sample_weight(sample_weight, n)
         self.X, self.y = validation.blank_weightless(self.X, self.y, self.sample_weight)
-        self.settings = mode, loss, n_threads
+        self.mode, self.loss, self.rows, self.n_threads = mode, loss, n, n_threads
         self.frozen = [
             slice(tensor.offset, tensor.offset + tensor.size)
             for tensor in net.program.tensors
             if not tensor.rule.trainable
         ]
-        self.engine = self._engine(mode, loss, min(n, CHUNK_ROWS), n_threads)
-
-    def _engine(self, mode: _Mode, loss: Loss, rows: int, n_threads: int | None) -> Tangents:
-        """The model's last one if it fits and nobody has it at the moment; else a new one."""
-        try:
-            settings, engine = self.net._products.pop()  # who comes now makes another
-        except IndexError:
-            settings = engine = None
-        if engine is not None and settings == self.settings and rows <= engine.batch_rows:
-            return engine
-        return Tangents(self.net.network, loss, mode, batch_rows=rows, n_threads=n_threads)
-
-    def close(self) -> None:
-        """Leave the engine to the next product."""
-        self.net._products[:] = [(self.settings, self.engine)]
 
     def multiply(self, v: NDArray[Any], out: NDArray[Any]) -> None:
         """The product with a checked v, into an array that shares no memory with what is read."""
-        direction = self.engine.direction
-        direction[:] = v
-        for span in self.frozen:
-            direction[span] = 0
-        with explained(self.net, self.X, self.given):
-            self.engine.product(self.X, self.y, self.sample_weight, self.l2, out)
+        made = engine(self.net, self.mode, self.loss, self.rows, self.n_threads)
+        with made as loops, explained(self.net, self.X, self.given):
+            loops.direction[:] = v
+            for span in self.frozen:
+                loops.direction[span] = 0
+            loops.product(self.X, self.y, self.sample_weight, self.l2, out)
 
 
 def product(
     net: Net,
     name: str,
-    mode: _Mode,
+    mode: Mode,
     X: Any,
     y: Any,
     v: Any,
@@ -112,7 +94,6 @@ def product(
     direction = validation.as_array(v, (net.n_parameters,), net.dtype, "v")
     result = result_array(net, out, direction.shape, products.X, products.y, products.sample_weight)
     products.multiply(direction, result)
-    products.close()
     return returned(result, out)
 
 
@@ -137,7 +118,6 @@ def hessian(
         unit[i] = 1
         products.multiply(unit, result[i])  # a row in place of a column: it is symmetric, but for rounding
         unit[i] = 0
-    products.close()
     return returned(result, out)
 
 

@@ -354,7 +354,12 @@ static void periodic_of(int linear, int64_t rows, int64_t n) {
     table->periodic_tangent(&part, frequencies, tensors, tensors, x, dx, kept, changed, out, rows);
     hash_matrix(out, rows, columns);
     table->periodic_tangent_back(&part, frequencies, tensors, tensors, kept, changed, delta, d_delta, rows);
-    hash_matrix(changed, rows, kept_columns);
+    for (int t = 0; t < (linear ? 4 : 1); t++) {
+        char *g = reals(62, shapes_of[t][0] * shapes_of[t][1], -1, 1);
+        table->periodic_gradient(&part, frequencies, t, x, changed, d_delta, rows, 0, shapes_of[t][0], 0,
+                                 shapes_of[t][1], g, shapes_of[t][1], 0);
+        hash_reals(g, shapes_of[t][0] * shapes_of[t][1]);
+    }
     table->periodic(&part, frequencies, tensors, x, kept, out, rows);
     table->periodic_back(&part, frequencies, tensors, kept, delta, rows);
     for (int t = 0; t < (linear ? 4 : 1); t++) {
