@@ -48,6 +48,7 @@ INLINE int is_padded(mf_matrix m) { return m.panel_stride != NR; }
 #include "kernels/periodic.inl"
 #include "kernels/piecewise.inl"
 #include "kernels/part_curves.inl"
+#include "kernels/per_row.inl"
 #include "kernels/targets.inl"
 #include "kernels/losses.inl"
 #include "kernels/strips.inl"
@@ -132,4 +133,10 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .limit_columns = limit_columns,
     .average = average,
     .all_finite = all_finite,
+    .propagate_delta_ahead = propagate_delta_ahead,
+    .outer_product = outer_product,
+    .row_squares = row_squares,
+    .copy_columns_back = copy_columns_back,
+    .periodic_inputs = periodic_inputs,
+    .piecewise_inputs = piecewise_inputs,
 };

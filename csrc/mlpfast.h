@@ -339,6 +339,24 @@ typedef struct {
     void (*average)(double share, const void *p, void *mean, int64_t rows, int64_t cols,
                     int64_t ld); /* mean += share (p - mean), of a tile (rows, cols; ld) */
     int (*all_finite)(const void *p, int64_t n);
+
+    /* As propagate_delta; `soon` may be brought into the caches meanwhile. */
+    void (*propagate_delta_ahead)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows,
+                                  int64_t k, int64_t n, int activation, double alpha, int skip_zeros,
+                                  const mf_soon *soon);
+
+    /* --- per_row.inl --- */
+    /* g (k, n), contiguous, = h^T delta of one row, the first of both; written past the caches. */
+    void (*outer_product)(mf_matrix h, mf_matrix delta, int64_t k, int64_t n, void *g);
+    /* sums[0:rows] = the sums of squares of each row, in float64. */
+    void (*row_squares)(mf_matrix x, int64_t rows, int64_t cols, double *sums);
+    /* The way back through `copy_columns`, `periodic` and `piecewise`: out (rows, .) += dL/dx in the columns that the
+     * part reads. That of `periodic` comes after `periodic_back`. */
+    void (*copy_columns_back)(const mf_columns *part, mf_matrix delta, mf_matrix out, int64_t rows);
+    void (*periodic_inputs)(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix kept,
+                            mf_matrix out, int64_t rows);
+    void (*piecewise_inputs)(const mf_columns *part, int64_t bins, const void *edges, const void *const *tensors,
+                             mf_matrix x, mf_matrix delta, mf_matrix out, int64_t rows);
 } mf_kernels;
 
 /* --- values and layers: what the steps above are made of. Kinds of layers are tables of functions, which see a block
@@ -390,6 +408,7 @@ typedef struct {
     int32_t *findings;   /* of the chunk that it belongs to */
     int32_t *bad;        /* flags of mf_status: what is wrong with the rows */
     double dropout_scale; /* of the layers' rates */
+    const mf_soon *soon; /* what `backward` may ask for meanwhile; or NULL */
 } mf_block;
 
 /* Rows i0..i0+ni and columns j0..j0+nj of a layer's tensor, whose rows have ld columns; vectors are one row. */
@@ -410,7 +429,9 @@ typedef struct {
     int reads_csr; /* value 0, where the block has it so, in `forward` and `gradient`; then `w` is row-major */
     /* The way forward: makes its value's h, and z where that has data, from the value that it reads. */
     void (*forward)(const mf_layer *layer, const mf_block *block);
-    /* The way back: from its value's delta to that of the value that it reads, g' included, where that has data. */
+    /* The way back: from its value's delta to that of the value that it reads, g' included, where that has data. With
+     * several deltas one after another it is called for each; encoders that change what they saved go forward again
+     * before. */
     void (*backward)(const mf_layer *layer, const mf_block *block);
     /* g (ld) = or += the gradient of a tile over all rows of a chunk, in their order. `next` follows the tile in the
      * plan, or is NULL; soon[0:count], with room for two more, may be brought into the caches meanwhile; `updates`: the

@@ -181,6 +181,27 @@ INLINE void vstore_n(real *p, vec v, int n) {
 }
 #endif
 
+/* A whole vector to where a vector is aligned, past the caches where there is an instruction for it; and before other
+ * threads may read them, an end to such stores. */
+INLINE void vstore_past_caches(real *p, vec v) {
+#if defined(MF_ISA_AVX512) && defined(MF_F32)
+    _mm512_stream_ps(p, (__m512)v);
+#elif defined(MF_ISA_AVX512)
+    _mm512_stream_pd(p, (__m512d)v);
+#elif defined(MF_ISA_AVX2) && defined(MF_F32)
+    _mm256_stream_ps(p, (__m256)v);
+#elif defined(MF_ISA_AVX2)
+    _mm256_stream_pd(p, (__m256d)v);
+#else
+    vstore(p, v);
+#endif
+}
+INLINE void stores_are_done(void) {
+#if defined(MF_ISA_AVX512) || defined(MF_ISA_AVX2)
+    _mm_sfence();
+#endif
+}
+
 /* b where either is NaN, as x86's instructions have it: write vmax(limit, x) to let x's NaN through. */
 #if defined(MF_ISA_AVX512) && defined(MF_F32)
 INLINE vec vmax(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }

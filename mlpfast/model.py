@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -19,9 +19,10 @@ from .core.engine import Engine
 from .core.memory import aligned_zeros
 from .core.network import Network
 from .core.results import BadCodeError, NotFiniteError
+from .core.rowwise import Rowwise
 from .core.tangents import Tangents
 from .customloss import check_gradient
-from .derivatives import forward, second_order
+from .derivatives import fisher, forward, jacobian, per_sample, reverse, second_order
 from .derivatives.objective import Objective
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
@@ -43,7 +44,7 @@ _READ_ONLY = frozenset(
 #: What is made anew from the rest.
 _DERIVED = (
     *("sizes", "tensors", "buffers", "weights", "biases"),
-    *("program", "network", "_state", "_parameters", "_engines", "_tangents"),
+    *("program", "network", "_state", "_parameters", "_engines", "_tangents", "_rowwise"),
 )
 
 _CHUNK_ROWS = 1024  # at once, where a model has layers for which an engine would hold all of them, but does not need to
@@ -119,6 +120,7 @@ class Model:
     _parameters: NDArray[Any]  # its first part
     _engines: list[tuple[tuple[Any, ...], Engine]]  # that of the last `loss_and_gradient`, while nobody has it
     _tangents: dict[str, tuple[Any, Tangents]]  # and the last one of each mode of `derivatives`
+    _rowwise: dict[Any, Rowwise]  # plans of derivatives, by what is wanted, while nobody has them
 
     @explain_arguments(MODEL_ARGUMENTS)
     def __init__(self, inputs: int, layers: Sequence[Layer], *, dtype: DTypeLike = "float32", seed: int = 0) -> None:
@@ -155,7 +157,7 @@ class Model:
             for role in ("weight", "bias")
         )
         self.network = Network(program, self._state)
-        self._engines, self._tangents = [], {}
+        self._engines, self._tangents, self._rowwise = [], {}, {}
 
     def _initialize(self) -> None:
         """Draw the initial parameters: each tensor from a stream of its own, so that it depends on nothing else."""
@@ -380,36 +382,6 @@ class Model:
         """
         return forward.jvp(self, X, V, out, n_threads)
 
-    def jacobian(self, X: Any, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
-        """The Jacobian of each row's outputs by its inputs.
-
-        Parameters
-        ----------
-        X : array-like (n, inputs) or SciPy sparse
-        out : ndarray (n, outputs, inputs), optional
-            C-contiguous and of the model's dtype; receives the result. May share memory with X.
-        n_threads : int, optional
-            At most so many threads; by default as many as pay.
-
-        Returns
-        -------
-        ndarray (n, outputs, inputs)
-            ``[r, o, i]`` is the derivative of output o of row r by its input i; kinks as for `jvp`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for `jvp`.
-
-        Examples
-        --------
-        >>> model = Model(2, [Dense(1, "exponential", bias_initializer="zeros")], dtype="float64")
-        >>> model.weights[0][:] = [[3.0], [4.0]]
-        >>> model.jacobian([[0.0, 0.0]])
-        array([[[3., 4.]]])
-        """
-        return forward.forward_jacobian(self, X, out, n_threads)
-
     def hvp(
         self,
         X: Any,
@@ -632,6 +604,315 @@ class Model:
         if kept[1].batch_rows <= _FEW_ROWS:
             self._engines[:] = [kept]
         return result
+
+    def activations(
+        self,
+        X: Any,
+        *,
+        out: tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]] | None = None,
+        n_threads: int | None = None,
+    ) -> reverse.Activations:
+        """Pre-activations and outputs of every layer, without dropout and with running statistics, as in `predict`.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        out : pair of sequences of ndarray, optional
+            Receives the result, such as that of an earlier call on as many rows.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        Activations
+            A named tuple ``(z, h)`` of tuples with an array (n, columns) for each value that the layers make, in the
+            order of ``print(model.program)``: in a stack of dense layers ``h[l] = g(z[l])`` is layer l's, and ``h[-1]``
+            is what `predict` returns, to the bit. Without an activation, z and h are equal.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not numeric, has the wrong rank or width, is empty, or holds NaN or infinity; if `out` does not fit.
+
+        Examples
+        --------
+        >>> model = mlp([4, 8, 3], "tanh", "softmax", seed=0)
+        >>> z, h = model.activations(np.ones((2, 4)))
+        >>> [array.shape for array in h], bool(np.allclose(h[0], np.tanh(z[0])))
+        ([(2, 8), (2, 3)], True)
+        """
+        return reverse.activations(self, X, out, n_threads)
+
+    def deltas(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Loss,
+        *,
+        out: Sequence[NDArray[Any]] | None = None,
+        n_threads: int | None = None,
+    ) -> tuple[NDArray[Any], ...]:
+        """What backpropagation makes of every layer: dL/dz, z being its pre-activations, of each row's own loss L.
+
+        Parameters
+        ----------
+        X, y, loss
+            As for `loss_and_gradient`. Layers that are not trainable have deltas here, too.
+        out : sequence of ndarray, optional
+            Receives the result, such as that of an earlier call on as many rows.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        tuple of ndarray (n, columns)
+            One for each of the arrays of `activations`. Row i is of row i's loss, not of the mean: divided by n, the
+            gradient of a dense layer's weights is ``h.T @ delta``, h being what it reads.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of another type, or does not fit the model or the other arguments.
+
+        Examples
+        --------
+        >>> model = mlp([4, 8, 3], output_activation="softmax", seed=0)
+        >>> X, y = np.ones((2, 4)), [0, 2]
+        >>> hidden, output = model.deltas(X, y, "cross_entropy")
+        >>> bool(np.allclose(output, model.predict(X) - np.eye(3)[y], atol=1e-6))
+        True
+        """
+        return reverse.deltas(self, X, y, loss, out, n_threads)
+
+    def input_gradient(
+        self, X: Any, y: Any, loss: str | Loss, *, out: NDArray[Any] | None = None, n_threads: int | None = None
+    ) -> NDArray[Any]:
+        """The gradient of each row's own loss by its features, as saliency maps and adversarial examples take it.
+
+        Parameters
+        ----------
+        X, y, loss
+            As for `loss_and_gradient`.
+        out : ndarray (n, inputs), optional
+            Receives the result; of the model's dtype. May share memory with the other arrays, or `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, inputs)
+            Row i is dL_i/dx_i, which no other row has a part in; of the mean loss it is n times as much. Zero in
+            columns that hold codes of categories, of which there is no derivative. Where an activation or a loss has a
+            kink, such as relu at 0, the convention is that of training.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of another type, or does not fit the model or the other arguments.
+
+        Examples
+        --------
+        >>> model = Model(2, [Dense(1)], dtype="float64")
+        >>> model.parameters = [1.0, 1.0, 0.0]
+        >>> model.input_gradient([[1.0, 2.0], [3.0, 4.0]], [1.0, 5.0], "mse")
+        array([[2., 2.],
+               [2., 2.]])
+        """
+        return reverse.input_gradient(self, X, y, loss, out, n_threads)
+
+    def vjp(self, X: Any, U: Any, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """Vector-Jacobian products: each row of U times the Jacobian of the outputs by that row's features.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        U : array-like (n, outputs)
+            Finite numbers.
+        out : ndarray (n, inputs), optional
+            Receives the result; of the model's dtype. May share memory with the other arrays, or `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, inputs)
+            Row i is ``U[i] @ J[i]``, J being `jacobian`, which is not formed: the cost is that of one way back.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not numeric, has another shape, or holds NaN or infinity; if `out` does not fit.
+
+        Examples
+        --------
+        >>> model = mlp([4, 8, 3], "tanh", seed=0, dtype="float64")
+        >>> X, U = np.ones((2, 4)), np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -1.0]])
+        >>> J = model.jacobian(X)
+        >>> bool(np.allclose(model.vjp(X, U), np.einsum("no,noi->ni", U, J)))
+        True
+        """
+        return reverse.vjp(self, X, U, out, n_threads)
+
+    def jacobian(self, X: Any, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """The Jacobian of the outputs by the features, for each row.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        out : ndarray (n, outputs, inputs), optional
+            Receives the result; C-contiguous and of the model's dtype. May share memory with X, or with `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, outputs, inputs)
+            ``J[i, o, j]`` is the derivative of output o of row i, behind its activation, by feature j of that row. Zero
+            for columns that hold codes of categories. By forward mode, a pass for each input, where there are less of
+            these than outputs; else by reverse mode, a way back for each output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not numeric, has the wrong rank or width, is empty, or holds NaN or infinity; if `out` does not fit.
+        MemoryError
+            If there is no room for the result.
+
+        Examples
+        --------
+        >>> model = Model(3, [Dense(2)], dtype="float64", seed=0)
+        >>> J = model.jacobian([[1.0, 2.0, 3.0]])
+        >>> J.shape, bool((J[0] == model.weights[0].T).all())
+        ((1, 2, 3), True)
+        """
+        return jacobian.jacobian(self, X, out, n_threads)
+
+    def per_sample_gradients(
+        self, X: Any, y: Any, loss: str | Loss, *, out: NDArray[Any] | None = None, n_threads: int | None = None
+    ) -> NDArray[Any]:
+        """The gradient of each row's own loss by the parameters.
+
+        Parameters
+        ----------
+        X, y, loss
+            As for `loss_and_gradient`, which gives the mean of these gradients. Penalties, a layer's own too, are no
+            part of them.
+        out : ndarray (n, n_parameters), optional
+            Receives the result; of the model's dtype. May share memory with the other arrays, or `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, n_parameters)
+            Row i in the order of `parameters`; zero for those of layers that are not trainable.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of another type, or does not fit the model or the other arguments.
+        MemoryError
+            If there is no room for the result.
+
+        See Also
+        --------
+        per_sample_gradient_norms : Their norms, without storing them.
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1, kernel_initializer="zeros")], dtype="float64")
+        >>> model.per_sample_gradients([[1.0], [2.0]], [1.0, 3.0], "mse")
+        array([[-1., -1.],
+               [-6., -3.]])
+        """
+        return per_sample.per_sample_gradients(self, X, y, loss, out, n_threads)
+
+    def per_sample_gradient_norms(
+        self, X: Any, y: Any, loss: str | Loss, *, out: NDArray[Any] | None = None, n_threads: int | None = None
+    ) -> NDArray[Any]:
+        """The Euclidean norms of `per_sample_gradients`, without storing these.
+
+        The gradient of a dense layer by row i is ``outer(h_i, delta_i)`` and, of its bias, ``delta_i``, so its squared
+        norm is ``|delta_i|^2 (|h_i|^2 + 1)`` (Goodfellow, "Efficient per-example gradient computations", 2015). Other
+        layers' gradients are formed a part at a time.
+
+        Parameters
+        ----------
+        X, y, loss
+            As for `loss_and_gradient`.
+        out : ndarray (n,), optional
+            Receives the result; of the model's dtype. May share memory with the other arrays, or `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n,)
+            Summed in float64. Parameters of layers that are not trainable count as zero.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of another type, or does not fit the model or the other arguments.
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1, kernel_initializer="zeros")], dtype="float64")
+        >>> model.per_sample_gradient_norms([[1.0], [2.0]], [1.0, 3.0], "mse") ** 2
+        array([ 2., 45.])
+        """
+        return per_sample.per_sample_gradient_norms(self, X, y, loss, out, n_threads)
+
+    def fisher_diagonal(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labels: Literal["given", "model"] = "given",
+        loss: str | Loss,
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]:
+        """The diagonal of the Fisher information of the parameters: the mean of squares of each row's gradient.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        y : array-like, optional
+            Targets, with the labels that are given.
+        labels : {"given", "model"}, default "given"
+            Of the empirical Fisher information, those in y. Of the true one, those that the model expects: the mean is
+            exact, over all classes, or both of each output, or a normal distribution of variance 1 around the outputs.
+            (The two differ: Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation", 2019.)
+        loss : str or Loss
+            See `mlpfast.losses`. With the model's labels it has to be a negative log-likelihood: "cross_entropy" or
+            "binary_cross_entropy", without options, or "mse".
+        out : ndarray (n_parameters,), optional
+            Receives the result; of the model's dtype. May share memory with the other arrays, or `parameters`.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n_parameters,)
+            In the order of `parameters`; zero for those of layers that are not trainable. Summed in float64 over chunks
+            of rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of another type, or does not fit the model or the other arguments; if targets are missing
+            with ``labels="given"``, or there are some with "model".
+
+        Examples
+        --------
+        >>> model = Model(1, [Dense(1, kernel_initializer="zeros")], dtype="float64")
+        >>> model.fisher_diagonal([[1.0], [2.0]], [1.0, 3.0], loss="mse")
+        array([18.5,  5. ])
+        >>> model.fisher_diagonal([[1.0], [2.0]], labels="model", loss="mse")
+        array([2.5, 1. ])
+        """
+        return fisher.fisher_diagonal(self, X, y, labels, loss, out, n_threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, which `mlpfast.load` reads; an ``.npz`` of arrays and a JSON header, no pickle.

@@ -184,10 +184,14 @@ class Program:
 
     # --- schedules ---
 
-    def schedule(self, name: Literal["step", "gradient", "training_gradient", "evaluation", "prediction"]) -> Schedule:
+    def schedule(
+        self,
+        name: Literal["step", "gradient", "training_gradient", "input_gradient", "evaluation", "prediction"],
+    ) -> Schedule:
         """The phases of a training step, of a gradient, of an evaluation, or of a prediction.
 
-        A gradient is without dropout, and with running statistics; a training gradient is with those of the batch.
+        A gradient is without dropout, and with running statistics; a training gradient is with those of the batch. An
+        input gradient goes back to the data, through all layers, and leaves the tensors alone.
         """
         key = name, len(self.layers)  # engines ask again and again
         if key not in self._schedules:
@@ -207,7 +211,7 @@ class Program:
         batch = {n for n in run if self.layers[n].over_batch and self._trains(n)}
         if name not in ("step", "training_gradient"):
             batch = set()
-        wanted = self._wanted(run, reads, also)
+        wanted = self._wanted(run, reads, also) if name != "input_gradient" else [True] * len(self.values)
         back = [n for n in reversed(run) if wanted[self.layers[n].makes]]
         if name in ("evaluation", "prediction"):
             wanted, back = [False] * len(self.values), []

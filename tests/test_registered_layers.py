@@ -137,9 +137,9 @@ def test_a_kind_without_tangents_is_refused_by_name():
     model = mf.Model(3, [mf.Dense(4, "tanh"), Shift(), mf.Dense(2)])
     X, y = np.zeros((2, 3)), np.zeros((2, 2))
     message = "{}: expected layers that have {}, got 'shift' \\(layer 1 of model.program\\)"
-    for name, call in (("jvp", lambda: model.jvp(X, X)), ("jacobian", lambda: model.jacobian(X))):
-        with pytest.raises(ValueError, match=message.format(name, "tangents")):
-            call()
+    with pytest.raises(ValueError, match=message.format("jvp", "tangents")):
+        model.jvp(X, X)
+    assert model.jacobian(X).shape == (2, 2, 3)  # by reverse mode, which every kind has
     with pytest.raises(ValueError, match=message.format("hvp", "second derivatives")):
         model.hvp(X, y, model.parameters, "mse")
     with pytest.raises(ValueError, match=message.format("gauss_newton_product", "tangents")):

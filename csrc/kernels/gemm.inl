@@ -37,6 +37,7 @@ typedef struct {
     int64_t rows, k, n;
     int activation;
     double alpha;
+    requests *more; /* what is asked for from the first panel to the last, in place of the next block of b; or NULL */
 } product;
 
 /* The tile's last k block is done: activation, or Hadamard product with its derivative, while it is in registers. */
@@ -125,12 +126,13 @@ INLINE void product_panel(const product *p, const int kind, const int padded, co
         const int64_t block = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
         const int64_t tiles = (p->rows + TALL(vectors) - 1) / TALL(vectors);
         mf_soon soon[2] = {next_block(p, k0, j0), next_rows(p, k0, block, j0)};
-        requests ahead = spread_both(soon, tiles * ((block + NR - 1) / NR));
+        requests ahead = p->more ? *p->more : spread_both(soon, tiles * ((block + NR - 1) / NR));
         int64_t r0 = 0; /* where no tile is taller than MR, the second loop does it all */
         for (; TALL(vectors) > MR && r0 + UNIT - MR < p->rows; r0 += UNIT)
             for (int64_t r = r0; r < r0 + UNIT; r += TALL(vectors))
                 product_tile(p, kind, padded, TALL(vectors), vectors, r, j0, k0, block, &ahead);
         for (; r0 < p->rows; r0 += MR) product_tile(p, kind, padded, MR, vectors, r0, j0, k0, block, &ahead);
+        if (p->more) *p->more = ahead;
     }
 }
 

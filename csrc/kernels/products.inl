@@ -16,6 +16,15 @@ static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_m
     product_from(&p, BACKWARD, 1, skip_zeros ? product_by_groups(&p, BACKWARD) : 0);
 }
 
+static void propagate_delta_ahead(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows,
+                                  int64_t k, int64_t n, int activation, double alpha, int skip_zeros,
+                                  const mf_soon *soon) {
+    const int64_t tiles = (rows + TALL(VECTORS) - 1) / TALL(VECTORS) * ((n + NR - 1) / NR);
+    requests more = spread(soon, 1, tiles * ((k + NR - 1) / NR));
+    const product p = {delta, wt, saved, out, rows, k, n, activation, alpha, &more};
+    product_from(&p, BACKWARD, 1, skip_zeros ? product_by_groups(&p, BACKWARD) : 0);
+}
+
 /* sums[0:n] = or += the sum over the rows of factor[r * NR] * columns[j0:j0+n], or of the columns if factor is NULL. */
 INLINE void sum_columns(const real *factor, mf_matrix columns, real *sums, int64_t rows, int64_t j0, int64_t n,
                         int accumulates) {

@@ -20,7 +20,7 @@ ctypedef struct Source:
     int dtype
     mf_csr csr
     const int64_t *order     # rows to take, in this order; or NULL for all as they come
-    const int32_t *labels    # (rows,), or these, or NULL for dense targets
+    const int32_t *labels    # (rows,), or these, or NULL for dense targets, or none
     const int64_t *wide_labels
     int64_t classes          # labels are less
 

@@ -24,7 +24,6 @@ cdef class Engine:
 
     cdef Planned planned(self, bint csr)
     cdef int64_t begin(self, Step *step, X, y, sample_weight, order, double l1, double l2, metrics) except -1
-    cdef int take_targets(self, Step *step, y, int64_t rows) except -1
     cdef void *room_for_metrics(self, int64_t size)
     cdef int take_series(self, Step *step, series, int64_t steps) except -1
     cdef object sums_of(self, Step *step, int64_t rows)

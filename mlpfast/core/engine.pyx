@@ -8,26 +8,26 @@ cimport numpy as cnp
 import numpy as np
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from cpython.ref cimport PyObject, Py_XDECREF
 
-from .memory cimport csr_of, dtype_of
 from .batches cimport DROP, KEEP, SPREAD, Batching, LastBatch, divide
 from .clip cimport n_spans
 from .call cimport (
     BAD_DATA, DEADLINE, DIVERGED, DONE, DROPOUT_SCALE, INTERRUPTED, LABEL_SMOOTHING, LEARNING_RATE, MOMENTUM,
     WEIGHT_DECAY, Step, Totals,
 )
+from .given cimport bad_data, described, point_at_rows, point_at_targets
 from .interrupts cimport copy_in_pieces, listen, look_up, update_takes_long
 from .network cimport Network
 from .optimizers cimport rule_of
 from .optimizers import own_slots, state_slots
 from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
-from .results import BadCodeError, EpochResult, NotFiniteError, NotFiniteParametersError
+from .results import EpochResult, NotFiniteParametersError
 from .sparse cimport room_for_entries
 from .step cimport run_epoch, run_rows
-from .table cimport MF_FLOAT32, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, mf_kernels, mf_raised, thread_limit
+from .table cimport MF_FLOAT32, MF_OK, mf_kernels, mf_raised, thread_limit
 from .table import METRICS
 
 cnp.import_array()
@@ -257,29 +257,17 @@ cdef class Engine:
     cdef int64_t begin(self, Step *step, X, y, sample_weight, order, double l1, double l2, metrics) except -1:
         """Point the step at the caller's arrays, which the caller holds. Returns how many rows it goes through.
 
-        Shapes and dtypes are looked at here. What the arrays say about each other is looked at as they are read. A y of
-        None is for what goes forward only.
+        A y of None is for what goes forward only.
         """
         memset(step, 0, sizeof(Step))
         cdef Planned planned = self.planned(self.takes_csr and isinstance(X, tuple))
-        cdef int64_t inputs = self.network.inputs, rows
+        cdef int64_t rows
         step.plan = &planned.plan
         step.parameters, step.l1, step.l2 = self.network.flat, l1, l2
         step.penalty_over_weights = self.penalty_over_weights
-        if isinstance(X, tuple):
-            values, columns, offsets = X
-            rows = offsets.shape[0] - 1
-            step.source.csr = csr_of(values, columns, offsets)
-        elif X.ndim != 2 or X.shape[1] != inputs or not cnp.PyArray_ISCARRAY_RO(X):
-            raise ValueError(f"X: expected a C-contiguous, aligned, native array (rows, {inputs}), got {described(X)}")
-        else:
-            rows = X.shape[0]
-            step.source.dtype, step.source.dense = dtype_of(X), <const char *> cnp.PyArray_DATA(X)
-        if rows < 1:
-            raise ValueError("X: expected at least one row, got none")
-        step.source.rows = rows
+        rows = point_at_rows(step, X, self.network.inputs)
         if y is not None:
-            self.take_targets(step, y, rows)
+            point_at_targets(step, y, rows, self.network.outputs // step.plan.each, self.network.parameters.dtype)
         if sample_weight is not None:
             if not (sample_weight.shape == (rows,) and sample_weight.dtype == np.float64
                     and cnp.PyArray_ISCARRAY_RO(sample_weight)):
@@ -287,7 +275,6 @@ cdef class Engine:
                     f"sample_weight: expected contiguous, aligned float64 ({rows},), got {described(sample_weight)}"
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
-        step.targets.smoothing, step.targets.each = step.plan.label_smoothing, step.plan.each
         step.called, step.dropout_scale = <PyObject *> self.settings[0], 1
         step.n_metrics = len(metrics)
         if step.n_metrics > MAX_METRICS:
@@ -302,22 +289,6 @@ cdef class Engine:
             raise ValueError(f"order: expected contiguous, aligned int64 row indices, got {described(order)}")
         step.source.order = <const int64_t *> cnp.PyArray_DATA(order)
         return order.shape[0]
-
-    cdef int take_targets(self, Step *step, y, int64_t rows) except -1:
-        cdef int64_t targets = self.network.outputs // step.plan.each
-        if y.ndim == 1 and cnp.PyArray_TYPE(y) in (cnp.NPY_INT32, cnp.NPY_INT64):
-            step.source.classes = step.plan.classes
-            if cnp.PyArray_TYPE(y) == cnp.NPY_INT32:
-                step.source.labels = <const int32_t *> cnp.PyArray_DATA(y)
-            else:
-                step.source.wide_labels = <const int64_t *> cnp.PyArray_DATA(y)
-        elif y.dtype != self.network.parameters.dtype or y.ndim != 2 or y.shape[1] != targets:
-            raise ValueError(f"y: expected shape {(rows, targets)}, got {y.dtype} {y.shape}")
-        else:
-            step.targets.dense = cnp.PyArray_DATA(y)
-        if y.shape[0] != rows or not cnp.PyArray_ISCARRAY_RO(y):
-            raise ValueError(f"y: expected a C-contiguous, aligned, native array of {rows} rows, got {described(y)}")
-        return 0
 
     cdef void *room_for_metrics(self, int64_t size):
         if self.row_metrics is None or self.row_metrics.shape[0] < size:
@@ -349,13 +320,9 @@ cdef class Engine:
             error = <object> step.error
             Py_XDECREF(step.error)
         if status == BAD_DATA:
-            if mf_raised(&step.bad) & MF_OUT_OF_RANGE:
-                raise ValueError(out_of_range(X, y, order, self.network.inputs, step.source.classes))
             if mf_raised(&step.bad) == MF_OK:
                 raise NotFiniteParametersError
-            if mf_raised(&step.bad) & MF_NOT_FINITE:
-                raise NotFiniteError
-            raise BadCodeError
+            raise bad_data(step, X, y, order, self.network.inputs)
         cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
         cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
         cdef double penalty = totals.penalty / rows
@@ -471,28 +438,3 @@ cdef void store(const Totals *totals, double *to, int64_t steps) noexcept nogil:
 cdef inline char *row(const Step *step, int64_t slot) noexcept nogil:
     """Of the optimizer's state."""
     return step.state + slot * step.state_stride
-
-
-def described(array):
-    """For errors: kind, shape, and what keeps compiled code from reading it."""
-    faults = [
-        name
-        for name, well in (("not contiguous", array.flags.c_contiguous), ("not aligned", array.flags.aligned))
-        if not well
-    ]
-    return ", ".join([f"{array.dtype} of shape {array.shape}", *faults])
-
-
-def out_of_range(X, y, order, int64_t inputs, int64_t classes):
-    """What is wrong with arrays that a step found to lead beyond each other."""
-    rows = X[2].shape[0] - 1 if isinstance(X, tuple) else X.shape[0]
-    if order is not None and (order.min() < 0 or order.max() >= rows):
-        return f"order: expected row indices from 0 to {rows - 1}, got {order.min()} to {order.max()}"
-    if y.ndim == 1 and (y.min() < 0 or y.max() >= classes):
-        return f"y: expected class indices from 0 to {classes - 1}, got {y.min()} to {y.max()}"
-    if isinstance(X, tuple):
-        return (
-            f"X: expected the rows of a CSR matrix with {inputs} columns, got column or row indices beyond its shape, "
-            "or out of order"
-        )
-    return "X, y and order: expected arrays that nobody changes while they are read"

@@ -85,6 +85,7 @@ ctypedef struct Plan:
     double flops             # multiply-adds of a row in one product of each layer
     int threads              # at most
     bint reads_csr           # rows come as CSR, and the layers that read value 0 take them so: there is no x
+    bint keeps               # z of each value, and the output, which else the delta may replace
     bint looks_ahead         # what a step touches is more than the core's caches keep, or other threads' caches have it
     uint64_t seed            # of dropout
     # the loss
@@ -117,6 +118,15 @@ cdef class Planned:
 
 cdef Planned plan_training(object program, const mf_kernels *kernels, char *state, bint reads_csr, object loss,
                            Batching batching, int threads, uint64_t seed)
+
+# For plans of other things than training.
+cdef void *room(Planned planned, size_t size)
+cdef void plan_loss(Planned planned, object loss, int64_t outputs) except *
+cdef void plan_output(Plan *plan, mf_value *output) noexcept
+cdef void plan_tiles(Planned planned, object program) except *
+cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object program, object schedule) except *
+cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *base) except? 0
+cdef mf_matrix place(const mf_kernels *kernels, char *base, size_t *used, int64_t rows, int64_t cols) noexcept
 
 cdef int check_room(layer) except -1
 cdef bint takes_csr(object program, schedule) except -1

@@ -327,6 +327,8 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
     else:
         plan.x = place(kernels, base, &used, capacity, plan.inputs)
     placed = set()
+    if schedule.wanted[0]:
+        place_inputs(plan, base, &used, 0 in shared)
     for i, given in enumerate(layers):
         layer = &plan.step.layers[i]
         value = &plan.values[layer.makes - plan.values]
@@ -339,13 +341,13 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
                 pass                            # no delta flows there
             elif given.in_place and layer.reads.delta.data != NULL and schedule.reads[i] not in shared:
                 value.delta = layer.reads.delta
-            elif value == output and plan.fused:
+            elif value == output and plan.fused and not plan.keeps:
                 value.delta = value.h           # p - t replaces the logits
             else:
                 value.delta = place(kernels, base, &used, capacity, value.columns)
             if given.makes in shared:
                 value.part = place(kernels, base, &used, capacity, value.columns)
-            if value.saves_z:
+            if value.saves_z or plan.keeps and value.activation != MF_IDENTITY:
                 value.z = place(kernels, base, &used, capacity, value.columns)
         if given.packs and layer.reads.delta.data != NULL:
             layer.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
@@ -355,9 +357,10 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
         if given.row_notes or given.column_notes or given.notes:
             columns = given.row_notes * capacity + given.column_notes * layer.reads.columns + given.notes
             layer.notes = <double *> reserve(base, &used, columns * sizeof(double))
-        share_places(&plan.gradient.layers[i], layer, True)
-        share_places(&plan.training_gradient.layers[i], layer, True)
-        share_places(&plan.evaluation.layers[i], layer, False)
+        if plan.gradient.layers != NULL:
+            share_places(&plan.gradient.layers[i], layer, True)
+            share_places(&plan.training_gradient.layers[i], layer, True)
+            share_places(&plan.evaluation.layers[i], layer, False)
     if plan.fused and plan.output_activation != MF_IDENTITY:
         plan.predictions = place(kernels, base, &used, capacity, output.columns)
     plan.row_loss = <double *> reserve(base, &used, capacity * sizeof(double))
@@ -367,6 +370,14 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
     cdef int64_t listed = capacity // plan.block_rows * (plan.block_rows + AHEAD)
     plan.rows = <int64_t *> reserve(base, &used, listed * sizeof(int64_t))
     return used
+
+
+cdef void place_inputs(Plan *plan, char *base, size_t *used, bint shared) noexcept:
+    """Where the delta goes on to the data: these are a value like the others then."""
+    cdef mf_value *data = &plan.values[0]
+    data.h, data.delta = plan.x, place(plan.kernels, base, used, plan.capacity, plan.inputs)
+    if shared:
+        data.part = place(plan.kernels, base, used, plan.capacity, plan.inputs)
 
 
 cdef void share_places(mf_layer *to, const mf_layer *layer, bint goes_back) noexcept:

@@ -7,6 +7,9 @@ from .table cimport mf_block
 
 cdef int run_epoch(Step *step, int64_t batch, int64_t rows, int64_t max_steps, Totals *totals) noexcept nogil
 cdef int run_rows(Step *step, int64_t rows, Totals *totals) noexcept nogil
+cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil
+cdef void go_forward(const Step *step, const mf_block *block) noexcept nogil
+cdef void go_back(const Step *step, const mf_block *block, int first, int end) noexcept nogil
 
 
 cdef inline int64_t set_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
@@ -21,4 +24,5 @@ cdef inline int64_t set_block(Step *step, int64_t i, mf_block *block) noexcept n
     block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
     block.dropout_scale = step.dropout_scale
     block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
+    block.soon = NULL
     return r0

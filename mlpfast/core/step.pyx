@@ -18,7 +18,7 @@ from .clip cimport clip_norm
 from .columns cimport take_panels
 from .compare cimport compare
 from .interrupts cimport blocks_in_pieces, listen, look_up
-from .plan cimport CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, threads_for
+from .plan cimport CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Plan, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .table cimport (
@@ -150,19 +150,34 @@ cdef double sum_up(const Step *step, double loss, double *metrics) noexcept nogi
 cdef void take_block(void *context, int64_t i) noexcept nogil:
     """Rows [i block_rows, ...) of the chunk, through a phase that goes along rows."""
     cdef Step *step = <Step *> context
-    cdef const Plan *plan = step.plan
-    cdef const Phase *phase = step.phase
-    cdef const mf_layer *layer
     cdef mf_block block
-    cdef int64_t r0 = set_block(step, i, &block)
-    cdef int k
-    if phase.gathers:
-        gather(step, r0 // plan.block_rows, r0, block.rows, block.x)
-    for k in range(phase.n_forward):
-        layer = &step.schedule.layers[phase.forward[k]]
-        layer.kind.forward(layer, &block)
-    if phase.compares:
+    cdef int64_t r0 = begin_block(step, i, &block)
+    go_forward(step, &block)
+    if step.phase.compares:
         compare(step, &block, r0)
-    for k in range(phase.n_back):
-        layer = &step.schedule.layers[phase.back[k]]
-        layer.kind.backward(layer, &block)
+    go_back(step, &block, 0, step.phase.n_back)
+
+
+cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
+    """The block, with its rows in place if the phase gathers; returns which of the chunk's is its first row."""
+    cdef int64_t r0 = set_block(step, i, block)
+    if step.phase.gathers:
+        gather(step, r0 // step.plan.block_rows, r0, block.rows, block.x)
+    return r0
+
+
+cdef void go_forward(const Step *step, const mf_block *block) noexcept nogil:
+    cdef const mf_layer *layer
+    cdef int k
+    for k in range(step.phase.n_forward):
+        layer = &step.schedule.layers[step.phase.forward[k]]
+        layer.kind.forward(layer, block)
+
+
+cdef void go_back(const Step *step, const mf_block *block, int first, int end) noexcept nogil:
+    """Through some of the phase's layers."""
+    cdef const mf_layer *layer
+    cdef int k
+    for k in range(first, end):
+        layer = &step.schedule.layers[step.phase.back[k]]
+        layer.kind.backward(layer, block)

@@ -25,6 +25,7 @@ cdef extern from "mlpfast.h" nogil:
 
     cdef enum:
         MF_IDENTITY
+        MF_SIGMOID
         MF_SOFTMAX
 
     cdef enum:
@@ -223,6 +224,16 @@ cdef extern from "mlpfast.h" nogil:
         void (*limit_columns)(double most, void *p, int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         void (*average)(double share, const void *p, void *mean, int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         int (*all_finite)(const void *p, int64_t n) noexcept nogil
+        void (*propagate_delta_ahead)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows,
+                                      int64_t k, int64_t n, int activation, double alpha, int skip_zeros,
+                                      const mf_soon *soon) noexcept nogil
+        void (*outer_product)(mf_matrix h, mf_matrix delta, int64_t k, int64_t n, void *g) noexcept nogil
+        void (*row_squares)(mf_matrix x, int64_t rows, int64_t cols, double *sums) noexcept nogil
+        void (*copy_columns_back)(const mf_columns *part, mf_matrix delta, mf_matrix out, int64_t rows) noexcept nogil
+        void (*periodic_inputs)(const mf_columns *part, int64_t frequencies, const void *const *tensors,
+                                mf_matrix kept, mf_matrix out, int64_t rows) noexcept nogil
+        void (*piecewise_inputs)(const mf_columns *part, int64_t bins, const void *edges, const void *const *tensors,
+                                 mf_matrix x, mf_matrix delta, mf_matrix out, int64_t rows) noexcept nogil
 
     cdef enum:
         MF_LAYER_KIND_VERSION
@@ -269,6 +280,7 @@ cdef extern from "mlpfast.h" nogil:
         int32_t *findings
         int32_t *bad
         double dropout_scale
+        const mf_soon *soon
 
     ctypedef struct mf_tile:
         int32_t layer

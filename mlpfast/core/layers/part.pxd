@@ -1,15 +1,37 @@
-# Kinds that make a part of a value from some columns of what they read. What they read needs no delta.
+# Kinds that make a part of a value from some columns of what they read. What they read needs no delta in training: it
+# is the data. Where the derivative by the data is asked for, they add to it in their columns; a code has none.
 
-from ..memory cimport row_major
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+from ..memory cimport from_column, row_major
 from ..table cimport mf_block, mf_columns, mf_kernels, mf_layer, mf_matrix
+from .block cimport add_part, place_of_part
 
 
 cdef inline mf_columns part_of(const mf_layer *layer) noexcept nogil:
     return mf_columns(layer.columns, layer.n_columns, layer.first, layer.width // layer.n_columns)
 
 
+cdef inline mf_matrix begin_inputs(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    """Zeros to add dL/dx to, the whole of what the layer reads; data is NULL where nobody wants it."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
+    cdef int64_t j = 0
+    while part.data != NULL and j < layer.reads.columns:
+        memset(from_column(kernels, part, j).data, 0, block.rows * kernels.nr * kernels.itemsize)
+        j += kernels.nr
+    return part
+
+
+cdef inline void end_inputs(const mf_layer *layer, const mf_block *block, mf_matrix part) noexcept nogil:
+    add_part(layer.reads, layer.edge, block, part)
+
+
 cdef inline void no_way_back(const mf_layer *layer, const mf_block *block) noexcept nogil:
-    pass
+    """Of codes."""
+    cdef mf_matrix part = begin_inputs(layer, block)
+    if part.data != NULL:
+        end_inputs(layer, block, part)
 
 
 cdef inline mf_matrix row_read(const mf_layer *layer, const mf_kernels *kernels, const void *x) noexcept nogil:

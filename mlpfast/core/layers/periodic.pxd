@@ -6,7 +6,7 @@ from ..table cimport (
 )
 from .along cimport tangent_of
 from .block cimport of_block, output
-from .part cimport part_of, row_made, row_read
+from .part cimport begin_inputs, end_inputs, part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind periodic() noexcept nogil:
@@ -21,10 +21,14 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
-    """What the gradients of frequencies and phases need, while the weights are as they were."""
+    """What the gradients of frequencies, phases and inputs need, while the weights are as they were."""
     cdef mf_columns part = part_of(layer)
-    block.kernels.periodic_back(&part, <int64_t> layer.numbers[0], layer.tensors, of_block(layer.saved, block),
+    cdef mf_matrix inputs = begin_inputs(layer, block), saved = of_block(layer.saved, block)
+    block.kernels.periodic_back(&part, <int64_t> layer.numbers[0], layer.tensors, saved,
                                 of_block(layer.makes.delta, block), block.rows)
+    if inputs.data != NULL:
+        block.kernels.periodic_inputs(&part, <int64_t> layer.numbers[0], layer.tensors, saved, inputs, block.rows)
+        end_inputs(layer, block, inputs)
 
 
 cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,

@@ -3,15 +3,15 @@
 
 from libc.stdint cimport int64_t
 from ..table cimport (
-    MF_LAYER_KIND_VERSION, mf_block, mf_columns, mf_kernels, mf_layer, mf_layer_kind, mf_soon, mf_tile,
+    MF_LAYER_KIND_VERSION, mf_block, mf_columns, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_soon, mf_tile,
 )
 from .along cimport tangent_of
 from .block cimport of_block, output
-from .part cimport no_tangent_back, no_way_back, part_of, row_made, row_read
+from .part cimport begin_inputs, end_inputs, no_tangent_back, part_of, row_made, row_read
 
 
 cdef inline mf_layer_kind piecewise_linear() noexcept nogil:
-    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"piecewise_linear", False, forward, no_way_back, gradient, NULL,
+    return mf_layer_kind(MF_LAYER_KIND_VERSION, b"piecewise_linear", False, forward, backward, gradient, NULL,
                          one_row, NULL, NULL, tangent, no_tangent_back, tangent_gradient)
 
 
@@ -19,6 +19,16 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
     cdef mf_columns part = part_of(layer)
     block.kernels.piecewise(&part, <int64_t> layer.numbers[0], layer.buffers[0], layer.tensors,
                             output(layer.reads, block), of_block(layer.makes.h, block), block.rows)
+
+
+cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    cdef mf_columns part = part_of(layer)
+    cdef mf_matrix inputs = begin_inputs(layer, block)
+    if inputs.data != NULL:
+        block.kernels.piecewise_inputs(&part, <int64_t> layer.numbers[0], layer.buffers[0], layer.tensors,
+                                       output(layer.reads, block), of_block(layer.makes.delta, block), inputs,
+                                       block.rows)
+        end_inputs(layer, block, inputs)
 
 
 cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,

@@ -1,0 +1,1 @@
+"""What is computed of each row by itself: inline functions, cimported by `core.rowjob`."""
