@@ -141,7 +141,7 @@ COURSES = {
     "rises": ("rate_too_large", mf.SGD(1.7), mf.mlp([5, 1]), X5[:100], X5[:100, 0], False),
     "jumps": ("rate_too_large", mf.Adam(1.0), mf.mlp([5, 32, 1], "tanh"), X5, Y5, True),
     "stands still": ("rate_too_small", mf.SGD(1e-7), mf.mlp([5, 32, 1]), X5, Y5, True),
-    "noise": ("noise", mf.SGD(0.3), mf.mlp([5, 1]), X5[:64], Y5[:64], True),
+    "noise": ("noise", mf.SGD(0.4), mf.mlp([5, 1]), X5[:64], Y5[:64], True),
 }
 
 

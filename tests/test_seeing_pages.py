@@ -33,6 +33,7 @@ def test_pictures_are_drawn(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
     assert_runs(PICTURES, capsys)
+    pytest.importorskip("matplotlib.pyplot").close("all")
     assert {path.name for path in tmp_path.iterdir()} == {"training.png", "fit.gif"}
     shown = set(re.findall(r"<mlpfast\.plot\.(\w+)>", PICTURES))
     assert shown | {"animate", "network_text"} == set(plot.__all__)

@@ -15,7 +15,7 @@ dead_units          half of a layer's units are at the flat end of relu or its k
 saturated_units     of a layer's outputs, 60% are at a flat end of sigmoid, tanh or smooth_clip
 rate_too_large      the loss diverges, or ends half as much again above where it began
 rate_too_small      the loss stands still, and would fall with longer steps
-noise               the loss goes up and down by more than a twentieth, and less than a tenth of that way is progress
+noise               the loss goes up and down by more than a tenth, and less than a tenth of that way is progress
 =================== ==================================================================================================
 """
 

@@ -22,7 +22,7 @@ _THROWN = 3.0
 #: 1 / sqrt(n).
 _PROGRESS = 0.1
 #: and each step of that way is a larger part of the loss than this: smaller waves are those of any constant rate,
-_WAVE = 0.05
+_WAVE = 0.1
 #: and the loss is more than this part of what it is to one who has learnt nothing: beneath, waves do no harm.
 _LEARNT = 0.1
 #: Values of the loss that show a course.
@@ -113,7 +113,7 @@ def rate_too_small(steps: Steps) -> Iterator[Finding]:
 
 
 def noise(steps: Steps) -> Iterator[Finding]:
-    """The loss goes up and down by more than a twentieth, and of that way less than a tenth is progress."""
+    """The loss goes up and down by more than a tenth, and of that way less than a tenth is progress."""
     if not steps.diverged and np.mean(steps.losses) > _LEARNT * steps.shuffled:
         yield from _noise(steps.losses, "step", steps.learning_rate)
 
