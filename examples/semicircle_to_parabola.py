@@ -58,7 +58,7 @@ def draw(axes, model, title):
 # Grey: the semicircle. Green: where its points should go; blue: where they go; red: the residuals :math:`y - f(x)`,
 # which are minus the deltas of the outputs. Orange: the line on which each hidden unit is 1/2.
 
-steps = 10_000 if quick else 100_000
+steps = 4_000 if quick else 100_000
 shots = [0, 100, steps // 10, steps // 2, steps]
 model = network()
 trainer = mf.Trainer(model, loss="mse", optimizer=mf.SGD(0.02), batch_size=None, shuffle=False)
@@ -115,7 +115,7 @@ paths = {
     "descent, 0.5": descend(mf.SGD(0.5), steps // 5),
     "momentum 0.9, 0.5": descend(mf.SGD(0.5, momentum=0.9), steps // 5),
     "Adam, 0.01": descend(mf.Adam(0.01), steps // 5),
-    "L-BFGS": descend(mf.LBFGS(tolerance_change=1e-14), 1_000),
+    "L-BFGS": descend(mf.LBFGS(tolerance_change=1e-14), 300 if quick else 1_000),
 }
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained", sharey=True)
 for name, (losses, times) in paths.items():

@@ -86,9 +86,9 @@ CLAIMS = {
     ],
     "semicircle_to_parabola": [
         ("step      0: loss #", 0.2, 0.3),
-        ("step  10000: loss #", 0, 0.002),
-        ("descent, 0.02 +loss #", 0.002, 0.02),
-        ("momentum 0.9, 0.5 +loss #", 0, 3e-4),
+        ("step   4000: loss #", 0, 0.004),
+        ("descent, 0.02 +loss #", 0.005, 0.03),
+        ("momentum 0.9, 0.5 +loss #", 0, 6e-4),
         ("L-BFGS +loss #", 0, 3e-5),
         ("# paths", 8, 8),
         ("whose sum is #", -0.0391619, -0.0391618),
