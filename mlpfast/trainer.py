@@ -7,61 +7,44 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import parts
 from ._files import as_path
 from .callbacks.checkpoint import Checkpoint
-from .callbacks.protocol import Logs, check_callbacks
-from .classweight import as_class_weight
-from .core.engine import LAST_BATCHES, Engine
-from .core.optimizers import new_state, state_slots
+from .callbacks.protocol import Logs
+from .core.engine import Engine
 from .core.owner import Owner
-from .core.random import SHUFFLE, permutation
 from .core.results import EpochResult
-from .errors import DivergenceError, ModelFileError, boolean, excerpt, integer, known_name, real, verbosity
-from .fullbatch import FullBatch, check_full_batch
-from .groups import Group, as_groups, check_by_rows, in_groups
+from .errors import DivergenceError, ModelFileError, excerpt, integer, real, verbosity
+from .fullbatch import FullBatch
+from .groups import Group
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History
-from .losses import Loss, as_loss
-from .metrics import Metric, Pinball, TopK, as_metrics
+from .losses import Loss
+from .metrics import Pinball, TopK
 from .model import Model
-from .optimizers import LBFGS, Adam, Optimizer, as_optimizer
-from .program import Program
+from .optimizers import Adam, Optimizer
 from .progress import Progress
-from .schedules import Constant, Schedule
-from .schedules.plain import Scheduled, as_schedule
-from .schedules.series import Series, bounds_of, driven
-from .settings import Setting
-from .training.ahead import Ahead
-from .training.chunks import Wanted
-from .training.data import Data, check_batches, check_data, data_as_they_are, divide, validation_sets
+from .schedules import Schedule
+from .schedules.plain import Scheduled
+from .schedules.series import Series
+from .training.data import Data, check_batches, data_as_they_are
 from .training.epochs import ArrayEpochs, Place
-from .training.faults import explanation, parameters_error
-from .training.feed import Feed
+from .training.faults import parameters_error
 from .training.loop import Loop, after_steps, nearest_step
-from .training.rows import Rows
+from .training.machinery import Machinery
 from .training.saving import arguments_of, newest, restore, settings_of, state_of
-from .training.sources import feed_of
 from .training.streamed import FeedEpochs
 from .training.trainerfile import Saved, read, write
-from .validation import Features, scale_penalty
+from .validation import Features
 
 __all__ = ["History", "Trainer"]
-
-
-def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
-    """What the arrays of an optimizer's state mean."""
-    return (optimizer.update, 0 if optimizer.full_batch else state_slots(optimizer))
 
 
 def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +61,7 @@ def _of_older_version(state: dict[str, Any]) -> dict[str, Any]:
 
 
 @explain_attributes(TRAINER_ATTRIBUTES)
-class Trainer:
+class Trainer(Machinery):
     """Trains a model by mini-batch gradient descent.
 
     The trainer owns what training carries along beside the parameters: the optimizer's state, the number of steps and
@@ -161,8 +144,6 @@ class Trainer:
     (30, True)
     """
 
-    #: Whether the loops run, and not a callback.
-    at_work = False
     #: What a callback that misses ``"val_..."`` in the logs advises; estimators have another way.
     validation_hint = "give fit() validation_data"
 
@@ -223,185 +204,6 @@ class Trainer:
         self._check_full_batch()
         self._run_id = secrets.token_hex(8)
         self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
-
-    # --- what may be assigned: checked, and in force from the next epoch, or the next call ---
-
-    batch_size = Setting[int | None](lambda value: None if value is None else integer("batch_size", value))
-    l1 = Setting[float](lambda value: real("l1", value, at_least=0.0))
-    l2 = Setting[float](lambda value: real("l2", value, at_least=0.0))
-    clip_value = Setting[float | None](lambda value: None if value is None else real("clip_value", value, above=0.0))
-    shuffle = Setting[bool](lambda value: boolean("shuffle", value))
-    n_threads = Setting[int | None](lambda value: None if value is None else integer("n_threads", value))
-    seed = Setting[int](lambda value: integer("seed", value, at_least=0, at_most=2**64 - 1))
-    callbacks = Setting[tuple[Any, ...]](check_callbacks)
-    penalty_over_weights = Setting[bool](lambda value: boolean("penalty_over_weights", value))
-    last_batch = Setting[str](lambda value: known_name("last_batch", value, LAST_BATCHES))
-
-    @property
-    def dropout_scale(self) -> float | Schedule:
-        """A factor of the dropout rates of all layers."""
-        return self._dropout_scale
-
-    @dropout_scale.setter
-    def dropout_scale(self, value: Scheduled) -> None:
-        self._dropout_scale, self._driven = as_schedule("dropout_scale", value, at_least=0.0), None
-
-    @property
-    def learning_rate(self) -> float:
-        """The current rate; a number or a schedule may be assigned."""
-        if isinstance(self._rate, float):
-            return self._rate
-        if "learning_rate" in self._series.last:
-            return self._series.last["learning_rate"]
-        return float(self._rate.values(0, steps_per_epoch=1, total_steps=1))
-
-    @learning_rate.setter
-    def learning_rate(self, value: Scheduled) -> None:
-        self._rate, self._driven = as_schedule("learning_rate", value, above=0.0), None
-        self._series.last.pop("learning_rate", None)
-
-    @property
-    def schedules(self) -> Mapping[str, Schedule]:
-        """What changes with the steps, by name, and the schedules that drive it; read-only.
-
-        The names are "learning_rate", "weight_decay", "momentum", "label_smoothing" and "dropout_scale".
-
-        Examples
-        --------
-        >>> import mlpfast as mf
-        >>> rate = mf.schedules.Cosine(1e-3)
-        >>> dict(mf.Trainer(mf.mlp([2, 1]), "mse", mf.Adam(learning_rate=rate)).schedules)["learning_rate"] == rate
-        True
-        """
-        return MappingProxyType(self._schedules())
-
-    @property
-    def model(self) -> Model:
-        """The model that is trained; another one needs a trainer of its own."""
-        return self._model
-
-    @property
-    def loss(self) -> Loss:
-        """The loss; assigning one, or its name, resolves the metrics anew."""
-        return self._loss
-
-    @loss.setter
-    def loss(self, value: str | Loss) -> None:
-        loss, output = as_loss(value), self.model.output_activation
-        loss.check_output(output, self.model.outputs)
-        metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
-        as_class_weight(getattr(self, "_class_weight", None), loss, self.model.outputs)
-        self._loss, self._metrics, self._driven = loss, metrics, None
-
-    @property
-    def class_weight(self) -> str | tuple[float, ...] | None:
-        """The weights of the classes, "balanced", or None."""
-        return self._class_weight
-
-    @class_weight.setter
-    def class_weight(self, value: str | Mapping[int, float] | Iterable[float] | None) -> None:
-        self._class_weight = as_class_weight(value, self.loss, self.model.outputs)
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """The metrics, made ready for the loss; names and functions may be assigned."""
-        return self._metrics
-
-    @metrics.setter
-    def metrics(self, values: Iterable[str | TopK | Pinball | Callable[..., float]]) -> None:
-        given = values if isinstance(values, str) else tuple(values)
-        self._metrics = as_metrics(given, self.loss, self.model.output_activation)
-        self._given_metrics = given
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer. An assigned one brings its learning rate, if that differs; one of another kind begins anew."""
-        return self._optimizer
-
-    @optimizer.setter
-    def optimizer(self, value: str | Optimizer) -> None:
-        optimizer, model = as_optimizer(value), self.model
-        optimizer.check_precision(model.dtype.name, float(np.finfo(model.dtype).tiny))
-        self._check_limits(optimizer, getattr(self, "_program", model.program))
-        old = getattr(self, "_optimizer", None)
-        if old is None or _kind(old) != _kind(optimizer):
-            new = FullBatch() if optimizer.full_batch else new_state(optimizer, model.program, model.dtype)
-            self._state: Any = new
-            self._counts[2:4] = self._counts[0], 0
-        if old is None or old.learning_rate != optimizer.learning_rate:
-            self.learning_rate = optimizer.learning_rate
-        self._optimizer, self._driven = optimizer, None
-
-    @property
-    def groups(self) -> Mapping[str, Group]:
-        """Rules of their own for some parameters; another mapping may be assigned."""
-        return MappingProxyType(self._groups)
-
-    @groups.setter
-    def groups(self, value: Mapping[str, Group | Mapping[str, Any]] | None) -> None:
-        program, groups = self.model.program, as_groups(value, self.model.program)
-        program = in_groups(program, groups) if groups else program
-        if not any(tensor.rule.trainable for tensor in program.tensors):
-            raise ValueError("expected parameters that are trained, got a model, or groups, that leave none trainable")
-        self._check_limits(self.optimizer, program)
-        self._groups, self._program = groups, replace(program, clips=self.clip_norm is not None)
-
-    @staticmethod
-    def _check_limits(optimizer: Optimizer, program: Program) -> None:
-        limited = [tensor.name for tensor in program.tensors if tensor.rule.max_norm is not None]
-        if limited and optimizer.update == "schedule_free":
-            raise ValueError(
-                f"expected no max_norm with {type(optimizer).__name__}, whose parameters follow from two others; "
-                f"got one for {', '.join(limited)}"
-            )
-
-    @property
-    def clip_norm(self) -> float | None:
-        """What the norm of the gradient is clipped to; another number, or None, may be assigned."""
-        return self._clip_norm
-
-    @clip_norm.setter
-    def clip_norm(self, value: float | None) -> None:
-        self._clip_norm = None if value is None else real("clip_norm", value, above=0.0)
-        self.groups = self._groups
-
-    @property
-    def _counts(self) -> NDArray[np.int64]:
-        """Optimizer steps, epochs, steps when the state was new, whether the parameters are their average."""
-        return self._place.counts
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps taken so far; they number the masks of dropout and Adam's corrections."""
-        return int(self._counts[0])
-
-    @steps.setter
-    def steps(self, value: int) -> None:
-        self._counts[0] = integer("steps", value, at_least=0)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs begun so far; they number the orders of the rows."""
-        return int(self._counts[1])
-
-    @epochs.setter
-    def epochs(self, value: int) -> None:
-        self._counts[1] = integer("epochs", value, at_least=0)
-
-    @property
-    def program(self) -> parts.Schedule:
-        """The phases of a training step; `model.program` shows the layers that they name.
-
-        Examples
-        --------
-        >>> import mlpfast as mf
-        >>> print(mf.Trainer(mf.mlp([4, 8, 3], "tanh", "softmax")).program)
-        step:
-          rows     gather, forward 0-1, compare, back 1-0
-          tiles    gradient 0-1, update
-        """
-        program = self._program.with_loss(calls=self.loss.called is not None)
-        return program.schedule("gradient" if self.optimizer.full_batch else "step")
 
     @property
     def run_id(self) -> str:
@@ -908,330 +710,3 @@ class Trainer:
         self._end = self._driven = self._loop = None
         self.groups = state.get("_groups")
         self.metrics = self._given_metrics  # those of older versions were made ready in another way
-
-    def _check(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Data:
-        data = check_data(self.model, self.loss, X, y, sample_weight, **how)
-        self._penalties(data)
-        return data
-
-    def _check_training(
-        self, X: Any, y: Any, sample_weight: Any, fraction: float | None, stratify: Any, finite: bool
-    ) -> tuple[Data, Data | None]:
-        """The rows to train on, and those that are held out."""
-        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite)
-        if fraction is None:
-            if stratify is not None and stratify is not False:
-                raise ValueError("expected stratify with validation_fraction alone, got it without")
-            data, held_out = check(class_weight=self.class_weight), None
-        else:
-            data, held_out = divide(
-                check, self.model, self.loss, fraction, stratify, seed=self.seed, class_weight=self.class_weight
-            )
-        self._penalties(data)
-        return data, held_out
-
-    def _check_validation(self, given: Any, held_out: Data | None) -> dict[str, Data]:
-        """Validation data by name, checked."""
-        found = {} if held_out is None else {"val": held_out}
-        for name, (X, y, sample_weight) in validation_sets(given).items():
-            if name in found:
-                raise ValueError("expected another name than 'val' beside validation_fraction, which has it")
-            of = " of validation_data" + (f"[{name!r}]" if isinstance(given, Mapping) else "")
-            found[name] = self._check(X, y, sample_weight, of=of)
-        recorded = ["loss", *(metric.name for metric in self.metrics)]
-        keys = [*recorded, *(f"{name}_{key}" for name in found for key in recorded)]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise ValueError(f"expected other names of validation sets, got two values for {twice[0]!r} in the history")
-        return found
-
-    def _kind_of_epoch(self, data: Data) -> dict[str, Any]:
-        """What tells whether an epoch may go on: see `Place`."""
-        n = self._rows_of_epoch(data)
-        with self._owner:
-            engine = self._engine_of(min(self.batch_size or n, n))
-            return {
-                "rows": n,
-                "steps": engine.n_batches(n),
-                "batch_rows": engine.batch_rows,
-                "last_batch": self.last_batch,
-                "seed": self.seed if self.shuffle else None,
-                "penalty_over_weights": self.penalty_over_weights,
-                "metrics": [list(metric) for metric in self._compiled_metrics],
-            }
-
-    def _part(
-        self, data: Data, order: NDArray[np.int64] | None, begins: bool, most: int, deadline: float
-    ) -> EpochResult:
-        """Steps of an epoch, of a new one if it `begins`: at most so many, if `most` is not negative."""
-        kind = self._place.kind
-        with self._owner:
-            engine = self._engine_of(kind["batch_rows"])
-            left = kind["steps"] - (0 if begins else self._place.done)
-            return self._run(
-                engine, data, order, deadline, kind["steps"], begins, left if most < 0 else min(most, left)
-            )
-
-    def _order(self, epoch: int, data: Data) -> NDArray[np.int64] | None:
-        """The rows of an epoch in their order; None for all as they come."""
-        rows = data.chosen
-        order = permutation(self.seed, SHUFFLE, epoch, len(data.y if rows is None else rows)) if self.shuffle else None
-        if rows is not None:
-            order = rows if order is None else rows[order]
-        return data.order(order, self._program.over_batch)
-
-    def _rows_of_epoch(self, data: Data) -> int:
-        return data.rows(data.order(data.chosen, self._program.over_batch))
-
-    def _run_epoch(self, data: Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
-        n = data.rows(order)
-        with self._owner:
-            engine = self._engine_of(min(self.batch_size or n, n))
-            return self._run(engine, data, order, deadline, engine.n_batches(n))
-
-    def _wanted(self) -> Wanted:
-        model, over_batch = self.model, self._program.over_batch
-        return Wanted(self.loss, model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch)
-
-    def _feed(
-        self, X: Any, y: Any, sample_weight: Any, steps: int | None, several: bool, validates: bool
-    ) -> Feed | None:
-        """What gives the rows of each epoch in pieces; None where they are in one array."""
-        weights = self.class_weight
-        feed = feed_of(
-            X, y, sample_weight, self._wanted(), class_weight=weights, steps_per_epoch=steps, several=several
-        )
-        if feed is None:
-            return None
-        if self.batch_size is None:
-            raise ValueError("expected a batch_size for rows that come in chunks, or lie in a file; got None")
-        if self.last_batch == "spread":
-            raise ValueError(
-                "expected last_batch='keep' or 'drop' for rows that come in chunks, or lie in a file; got 'spread'"
-            )
-        if not validates:
-            self._check_metrics_of_chunks("expected validation_data for")
-        return feed
-
-    def _check_metrics_of_chunks(self, expected: str) -> None:
-        functions = [metric.name for metric in self.metrics if metric.compiled is None]
-        if functions:
-            raise ValueError(
-                f"{expected} {', '.join(functions)}, which can't be computed of rows in chunks or in a file"
-            )
-
-    def _steps_of_feed(self, feed: Feed) -> int | None:
-        """Steps of an epoch, where they can be known."""
-        if feed.source.rows is None or self.batch_size is None:
-            return feed.source.steps
-        with self._owner:
-            return self._engine_of(min(self.batch_size, feed.source.rows)).n_batches(feed.source.rows)
-
-    def _kind_of_feed(self, feed: Feed) -> dict[str, Any]:
-        """What tells whether an epoch may go on: see `Place`."""
-        return {
-            "rows": feed.source.rows,
-            "steps": self._steps_of_feed(feed),
-            "batch_rows": self.batch_size,
-            "last_batch": self.last_batch,
-            "seed": self.seed if self.shuffle else None,
-            "penalty_over_weights": self.penalty_over_weights,
-            "metrics": [list(metric) for metric in self._compiled_metrics],
-        }
-
-    def _batches_of(self, batch_rows: int, rows: int) -> int:
-        with self._owner:
-            return self._engine_of(batch_rows).n_batches(rows)
-
-    def _piece(self, piece: Rows, batch_rows: int, first: int, begins: bool, most: int, deadline: float) -> EpochResult:
-        """At most so many steps of an epoch, from batch `first` of the piece on."""
-        self.model.check_custom(self.loss, piece.y)
-        data = Data(*piece, piece.X, piece.y)
-        steps = self._place.kind["steps"]
-        with self._owner:
-            return self._run(self._engine_of(batch_rows), data, None, deadline, steps, begins, most, first)
-
-    def _penalties(self, data: Data) -> tuple[float, float]:
-        """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
-        if self._program.by_rows:
-            check_by_rows(self._program, self.l1, self.l2, self.optimizer)
-        if data.sample_weight is None or not self.penalty_over_weights:
-            return self.l1, self.l2
-        if data.weight_exponent and any(t.rule.l1 or t.rule.l2 for t in self._program.tensors):
-            raise ValueError(
-                "expected sample_weight nearer to 1 where penalty_over_weights is set and layers or groups have l1 or "
-                f"l2 of their own, got a sum beyond 2**{data.weight_exponent}"
-            )
-        of = data.sample_weight, data.weight_exponent, len(data.y), self.model.dtype
-        return scale_penalty(self.l1, *of, name="l1"), scale_penalty(self.l2, *of, name="l2")
-
-    def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
-        """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
-        if batch_rows < 1:
-            raise ValueError("expected at least one row, got none")
-        groups = tuple(self._groups.items())
-        settings = (
-            *(self.loss, self.n_threads, self.seed, self.penalty_over_weights, self.last_batch),
-            *(self._program.clips, groups),
-        )
-        engine = self._engine
-        rows = 0 if engine is None else engine.batch_rows
-        fits = rows == batch_rows if exact else rows >= batch_rows
-        if engine is None or not fits or self._engine_settings != settings:
-            self._engine = engine = Engine(
-                self.model.network,
-                self.loss,
-                batch_rows=batch_rows,
-                n_threads=self.n_threads,
-                seed=self.seed,
-                penalty_over_weights=self.penalty_over_weights,
-                program=self._program,
-                last_batch=self.last_batch,
-            )
-            self._engine_settings = settings
-        return engine
-
-    def _schedules(self) -> dict[str, Schedule]:
-        """What changes with the steps: looked for when something has been assigned."""
-        if self._driven is None:
-            scale = self.dropout_scale
-            self._driven = driven(
-                learning_rate=self._rate,
-                weight_decay=self.optimizer.weight_decay,
-                momentum=getattr(self.optimizer, "momentum", 0.0),
-                label_smoothing=getattr(self.loss, "label_smoothing", 0.0),
-                dropout_scale=Constant(scale) if isinstance(scale, float) and scale != 1 else scale,
-            )
-        return self._driven
-
-    def _driven_values(self, callbacks: Iterable[Any]) -> dict[str, float]:
-        """What schedules and callbacks drive, for the history: the values of the latest step."""
-        names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
-        names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
-        return {name: getattr(self, name) for name in names} | self._series.recorded()
-
-    def _series_of(self, steps: int, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
-        """The values of schedules for the next so many steps."""
-        schedules = self._schedules()
-        if not (schedules or self._series.last):
-            return {}
-        bounds = bounds_of(layer.numbers[0] for layer in self._program.layers if layer.kind == "dropout")
-        return self._series.values(schedules, bounds, self.steps, steps, steps_per_epoch, self._end)
-
-    def _run(
-        self,
-        engine: Engine,
-        data: Data,
-        order: NDArray[np.int64] | None,
-        deadline: float,
-        steps_per_epoch: int | None = None,
-        begins: bool = True,
-        part: int | None = None,
-        first: int | None = None,
-    ) -> EpochResult:
-        """Make the steps of an epoch; or one step, where it is not told how many an epoch has.
-
-        With `part`, so many steps, of a new epoch or of the open one; from batch `first` of the data on, where it is a
-        piece of it. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step.
-        """
-        epoch, done = (self.epochs, 0) if begins else (self.epochs - 1, self._place.done)
-        of_epoch = steps_per_epoch is not None or part is not None
-        l1, l2 = self._penalties(data)
-        series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
-        rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
-        self.at_work = True
-        try:
-            if isinstance(self.optimizer, LBFGS):
-                self._check_full_batch()
-                result: EpochResult = self._state.iterate(
-                    engine, data.X, data.y, data.sample_weight, self.optimizer, self._counts, rate,
-                    l2=l2, program=self._program, metrics=self._compiled_metrics, deadline=deadline,
-                )  # fmt: skip
-            else:
-                result = engine.run_epoch(
-                    data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
-                    rate, order=order, epochs=int(begins and of_epoch), l1=l1, l2=l2,
-                    clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
-                    metrics=self._compiled_metrics, deadline=deadline, series=series,
-                    first_step=done if first is None else first,
-                    max_steps=-1 if part is None else part, totals=None if part is None else self._place.totals,
-                )  # fmt: skip
-        except ValueError as error:
-            raise explanation(error, self.model, data) from None
-        finally:
-            self.at_work = False
-        self._series.keep_last(series, result.steps)
-        if result.status == "diverged":
-            if "learning_rate" in series:
-                rate = series["learning_rate"][result.steps]
-            step = f"optimizer step {self.steps}"
-            where = f"step {done + result.steps} of epoch {epoch}, {step}" if of_epoch else step
-            raise DivergenceError(
-                f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
-                f"not finite, with learning rate {rate:g}. The model keeps its last finite parameters. "
-                f"Try a smaller learning rate, or scale the inputs",
-                step=self.steps,
-            )
-        if result.status == "interrupted":
-            raise result.error or KeyboardInterrupt
-        return result
-
-    def _check_full_batch(self) -> None:
-        if self.optimizer.full_batch:
-            check_full_batch(
-                self.optimizer, self._program, batch_size=self.batch_size, l1=self.l1, clip_norm=self.clip_norm,
-                clip_value=self.clip_value, scheduled=list(self._schedules()),
-            )  # fmt: skip
-
-    def _evaluate(self, data: Data) -> dict[str, float]:
-        loss, values = self._means(data)
-        return {"loss": loss, **self._named_metrics(values, data)}
-
-    def _evaluate_pieces(self, X: Any, sample_weight: Any) -> dict[str, float]:
-        """The means of the pieces, by their weights."""
-        self._check_metrics_of_chunks("evaluate: expected no")
-        if self.penalty_over_weights:
-            raise ValueError("evaluate: expected penalty_over_weights=False for rows that come in chunks, got True")
-        feed = feed_of(X, None, sample_weight, self._wanted())
-        assert feed is not None
-        total, loss, sums = 0.0, 0.0, dict.fromkeys(self._compiled_metrics, 0.0)
-        with closing(Ahead(partial(feed.epoch, self.batch_size or 128, None, False))) as pieces:
-            for piece in pieces:
-                weight = float(piece.n if piece.sample_weight is None else piece.sample_weight.sum())
-                if weight > 0:
-                    self.model.check_custom(self.loss, piece.y)
-                    mean, values = self._means(Data(*piece, piece.X, piece.y))
-                    total, loss = total + weight, loss + weight * mean
-                    sums = {name: sums[name] + weight * value for name, value in values.items()}
-        return {"loss": loss / total, **self._named_metrics({name: s / total for name, s in sums.items()}, None)}
-
-    def _means(self, data: Data) -> tuple[float, dict[tuple[str, float], float]]:
-        """The loss and the compiled metrics."""
-        n = len(data.y)
-        l1, l2 = self._penalties(data)
-        with self._owner:
-            rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
-            try:
-                loss, values = self._engine_of(rows).evaluate(
-                    data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
-                )
-            except ValueError as error:
-                raise explanation(error, self.model, data) from None
-        return float(loss), values
-
-    @property
-    def _compiled_metrics(self) -> list[tuple[str, float]]:
-        return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
-
-    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: Data | None) -> dict[str, float]:
-        """The metrics under their users' names: the compiled ones given, the functions called, if there is data."""
-        values: dict[str, float] = {}
-        predictions = weights = None
-        for metric in self.metrics:
-            if metric.compiled is not None:
-                values[metric.name] = metric.finished(compiled[metric.compiled])
-            elif data is not None:
-                if predictions is None:
-                    predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
-                    weights = data.given_weight
-                values[metric.name] = metric(data.given_y, predictions, weights)
-        return values

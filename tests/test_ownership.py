@@ -134,7 +134,7 @@ def test_an_error_gives_it_back(monkeypatch):
     for use in uses(X, y):
         fresh, _, _ = trainer_and_data()
         with monkeypatch.context() as patch:
-            patch.setattr("mlpfast.trainer.Engine", no_memory)
+            patch.setattr("mlpfast.training.machinery.Engine", no_memory)
             with pytest.raises(MemoryError):
                 use(fresh)
         assert everything(fresh) == everything(trainer)

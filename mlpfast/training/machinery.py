@@ -1,0 +1,354 @@
+"""From a trainer's settings and checked data into the loops, and back: the steps of an epoch, and evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.engine import Engine
+from ..core.owner import Owner
+from ..core.random import SHUFFLE, permutation
+from ..core.results import EpochResult
+from ..errors import DivergenceError
+from ..groups import check_by_rows
+from ..history import History
+from ..optimizers import LBFGS
+from ..schedules.series import bounds_of
+from ..validation import scale_penalty
+from .ahead import Ahead
+from .chunks import Wanted
+from .data import Data, check_data, divide, validation_sets
+from .faults import explanation
+from .feed import Feed
+from .rows import Rows
+from .settings import Settings
+from .sources import feed_of
+
+__all__ = ["Machinery"]
+
+
+class Machinery(Settings):
+    """What is below the methods of `mlpfast.Trainer`; nothing of it is for users."""
+
+    history: History
+    #: Whether the loops run, and not a callback.
+    at_work = False
+
+    _owner: Owner
+    _engine: Engine | None
+    _engine_settings: tuple[Any, ...]
+    _weighed: NDArray[np.float64]
+    _end: int | None  # the step at which `fit` will end
+
+    def _check(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Data:
+        data = check_data(self.model, self.loss, X, y, sample_weight, **how)
+        self._penalties(data)
+        return data
+
+    def _check_training(
+        self, X: Any, y: Any, sample_weight: Any, fraction: float | None, stratify: Any, finite: bool
+    ) -> tuple[Data, Data | None]:
+        """The rows to train on, and those that are held out."""
+        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite)
+        if fraction is None:
+            if stratify is not None and stratify is not False:
+                raise ValueError("expected stratify with validation_fraction alone, got it without")
+            data, held_out = check(class_weight=self.class_weight), None
+        else:
+            data, held_out = divide(
+                check, self.model, self.loss, fraction, stratify, seed=self.seed, class_weight=self.class_weight
+            )
+        self._penalties(data)
+        return data, held_out
+
+    def _check_validation(self, given: Any, held_out: Data | None) -> dict[str, Data]:
+        """Validation data by name, checked."""
+        found = {} if held_out is None else {"val": held_out}
+        for name, (X, y, sample_weight) in validation_sets(given).items():
+            if name in found:
+                raise ValueError("expected another name than 'val' beside validation_fraction, which has it")
+            of = " of validation_data" + (f"[{name!r}]" if isinstance(given, Mapping) else "")
+            found[name] = self._check(X, y, sample_weight, of=of)
+        recorded = ["loss", *(metric.name for metric in self.metrics)]
+        keys = [*recorded, *(f"{name}_{key}" for name in found for key in recorded)]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"expected other names of validation sets, got two values for {twice[0]!r} in the history")
+        return found
+
+    def _kind_of_epoch(self, data: Data) -> dict[str, Any]:
+        """What tells whether an epoch may go on: see `Place`."""
+        n = self._rows_of_epoch(data)
+        with self._owner:
+            engine = self._engine_of(min(self.batch_size or n, n))
+            return {
+                "rows": n,
+                "steps": engine.n_batches(n),
+                "batch_rows": engine.batch_rows,
+                "last_batch": self.last_batch,
+                "seed": self.seed if self.shuffle else None,
+                "penalty_over_weights": self.penalty_over_weights,
+                "metrics": [list(metric) for metric in self._compiled_metrics],
+            }
+
+    def _part(
+        self, data: Data, order: NDArray[np.int64] | None, begins: bool, most: int, deadline: float
+    ) -> EpochResult:
+        """Steps of an epoch, of a new one if it `begins`: at most so many, if `most` is not negative."""
+        kind = self._place.kind
+        with self._owner:
+            engine = self._engine_of(kind["batch_rows"])
+            left = kind["steps"] - (0 if begins else self._place.done)
+            return self._run(
+                engine, data, order, deadline, kind["steps"], begins, left if most < 0 else min(most, left)
+            )
+
+    def _order(self, epoch: int, data: Data) -> NDArray[np.int64] | None:
+        """The rows of an epoch in their order; None for all as they come."""
+        rows = data.chosen
+        order = permutation(self.seed, SHUFFLE, epoch, len(data.y if rows is None else rows)) if self.shuffle else None
+        if rows is not None:
+            order = rows if order is None else rows[order]
+        return data.order(order, self._program.over_batch)
+
+    def _rows_of_epoch(self, data: Data) -> int:
+        return data.rows(data.order(data.chosen, self._program.over_batch))
+
+    def _run_epoch(self, data: Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
+        n = data.rows(order)
+        with self._owner:
+            engine = self._engine_of(min(self.batch_size or n, n))
+            return self._run(engine, data, order, deadline, engine.n_batches(n))
+
+    def _wanted(self) -> Wanted:
+        model, over_batch = self.model, self._program.over_batch
+        return Wanted(self.loss, model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch)
+
+    def _feed(
+        self, X: Any, y: Any, sample_weight: Any, steps: int | None, several: bool, validates: bool
+    ) -> Feed | None:
+        """What gives the rows of each epoch in pieces; None where they are in one array."""
+        weights = self.class_weight
+        feed = feed_of(
+            X, y, sample_weight, self._wanted(), class_weight=weights, steps_per_epoch=steps, several=several
+        )
+        if feed is None:
+            return None
+        if self.batch_size is None:
+            raise ValueError("expected a batch_size for rows that come in chunks, or lie in a file; got None")
+        if self.last_batch == "spread":
+            raise ValueError(
+                "expected last_batch='keep' or 'drop' for rows that come in chunks, or lie in a file; got 'spread'"
+            )
+        if not validates:
+            self._check_metrics_of_chunks("expected validation_data for")
+        return feed
+
+    def _check_metrics_of_chunks(self, expected: str) -> None:
+        functions = [metric.name for metric in self.metrics if metric.compiled is None]
+        if functions:
+            raise ValueError(
+                f"{expected} {', '.join(functions)}, which can't be computed of rows in chunks or in a file"
+            )
+
+    def _steps_of_feed(self, feed: Feed) -> int | None:
+        """Steps of an epoch, where they can be known."""
+        if feed.source.rows is None or self.batch_size is None:
+            return feed.source.steps
+        with self._owner:
+            return self._engine_of(min(self.batch_size, feed.source.rows)).n_batches(feed.source.rows)
+
+    def _kind_of_feed(self, feed: Feed) -> dict[str, Any]:
+        """What tells whether an epoch may go on: see `Place`."""
+        return {
+            "rows": feed.source.rows,
+            "steps": self._steps_of_feed(feed),
+            "batch_rows": self.batch_size,
+            "last_batch": self.last_batch,
+            "seed": self.seed if self.shuffle else None,
+            "penalty_over_weights": self.penalty_over_weights,
+            "metrics": [list(metric) for metric in self._compiled_metrics],
+        }
+
+    def _batches_of(self, batch_rows: int, rows: int) -> int:
+        with self._owner:
+            return self._engine_of(batch_rows).n_batches(rows)
+
+    def _piece(self, piece: Rows, batch_rows: int, first: int, begins: bool, most: int, deadline: float) -> EpochResult:
+        """At most so many steps of an epoch, from batch `first` of the piece on."""
+        self.model.check_custom(self.loss, piece.y)
+        data = Data(*piece, piece.X, piece.y)
+        steps = self._place.kind["steps"]
+        with self._owner:
+            return self._run(self._engine_of(batch_rows), data, None, deadline, steps, begins, most, first)
+
+    def _penalties(self, data: Data) -> tuple[float, float]:
+        """l1 and l2 for the engine: where it divides them by the weights, with the same power of two."""
+        if self._program.by_rows:
+            check_by_rows(self._program, self.l1, self.l2, self.optimizer)
+        if data.sample_weight is None or not self.penalty_over_weights:
+            return self.l1, self.l2
+        if data.weight_exponent and any(t.rule.l1 or t.rule.l2 for t in self._program.tensors):
+            raise ValueError(
+                "expected sample_weight nearer to 1 where penalty_over_weights is set and layers or groups have l1 or "
+                f"l2 of their own, got a sum beyond 2**{data.weight_exponent}"
+            )
+        of = data.sample_weight, data.weight_exponent, len(data.y), self.model.dtype
+        return scale_penalty(self.l1, *of, name="l1"), scale_penalty(self.l2, *of, name="l2")
+
+    def _engine_of(self, batch_rows: int, exact: bool = True) -> Engine:
+        """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
+        if batch_rows < 1:
+            raise ValueError("expected at least one row, got none")
+        groups = tuple(self._groups.items())
+        settings = (
+            *(self.loss, self.n_threads, self.seed, self.penalty_over_weights, self.last_batch),
+            *(self._program.clips, groups),
+        )
+        engine = self._engine
+        rows = 0 if engine is None else engine.batch_rows
+        fits = rows == batch_rows if exact else rows >= batch_rows
+        if engine is None or not fits or self._engine_settings != settings:
+            self._engine = engine = Engine(
+                self.model.network,
+                self.loss,
+                batch_rows=batch_rows,
+                n_threads=self.n_threads,
+                seed=self.seed,
+                penalty_over_weights=self.penalty_over_weights,
+                program=self._program,
+                last_batch=self.last_batch,
+            )
+            self._engine_settings = settings
+        return engine
+
+    def _driven_values(self, callbacks: Iterable[Any]) -> dict[str, float]:
+        """What schedules and callbacks drive, for the history: the values of the latest step."""
+        names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
+        names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
+        return {name: getattr(self, name) for name in names} | self._series.recorded()
+
+    def _series_of(self, steps: int, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
+        """The values of schedules for the next so many steps."""
+        schedules = self._schedules()
+        if not (schedules or self._series.last):
+            return {}
+        bounds = bounds_of(layer.numbers[0] for layer in self._program.layers if layer.kind == "dropout")
+        return self._series.values(schedules, bounds, self.steps, steps, steps_per_epoch, self._end)
+
+    def _run(
+        self,
+        engine: Engine,
+        data: Data,
+        order: NDArray[np.int64] | None,
+        deadline: float,
+        steps_per_epoch: int | None = None,
+        begins: bool = True,
+        part: int | None = None,
+        first: int | None = None,
+    ) -> EpochResult:
+        """Make the steps of an epoch; or one step, where it is not told how many an epoch has.
+
+        With `part`, so many steps, of a new epoch or of the open one; from batch `first` of the data on, where it is a
+        piece of it. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step.
+        """
+        epoch, done = (self.epochs, 0) if begins else (self.epochs - 1, self._place.done)
+        of_epoch = steps_per_epoch is not None or part is not None
+        l1, l2 = self._penalties(data)
+        series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
+        rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
+        self.at_work = True
+        try:
+            if isinstance(self.optimizer, LBFGS):
+                self._check_full_batch()
+                result: EpochResult = self._state.iterate(
+                    engine, data.X, data.y, data.sample_weight, self.optimizer, self._counts, rate,
+                    l2=l2, program=self._program, metrics=self._compiled_metrics, deadline=deadline,
+                )  # fmt: skip
+            else:
+                result = engine.run_epoch(
+                    data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
+                    rate, order=order, epochs=int(begins and of_epoch), l1=l1, l2=l2,
+                    clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
+                    metrics=self._compiled_metrics, deadline=deadline, series=series,
+                    first_step=done if first is None else first,
+                    max_steps=-1 if part is None else part, totals=None if part is None else self._place.totals,
+                )  # fmt: skip
+        except ValueError as error:
+            raise explanation(error, self.model, data) from None
+        finally:
+            self.at_work = False
+        self._series.keep_last(series, result.steps)
+        if result.status == "diverged":
+            if "learning_rate" in series:
+                rate = series["learning_rate"][result.steps]
+            step = f"optimizer step {self.steps}"
+            where = f"step {done + result.steps} of epoch {epoch}, {step}" if of_epoch else step
+            raise DivergenceError(
+                f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
+                f"not finite, with learning rate {rate:g}. The model keeps its last finite parameters. "
+                f"Try a smaller learning rate, or scale the inputs",
+                step=self.steps,
+            )
+        if result.status == "interrupted":
+            raise result.error or KeyboardInterrupt
+        return result
+
+    def _evaluate(self, data: Data) -> dict[str, float]:
+        loss, values = self._means(data)
+        return {"loss": loss, **self._named_metrics(values, data)}
+
+    def _evaluate_pieces(self, X: Any, sample_weight: Any) -> dict[str, float]:
+        """The means of the pieces, by their weights."""
+        self._check_metrics_of_chunks("evaluate: expected no")
+        if self.penalty_over_weights:
+            raise ValueError("evaluate: expected penalty_over_weights=False for rows that come in chunks, got True")
+        feed = feed_of(X, None, sample_weight, self._wanted())
+        assert feed is not None
+        total, loss, sums = 0.0, 0.0, dict.fromkeys(self._compiled_metrics, 0.0)
+        with closing(Ahead(partial(feed.epoch, self.batch_size or 128, None, False))) as pieces:
+            for piece in pieces:
+                weight = float(piece.n if piece.sample_weight is None else piece.sample_weight.sum())
+                if weight > 0:
+                    self.model.check_custom(self.loss, piece.y)
+                    mean, values = self._means(Data(*piece, piece.X, piece.y))
+                    total, loss = total + weight, loss + weight * mean
+                    sums = {name: sums[name] + weight * value for name, value in values.items()}
+        return {"loss": loss / total, **self._named_metrics({name: s / total for name, s in sums.items()}, None)}
+
+    def _means(self, data: Data) -> tuple[float, dict[tuple[str, float], float]]:
+        """The loss and the compiled metrics."""
+        n = len(data.y)
+        l1, l2 = self._penalties(data)
+        with self._owner:
+            rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
+            try:
+                loss, values = self._engine_of(rows).evaluate(
+                    data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
+                )
+            except ValueError as error:
+                raise explanation(error, self.model, data) from None
+        return float(loss), values
+
+    @property
+    def _compiled_metrics(self) -> list[tuple[str, float]]:
+        return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
+
+    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: Data | None) -> dict[str, float]:
+        """The metrics under their users' names: the compiled ones given, the functions called, if there is data."""
+        values: dict[str, float] = {}
+        predictions = weights = None
+        for metric in self.metrics:
+            if metric.compiled is not None:
+                values[metric.name] = metric.finished(compiled[metric.compiled])
+            elif data is not None:
+                if predictions is None:
+                    predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
+                    weights = data.given_weight
+                values[metric.name] = metric(data.given_y, predictions, weights)
+        return values
