@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..activations import Activation
-from ..graph.models import with_values
-from ..graph.nodes import Node
 from ..losses import Loss, as_loss
 from ..model import Model
 from ..validation import CSR, Features, as_features, as_targets, n_rows
@@ -142,19 +140,21 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PRO
     program = model.program
     with np.errstate(all="ignore"):  # what overflows is what a rule will say
         value, gradient = model.loss_and_gradient(probe, targets, loss)
-        walked, values = with_values(model, probe, targets, loss)
-        walked.backward()
+        z, h = model.activations(probe)
+        deltas = model.deltas(probe, targets, loss)
+        made = dict.fromkeys(layer.makes for layer in program.layers if not layer.trains_only)
+        values = dict(zip(made, zip(z, h, deltas, strict=True), strict=True))
         layers = tuple(_facts(model, values, gradient, loss))
-    schedule = program.schedule("gradient")
-    first = next((schedule.reads[n] for n, layer in enumerate(program.layers) if layer.kind == "dense"), 0)
+    reads = program.schedule("gradient").reads
+    first = next((reads[n] for n, layer in enumerate(program.layers) if layer.kind == "dense"), 0)
     return Evidence(
         model=model,
         loss=loss,
         X=X,
         y=y,
         targets=of_all,
-        first_reads=values[first][1].value,
-        outputs=values[schedule.output][1].value,
+        first_reads=values[first][1] if first in values else probe,
+        outputs=h[-1],
         layers=layers,
         value=value,
     )
@@ -171,7 +171,7 @@ def _dense_rows(X: Features, taken: NDArray[np.int64], model: Model) -> NDArray[
 
 
 def _facts(
-    model: Model, values: dict[int, tuple[Node, Node]], gradient: NDArray[Any], loss: Loss
+    model: Model, values: Mapping[int, tuple[NDArray[Any], ...]], gradient: NDArray[Any], loss: Loss
 ) -> Iterator[LayerFacts]:
     program, seen = model.program, set()
     output = program.schedule("gradient").output
@@ -179,12 +179,12 @@ def _facts(
         if layer.makes not in values or layer.makes in seen:
             continue
         seen.add(layer.makes)
-        z, h = values[layer.makes]
+        z, h, delta = values[layer.makes]
         value, hidden = program.values[layer.makes], layer.makes != output
         tensors = [program.tensors[t] for maker in program.layers if maker.makes == layer.makes for t in maker.tensors]
         weight = next((tensor for tensor in tensors if tensor.decays), None)
         place = re.sub("^[A-Za-z_]+", "", tensors[0].name) if tensors else str(bisect_right(program.ends, number))
-        slopes = None if not hidden and loss.reads != "outputs" else _slopes(z.value, h.value, value.activation)
+        slopes = None if not hidden and loss.reads != "outputs" else _slopes(z, h, value.activation)
         name, steepest = value.activation.name, _STEEPEST.get(value.activation.name)
         dead = saturated = None
         if slopes is not None and name in _ONE_FLAT_END:
@@ -195,8 +195,8 @@ def _facts(
             name=f"layer {place}",
             what=f"{layer.kind} {value.columns}" + (f" {value.activation}" if name != "identity" else ""),
             kind=layer.kind,
-            output_rms=_rms(h.value),
-            delta_norm=_delta_norm(z),
+            output_rms=_rms(h),
+            delta_norm=float(np.sqrt(np.square(delta, dtype=np.float64).sum() / len(delta))),
             weight="" if weight is None else weight.name,
             weight_rms=None if weight is None else _rms(model.tensors[weight.name]),
             gradient_rms=None if weight is None else _rms(gradient[weight.offset : weight.offset + weight.size]),
@@ -216,10 +216,3 @@ def _slopes(z: NDArray[Any], h: NDArray[Any], activation: Activation) -> NDArray
 
 def _rms(values: NDArray[Any]) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
-
-
-def _delta_norm(z: Node) -> float:
-    """Of the loss of each row, of which the loss has the mean."""
-    if z.gradient is None:
-        return 0.0
-    return float(np.sqrt(np.square(z.gradient, dtype=np.float64).sum() * len(z.value)))

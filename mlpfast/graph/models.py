@@ -17,7 +17,7 @@ from .nodes import Array, Node, Operation, leaf
 from .opaque import Rows
 from .walk import Graph
 
-__all__ = ["of", "with_values"]
+__all__ = ["of"]
 
 
 def of(model: Model, X: Any, y: Any = None, loss: str | Loss | None = None) -> Graph:
@@ -64,13 +64,6 @@ def of(model: Model, X: Any, y: Any = None, loss: str | Loss | None = None) -> G
     >>> g.backward()["W1"].shape
     (3, 1)
     """
-    return with_values(model, X, y, loss)[0]
-
-
-def with_values(
-    model: Model, X: Any, y: Any = None, loss: str | Loss | None = None
-) -> tuple[Graph, dict[int, tuple[Node, Node]]]:
-    """The same, and for each value of the model's program that is made there its pre-activation and output."""
     if not isinstance(model, Model):
         raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
     features = as_features(X, model.inputs, model.dtype, cast=True)
@@ -78,19 +71,18 @@ def with_values(
         raise TypeError("graph.of: expected dense X, got sparse rows; a few of them, made dense, are enough")
     if (y is None) != (loss is None):
         raise ValueError(f"expected y and loss, or neither, got only {'loss' if y is None else 'y'}")
-    values = _values(model, leaf("X", np.asarray(features, model.dtype)))
-    z, h = values[model.program.schedule("gradient").output]
+    z, h = _outputs(model, leaf("X", np.asarray(features, model.dtype)))
     if loss is None:
-        return Graph(h), values
+        return Graph(h)
     loss = as_loss(loss)
     loss.check_output(model.output_activation, model.outputs)
     targets = as_targets(y, loss, model.outputs, model.dtype, len(features))
     model.check_custom(loss, targets)
-    return Graph(_loss_node(h if loss.reads == "outputs" else z, loss, targets)), values
+    return Graph(_loss_node(h if loss.reads == "outputs" else z, loss, targets))
 
 
-def _values(model: Model, X: Node) -> dict[int, tuple[Node, Node]]:
-    """The pre-activation and the output of each value."""
+def _outputs(model: Model, X: Node) -> tuple[Node, Node]:
+    """The pre-activations and outputs of the last value."""
     program = model.program
     schedule = program.schedule("gradient")
     leaves = [leaf(name, tensor) for name, tensor in model.tensors.items()]
@@ -111,7 +103,7 @@ def _values(model: Model, X: Node) -> dict[int, tuple[Node, Node]]:
             values[makes] = _named(z, f"z{number}"), z
         else:
             values[makes] = _named(z, f"z{number}"), activation(z, g).named(f"h{number}")
-    return values
+    return values[schedule.output]
 
 
 def _named(node: Node, name: str) -> Node:
