@@ -39,9 +39,13 @@ def check(model, X, y, loss, U):
     """All of it against predictions, differences, and the gradients of single rows."""
     found = everything(model, X, y, loss, U) if loss == "mse" else without_true_fisher(model, X, y, loss, U)
     columns = numeric(model)
-    assert_close(found["jacobian"], differences(model.predict, X, columns))
+    codes = sorted({*range(model.inputs)} - {*columns})
+    columns = columns[:: max(1, len(columns) // 8)]
+    assert_close(found["jacobian"][..., columns], differences(model.predict, X, columns))
+    assert not found["jacobian"][..., codes].any() and not found["input_gradient"][:, codes].any()
     assert_close(found["vjp"], np.einsum("no,noj->nj", U, found["jacobian"]), 1e-12)
-    assert_close(found["input_gradient"], differences(lambda Z: row_losses(model, Z, y, loss), X, columns))
+    losses = differences(lambda Z: row_losses(model, Z, y, loss), X, columns)
+    assert_close(found["input_gradient"][:, columns], losses)
     alone = np.array([model.loss_and_gradient(X[i : i + 1], y[i : i + 1], loss)[1] for i in range(len(X))])
     alone -= penalty(model)
     assert_close(found["gradients"], alone, 1e-12)
