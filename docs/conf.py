@@ -1,7 +1,5 @@
 """How the documentation is built: `make docs`."""
 
-from pathlib import Path
-
 from mlpfast import __version__
 
 project = "mlpfast"
@@ -73,14 +71,6 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
-def only_pages_that_exist(app, name, source):
-    """The guide lists the pages of all parts of the package; each of them comes with its part."""
-    if name == "guide":
-        lines = source[0].splitlines()
-        missing = [line for line in lines if line.isidentifier() and not (Path(app.srcdir) / f"{line}.md").exists()]
-        source[0] = "\n".join(line for line in lines if line not in missing)
-
-
 def by_last_name(app, env, node, content):
     """A docstring may name a class of the package without its module, as users do."""
     domain, target = env.get_domain("py"), node.get("reftarget", "")
@@ -93,4 +83,3 @@ def by_last_name(app, env, node, content):
 def setup(app):
     """Sphinx calls it."""
     app.connect("missing-reference", by_last_name)
-    app.connect("source-read", only_pages_that_exist)
