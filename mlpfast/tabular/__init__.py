@@ -1,4 +1,4 @@
-"""Tables as they come: an encoder of their columns for networks. Needs the `mlpfast[tabular]` extra.
+"""Tables as they come: classifier, regressor, and the encoder of their columns. Needs the `mlpfast[tabular]` extra.
 
 Examples
 --------
@@ -18,7 +18,9 @@ except ImportError as error:
         'mlpfast.tabular needs scikit-learn; install it with: python -m pip install "mlpfast[tabular]"'
     ) from error
 
+from .classifier import TabularClassifier
 from .encoder import TableEncoder
 from .plans import ColumnPlan, ColumnTable
+from .regressor import TabularRegressor
 
-__all__ = ["ColumnPlan", "ColumnTable", "TableEncoder"]
+__all__ = ["ColumnPlan", "ColumnTable", "TableEncoder", "TabularClassifier", "TabularRegressor"]

@@ -107,7 +107,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ndarray (n, len(get_feature_names_out())) of float32
         """
         check_is_fitted(self)
-        return self._encode(self._arranged(read_table(X, owner=type(self).__name__)))
+        owner = type(self).__name__
+        return self._encode(self._arranged(read_table(X, owner=owner), owner))
 
     def transform_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[np.float32]:
         """The numbers of a single row, without a table.
@@ -217,7 +218,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return int(item)
         raise ValueError(f"expected categorical_features to be columns of the table, got {item!r}")
 
-    def _arranged(self, table: Table) -> Table:
+    def _arranged(self, table: Table, owner: str) -> Table:
         """The table with the columns of training, in their order; checked."""
         names = [plan.name for plan in self.columns_]
         known = hasattr(self, "feature_names_in_")
@@ -226,7 +227,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             by_name = {column.name: column for column in table.columns}
             table = Table(tuple(by_name[name] for name in names), True, table.rows)
         else:
-            n, owner = len(table.columns), type(self).__name__
+            n = len(table.columns)
             if n != len(names):  # in scikit-learn's words, as the warnings are
                 raise ValueError(f"X has {n} features, but {owner} is expecting {len(names)} features as input")
             if known:

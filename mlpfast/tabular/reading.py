@@ -6,7 +6,7 @@ import datetime
 import decimal
 import numbers
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -64,6 +64,17 @@ class Table:
     columns: tuple[Column, ...]
     named: bool
     rows: int
+
+    def taken(self, rows: NDArray[np.int64]) -> Table:
+        """Some of its rows."""
+        columns = []
+        for column in self.columns:
+            values = column.values[rows]
+            empty = column.kind != "missing" and replace(column, values=values).missing.all()
+            kind: Kind = "missing" if empty else column.kind
+            values = np.full(len(rows), np.nan) if empty else values
+            columns.append(replace(column, values=values, kind=kind))
+        return Table(tuple(columns), self.named, len(rows))
 
 
 def plural(kind: str) -> str:
