@@ -158,6 +158,12 @@ def test_files_and_pickles(name, request, tmp_path):
         type(model).load(path)
 
 
+def test_too_many_columns_for_a_file(tmp_path):
+    model = TabularClassifier(epochs=1, random_state=0).fit(np.eye(4, 9_000), [0, 1, 0, 1])
+    with pytest.raises(ValueError, match="expected columns that fit"):
+        model.save(tmp_path / "model.mlp")
+
+
 def test_no_time_still_gives_a_model():
     model = TabularClassifier(max_seconds=1e-6, random_state=0).fit(X, LABELS)
     assert model.best_epoch_ == 0 and np.isfinite(model.predict_proba(X)).all()

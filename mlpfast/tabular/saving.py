@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from .._files import as_path
 from .._version import __version__
 from ..arrayfile import ArrayFile, member_of, reading, required, write
+from ..layers import lower
 from ..model import Model
-from ..modelfile import Header, from_json, to_json
+from ..modelfile import Header, arrays_of, from_json, to_json
 from ..validation import check_buffers
 from .encoder import TableEncoder
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of
@@ -36,13 +37,14 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         "written_by": f"mlpfast {__version__}",
         "encoder": fields,
         "model": to_json(Header(model.inputs, model.layers, model.dtype.name, model.seed), "model"),
-        "history": estimator.history_,
+        "history": {name: len(values) for name, values in estimator.history_.items()},
         "best_epoch": estimator.best_epoch_,
         "best_score": estimator.best_score_,
         "outputs": estimator.n_outputs_,
     }
     members = {f"columns{name}": array for name, array in arrays.items()}
     members |= {f"model/{name}": array for name, array in model._arrays().items()}
+    members |= {f"history/{name}": np.array(values, dtype=np.float64) for name, values in estimator.history_.items()}
     if hasattr(estimator, "classes_"):
         classes = estimator.classes_
         header["classes_dtype"] = "str" if classes.dtype.kind in "OU" else classes.dtype.name
@@ -66,10 +68,12 @@ def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         items = enumerate(required(fields, "columns", list))
         shapes = dict(pair for number, item in items for pair in shapes_of(item["levels"], f"/{number}").items())
         encoder = TableEncoder.from_json(fields, dict(_read(file, shapes, "columns")))
+        described = from_json(required(header, "model", dict), ("model",))
+        for name, shape in arrays_of(lower(described.inputs, described.layers)).items():  # before any memory is taken
+            file.check_size(member_of(f"model/{name}"), shape, described.dtype)
         model = Model.__new__(Model)
-        model._build(*from_json(required(header, "model", dict), ("model",)))
+        model._build(*described)
         for name, array in model._arrays().items():
-            file.check_size(member_of(f"model/{name}"), array.shape, array.dtype.name)
             file.read_into(member_of(f"model/{name}"), array)
             if not np.isfinite(array).all():
                 raise ValueError(f"expected finite numbers in {name}")
@@ -85,7 +89,8 @@ def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         else:
             learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))
             learnt["flat_"] = bool(required(header, "flat"))
-        history = {str(k): [float(v) for v in values] for k, values in required(header, "history", dict).items()}
+        lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
+        history = {name: values.tolist() for name, values in _read(file, lengths, "history/")}
         estimator = cls()
         best = int(required(header, "best_epoch", int)), float(required(header, "best_score"))
         estimator._set(encoder, model, learnt, history, *best)
