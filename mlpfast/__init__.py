@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
     from .io import load
+    from .tabular import TabularClassifier as TabularClassifier
+    from .tabular import TabularRegressor as TabularRegressor
 
 # The estimators are public too, but not listed: `from mlpfast import *` must not need scikit-learn.
 __all__ = [
@@ -128,6 +130,8 @@ _threadpoolctl.register()
 _LAZY_NAMES = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "TabularClassifier": "tabular",
+    "TabularRegressor": "tabular",
     "diagnose": "diagnosing",
     "load": "io",
 }

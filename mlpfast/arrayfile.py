@@ -40,8 +40,9 @@ def write(path: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
     """Write a file, replacing the one that is there; a ValueError for a header that is too long."""
     text = json.dumps(header, indent=1) + "\n"
     if len(text) > _HEADER_BYTES:
-        layers = f"{len(header['layers']):,} layers ({len(text):,} bytes)"
-        raise ValueError(f"expected layers that fit into a header of {_HEADER_BYTES:,} bytes, got {layers}")
+        what = "layers" if "layers" in header else "columns"
+        got = f"{len(header['layers']):,} layers ({len(text):,} bytes)" if what == "layers" else f"{len(text):,} bytes"
+        raise ValueError(f"expected {what} that fit into a header of {_HEADER_BYTES:,} bytes, got {got}")
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(HEADER, _EPOCH), text)
         for name, array in arrays.items():

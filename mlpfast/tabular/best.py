@@ -1,0 +1,40 @@
+"""The callback that keeps the best epoch's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..callbacks import Callback
+
+__all__ = ["BestEpoch"]
+
+
+class BestEpoch(Callback):
+    """Keeps the state of the epoch whose score is best, the last one of several: RealMLP's rule."""
+
+    def __init__(self, score: Callable[[], float], more_is_better: bool) -> None:
+        self._score, self._sign = score, 1.0 if more_is_better else -1.0
+        self.scores: list[float] = []
+        self.losses: list[float] = []
+        self.best_epoch = 0
+        self._best = -np.inf
+        self._state: NDArray[Any] | None = None
+
+    def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> None:
+        score = self._score()
+        self.scores.append(score)
+        self.losses.append(logs["loss"])
+        if self._sign * score >= self._best:
+            self._best, self.best_epoch = self._sign * score, len(self.scores)
+            if self._state is None:
+                self._state = np.empty_like(trainer.model.state)
+            np.copyto(self._state, trainer.model.state)
+
+    def restore(self, model: Any) -> None:
+        """Give the model the best epoch's parameters, if an epoch was finished."""
+        if self._state is not None:
+            model.state = self._state

@@ -1,0 +1,167 @@
+"""The classifier of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from .base import BaseTabular
+from .targets import one_column
+
+__all__ = ["TabularClassifier"]
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):
+    """Classes of a table's rows, by a network that needs no preparation and no tuning: RealMLP-TD, natively.
+
+    Parameters
+    ----------
+    preset : {"default"}, default "default"
+        RealMLP-TD's recipe (Holzmüller et al., 2024).
+    categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
+        See `TableEncoder`.
+    epochs, batch_size : int, default 256
+        Rows of an epoch that do not fill a batch are left out.
+    validation : {"random", "group", "time"} or float in (0, 1), default "random"
+        What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
+        whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
+    eval_metric : str or callable, optional
+        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc" or "f1".
+        A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
+    max_seconds : float, optional
+        Stop after so much training, with the best epoch so far.
+    n_threads : int, optional
+        Upper limit on threads; the bits do not depend on it.
+    random_state : int, RandomState or None, default None
+        Of the split, the initial values, the order of rows and dropout.
+    verbose : bool or int >= 0, default 0
+        1, or more: a progress bar.
+    class_weight : "balanced", dict or None, default None
+        Factors of the training rows' weights by class, as scikit-learn has them.
+
+    Attributes
+    ----------
+    classes_ : ndarray (classes,)
+    columns_ : ColumnTable
+        What becomes of each column; it prints as a table.
+    model_ : Model
+        The network, of the columns that ``encoder_`` makes.
+    encoder_ : TableEncoder
+    history_ : dict
+        "loss" and "val_<eval_metric>" of each epoch.
+    best_epoch_ : int
+        The epoch, from 1, whose parameters are kept: the last one of the best.
+    best_score_ : float
+        The metric of the validation rows then.
+    n_features_in_, feature_names_in_, n_outputs_
+        As scikit-learn has them.
+
+    Examples
+    --------
+    >>> from mlpfast.tabular import TabularClassifier
+    >>> X = [[i % 7, "ab"[i % 2]] for i in range(100)]
+    >>> y = ["yes" if row[0] > 3 else "no" for row in X]
+    >>> model = TabularClassifier(epochs=20, batch_size=16, random_state=0).fit(X, y)
+    >>> model.predict([[6, "a"], [0, "b"]])
+    array(['yes', 'no'], dtype='<U3')
+    """
+
+    _classifier: ClassVar[bool] = True
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        *,
+        preset: str = "default",
+        categorical_features: Any = "auto",
+        epochs: int = 256,
+        batch_size: int = 256,
+        validation: Any = "random",
+        eval_metric: Any = None,
+        max_seconds: float | None = None,
+        n_threads: int | None = None,
+        random_state: Any = None,
+        verbose: bool | int = 0,
+        class_weight: Any = None,
+    ) -> None:
+        super().__init__(
+            preset=preset,
+            categorical_features=categorical_features,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            eval_metric=eval_metric,
+            max_seconds=max_seconds,
+            n_threads=n_threads,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
+    ) -> TabularClassifier:
+        """Train, and keep the best epoch.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+            See `TableEncoder.fit`.
+        y : array_like of shape (n,)
+            Labels of any kind, two classes or more
+        sample_weight : array_like of shape (n,), optional
+            Weights >= 0 of the rows, in training and validation.
+        X_val, y_val : optional
+            Rows to choose the epoch by, in place of some that are held out.
+        groups : array_like of shape (n,), optional
+            With ``validation="group"``.
+
+        Returns
+        -------
+        TabularClassifier
+        """
+        self._fit(X, y, sample_weight, X_val, y_val, groups)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each row, (n,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        found: NDArray[Any] = self.classes_[best]
+        return found
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities (n, classes), in the order of `classes_`."""
+        return self._outputs(X)
+
+    def predict_one(self, row: Mapping[str, Any] | Sequence[Any]) -> Any:
+        """The class of a single row: values by name, or in the order of training."""
+        best = int(self._outputs_of_one(row)[0].argmax())
+        return self.classes_[best]
+
+    def _learn_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
+        labels = one_column(y, n)
+        check_classification_targets(labels)
+        classes, targets = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"expected at least two classes in y, got 1 class: {classes.tolist()[0]!r}")
+        weights = None if self.class_weight is None else compute_sample_weight(self.class_weight, labels)
+        return {"classes_": classes, "n_outputs_": len(classes)}, targets.astype(np.int32), weights
+
+    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any]) -> NDArray[Any]:
+        labels, classes = one_column(y, n, "y_val"), learnt["classes_"]
+        known = np.isin(labels, classes)
+        if not known.all():
+            row = int(np.argmin(known))
+            raise ValueError(f"expected classes of y in y_val, got {labels.tolist()[row]!r} in row {row}")
+        return np.searchsorted(classes, labels).astype(np.int32)
+
+    def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
+        p = outputs.astype(np.float64)
+        finished: NDArray[Any] = p / p.sum(axis=1, keepdims=True)
+        return finished

@@ -1,0 +1,196 @@
+"""What becomes of each column of a table: learnt from training rows, and applied to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tables import html_table
+from .reading import Column, Kind, is_missing, kind_of, number_of, plural
+
+__all__ = ["ColumnPlan", "ColumnTable", "plan_of"]
+
+CLIP = 3.0
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """What becomes of a column.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        Of its values: "number", "boolean", "date", "duration", "string" or "missing".
+    encoding : {"number", "binary", "category", "ignored"}
+        "number": centred, scaled and clipped. "binary": of two categories, as the number 0 or 1, and then the same.
+        "category": a code from 1 on; 0 for what is missing, or not among `levels`. "ignored": all was missing.
+    missing : int
+        How many training values were.
+    levels : tuple of str or float
+        Categories, ascending.
+    centre, factor : float
+        A number x becomes ``z = (x - centre) * factor``, and ``z / sqrt(1 + (z / 3)^2)``.
+    """
+
+    name: str
+    kind: Kind
+    encoding: Literal["number", "binary", "category", "ignored"]
+    missing: int = 0
+    levels: tuple[str | float, ...] = ()
+    centre: float = 0.0
+    factor: float = 0.0
+    _codes: dict[Any, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_codes", {level: code for code, level in enumerate(self.levels, start=1)})
+
+    @property
+    def indicator(self) -> bool:
+        """Whether a column of 0 and 1 tells what is missing."""
+        return self.missing > 0 and self.encoding in ("number", "binary")
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the columns that it becomes."""
+        if self.encoding == "ignored":
+            return []
+        return [self.name, f"{self.name}_missing"] if self.indicator else [self.name]
+
+    def check(self, column: Column, what: str) -> None:
+        """A TypeError for values of another kind than in training."""
+        if column.kind not in (self.kind, "missing") and self.encoding != "ignored":
+            rows = np.flatnonzero(~column.missing)
+            raise TypeError(
+                f"expected {plural(self.kind)} in column {self.name!r} of {what}, as in training, got "
+                f"{plural(column.kind)} (row {rows[0]})"
+            )
+
+    def encode(self, column: Column) -> list[NDArray[np.float64]]:
+        """The columns (n,) that it becomes."""
+        if self.encoding == "ignored":
+            return []
+        if column.kind == "missing":
+            values = np.full(len(column.values), np.nan)
+            codes = np.zeros(len(values))
+        elif self.levels:
+            get = self._codes.get
+            codes = np.fromiter((get(value, 0) for value in column.values.tolist()), np.float64, len(column.values))
+            values = np.where(codes == 0, np.nan, codes - 1)
+        else:
+            values = column.values
+        if self.encoding == "category":
+            return [codes]
+        absent = np.isnan(values)
+        encoded = [scaled(np.where(absent, self.centre, values), self.centre, self.factor)]
+        return [*encoded, absent.astype(np.float64)] if self.indicator else encoded
+
+    def encode_one(self, value: Any) -> list[float]:
+        """The numbers that a single value becomes."""
+        if self.encoding == "ignored":
+            return []
+        number: Any = None
+        if not is_missing(value):
+            kind = kind_of(type(value))
+            if kind != self.kind:
+                got = plural(kind) if kind else type(value).__name__
+                raise TypeError(f"expected {plural(self.kind)} for column {self.name!r}, got {got}: {value!r:.60}")
+            number = str(value) if kind == "string" else number_of(value)
+            if kind != "string" and np.isinf(number):
+                raise ValueError(f"expected a finite number for column {self.name!r}, got {value!r}")
+        if self.encoding == "category":
+            return [float(self._codes.get(number, 0))]
+        if self.levels:
+            code = self._codes.get(number, 0)
+            number = None if code == 0 else float(code - 1)
+        given = self.centre if number is None else number
+        encoded = [float(scaled(np.float64(given), self.centre, self.factor))]
+        return [*encoded, float(number is None)] if self.indicator else encoded
+
+    def cells(self) -> tuple[str, ...]:
+        """Its line in the table of `ColumnTable`."""
+        notes = []
+        if self.encoding == "ignored":
+            notes.append("every value is missing")
+        elif self.encoding == "number" and self.factor == 0:
+            notes.append("constant: 0 always")
+        elif self.encoding in ("number", "binary"):
+            notes.append(f"centre {self.centre:.4g}, scale {1 / self.factor if self.factor else 0:.4g}, clipped at 3")
+        if self.indicator:
+            notes.append("missing: 0 and an indicator")
+        levels = f"{len(self.levels):,}" if self.levels else ""
+        return self.name, self.kind, self.encoding, f"{self.missing:,}", levels, "; ".join(notes)
+
+
+class ColumnTable(Sequence[ColumnPlan]):
+    """A `ColumnPlan` for each column of a table; it prints as a table. Index it by number or by name."""
+
+    def __init__(self, plans: Sequence[ColumnPlan]) -> None:
+        self._plans = tuple(plans)
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            for plan in self._plans:
+                if plan.name == key:
+                    return plan
+            raise KeyError(key)
+        return self._plans[key]
+
+    def __iter__(self) -> Iterator[ColumnPlan]:
+        return iter(self._plans)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [("column", "kind", "encoding", "missing", "levels", ""), *(plan.cells() for plan in self._plans)]
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return html_table(f"{len(self)} columns", self._rows())
+
+
+def plan_of(column: Column, categorical: bool) -> ColumnPlan:
+    """Learn from the training rows what becomes of a column."""
+    missing = int(column.missing.sum())
+    if column.kind == "missing":
+        return ColumnPlan(column.name, "missing", "ignored", missing)
+    if not categorical:
+        centre, factor = _scale(column.values)
+        return ColumnPlan(column.name, column.kind, _encoding(column.kind), missing, (), centre, factor)
+    present = column.values[~column.missing]
+    levels = tuple(sorted(set(present.tolist())))
+    if len(levels) != 2:
+        return ColumnPlan(column.name, column.kind, "category", missing, levels)
+    codes = np.where(column.missing, np.nan, (column.values == levels[1]).astype(np.float64))
+    return ColumnPlan(column.name, column.kind, "binary", missing, levels, *_scale(codes))
+
+
+def _encoding(kind: Kind) -> Literal["number", "binary"]:
+    return "binary" if kind == "boolean" else "number"
+
+
+def _scale(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Median, and one over the distance of the quartiles or, where that is zero, half of the range."""
+    halves = values[~np.isnan(values)] / 2  # the difference of two of them is finite
+    low, centre, high = (float(q) for q in np.quantile(halves, (0.25, 0.5, 0.75)))
+    width = high - low if high > low else (float(halves.max()) - float(halves.min())) / 2
+    with np.errstate(over="ignore"):
+        factor = float(np.minimum(np.float64(0.5) / np.float64(width), 1e300)) if width > 0 else 0.0
+    return 2 * centre, factor
+
+
+def scaled(x: Any, centre: float, factor: float) -> Any:
+    """Numbers without their centre, times the factor, limited smoothly to (-3, 3)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = np.clip((x / 2 - centre / 2) * factor * 2, -1e100, 1e100)
+    return z / np.sqrt(1 + (z / CLIP) ** 2)

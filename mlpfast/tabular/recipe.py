@@ -1,0 +1,79 @@
+"""RealMLP-TD (Holzmüller et al., "Better by default", 2024): network, rules and trainer for the columns of a table.
+
+The numbers are those of their code (pytabkit 1.7.2), in which a tensor's rate factor counts twice in its decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..groups import Group
+from ..layers import Columns, Dense, Dropout, Embedding, Layer, OneHot, Parametric, Periodic, Scale, Standardize
+from ..losses import CrossEntropy
+from ..model import Model
+from ..optimizers import Adam
+from ..schedules import CosLog4, FlatCos
+from ..trainer import Trainer
+from .plans import CLIP, ColumnPlan
+
+__all__ = ["make_trainer", "network"]
+
+HIDDEN = (256, 256, 256)
+DROPOUT = 0.15
+MOST_ONE_HOT = 8  # categories, beside the code of what is missing
+EMBEDDING = 8
+SLOW = 0.1  # rates of biases, slopes and waves
+
+
+def network(plans: Iterable[ColumnPlan], outputs: int, classifier: bool, seed: int) -> Model:
+    """The network for columns as they are encoded, not adapted to their rows yet."""
+    numbers: list[int] = []
+    coded: list[tuple[int, int]] = []
+    inputs = 0
+    for plan in plans:
+        if plan.encoding == "number":
+            numbers.append(inputs)
+        elif plan.encoding == "category":
+            coded.append((inputs, len(plan.levels) + 1))
+        inputs += len(plan.outputs)
+    encoders: list[tuple[list[int], Any]] = []
+    if numbers:
+        encoders.append((numbers, Periodic(learning_rate_scale=SLOW, weight_decay_scale=SLOW)))
+    for place, codes in coded:
+        few = [OneHot(codes), Standardize("robust", clip=CLIP)]
+        encoders.append(([place], few if codes <= MOST_ONE_HOT + 1 else Embedding(codes, EMBEDDING)))
+    front: list[Layer] = [Columns(encoders)] if encoders else []
+    layers = [*front, Scale(learning_rate_scale=6.0, weight_decay_scale=6.0)]
+    for units in HIDDEN:
+        activation = Parametric("selu" if classifier else "mish", learning_rate_scale=SLOW, weight_decay_scale=SLOW)
+        layers += [_dense(units), activation, Dropout(DROPOUT)]
+    return Model(inputs, [*layers, _dense(outputs, "softmax" if classifier else "identity")], seed=seed)
+
+
+def make_trainer(
+    model: Model, batch_size: int, classifier: bool, seed: int, n_threads: int | None, callbacks: Iterable[Any]
+) -> Trainer:
+    """A trainer for a network of `network`."""
+    rate = 0.04 if classifier else 0.2
+    slow = {
+        tensor.name: Group(learning_rate_scale=SLOW)
+        for tensor in model.program.tensors
+        if tensor.role == "bias" and tensor.rule.learning_rate_scale == 1.0  # those of the waves are slow already
+    }
+    return Trainer(
+        model,
+        CrossEntropy(label_smoothing=0.1) if classifier else "mse",
+        Adam(learning_rate=CosLog4(rate), weight_decay=FlatCos(0.02), beta_2=0.95),
+        groups=slow,
+        dropout_scale=FlatCos(1.0),
+        last_batch="drop",
+        batch_size=batch_size,
+        seed=seed,
+        n_threads=n_threads,
+        callbacks=callbacks,
+    )
+
+
+def _dense(units: int, activation: str = "identity") -> Dense:
+    return Dense(units, activation, "data_driven", "he_plus", parametrization="ntp")

@@ -1,0 +1,113 @@
+"""Tabular estimators to and from files: array files, as models are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._files import as_path
+from .._version import __version__
+from ..arrayfile import ArrayFile, member_of, reading, required, write
+from ..layers import lower
+from ..model import Model
+from ..modelfile import Header, arrays_of, from_json, to_json
+from ..validation import check_buffers
+from .encoder import TableEncoder
+from .storing import levels_from_arrays, levels_to_arrays, shapes_of
+
+__all__ = ["read_estimator", "write_estimator"]
+
+FORMAT = "mlpfast table"
+VERSION = 1
+_LEARNT = ("centre_", "scale_", "low_", "high_")
+
+
+def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator; see `BaseTabular.save`."""
+    model = estimator.model_
+    fields, arrays = estimator.encoder_.to_json()
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": type(estimator).__name__,
+        "version": VERSION,
+        "written_by": f"mlpfast {__version__}",
+        "encoder": fields,
+        "model": to_json(Header(model.inputs, model.layers, model.dtype.name, model.seed), "model"),
+        "history": {name: len(values) for name, values in estimator.history_.items()},
+        "best_epoch": estimator.best_epoch_,
+        "best_score": estimator.best_score_,
+        "outputs": estimator.n_outputs_,
+    }
+    members = {f"columns{name}": array for name, array in arrays.items()}
+    members |= {f"model/{name}": array for name, array in model._arrays().items()}
+    members |= {f"history/{name}": np.array(values, dtype=np.float64) for name, values in estimator.history_.items()}
+    if hasattr(estimator, "classes_"):
+        classes = estimator.classes_
+        header["classes_dtype"] = "str" if classes.dtype.kind in "OU" else classes.dtype.name
+        header["classes"], found = levels_to_arrays(classes.tolist(), "/classes")
+        members |= {f"targets{name}": array for name, array in found.items()}
+    else:
+        header["flat"] = estimator.flat_
+        members |= {f"targets/{name}": getattr(estimator, name) for name in _LEARNT}
+    write(as_path(path), header, members)
+
+
+def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
+    """Read an estimator of a class; see `BaseTabular.load`."""
+    with reading(as_path(path), f"a {cls.__name__}") as file:
+        header = file.header
+        if required(header, "format") != FORMAT or required(header, "kind") != cls.__name__:
+            raise ValueError(f"expected a file of a {cls.__name__}, got one of {header['kind']!r}")
+        if required(header, "version", int) > VERSION:
+            raise ValueError(f"it has format version {header['version']}, this version reads up to {VERSION}")
+        fields = required(header, "encoder", dict)
+        items = enumerate(required(fields, "columns", list))
+        shapes = dict(pair for number, item in items for pair in shapes_of(item["levels"], f"/{number}").items())
+        encoder = TableEncoder.from_json(fields, dict(_read(file, shapes, "columns")))
+        described = from_json(required(header, "model", dict), ("model",))
+        for name, shape in arrays_of(lower(described.inputs, described.layers)).items():  # before any memory is taken
+            file.check_size(member_of(f"model/{name}"), shape, described.dtype)
+        model = Model.__new__(Model)
+        model._build(*described)
+        for name, array in model._arrays().items():
+            file.read_into(member_of(f"model/{name}"), array)
+            if not np.isfinite(array).all():
+                raise ValueError(f"expected finite numbers in {name}")
+        check_buffers(model.buffers, model.program.buffers)
+        outputs = int(required(header, "outputs", int))
+        if model.outputs != outputs or model.inputs != len(encoder.get_feature_names_out()):
+            raise ValueError("expected a network that fits the columns and targets")
+        learnt: dict[str, Any] = {"n_outputs_": outputs}
+        if "classes" in header:
+            found = dict(_read(file, shapes_of(header["classes"], "/classes"), "targets"))
+            classes = levels_from_arrays(header["classes"], found, "/classes")
+            learnt["classes_"] = _as_classes(classes, str(required(header, "classes_dtype", str)))
+        else:
+            learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))
+            learnt["flat_"] = bool(required(header, "flat"))
+        lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
+        history = {name: values.tolist() for name, values in _read(file, lengths, "history/")}
+        estimator = cls()
+        best = int(required(header, "best_epoch", int)), float(required(header, "best_score"))
+        estimator._set(encoder, model, learnt, history, *best)
+        return estimator
+
+
+def _read(file: ArrayFile, shapes: dict[str, tuple[int, str]], place: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name, (length, dtype) in shapes.items():
+        file.check_size(member_of(place + name), (length,), dtype)
+        array = np.empty(length, dtype)
+        file.read_into(member_of(place + name), array)
+        yield name, array
+
+
+def _as_classes(classes: tuple[Any, ...], dtype: str) -> NDArray[Any]:
+    if dtype == "str":
+        return np.array(classes, dtype=object)
+    if np.dtype(dtype).kind not in "iufb":
+        raise ValueError(f"expected classes of numbers or strings, got {dtype!r}")
+    return np.array(classes).astype(dtype)

@@ -1,0 +1,63 @@
+"""Targets of tabular estimators, checked: none missing, one for each row."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
+
+from .reading import is_missing
+
+__all__ = ["numbers", "one_column"]
+
+
+def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
+    """Labels (n,), of one kind."""
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, stacklevel=5)
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"expected {what} to be a 1d array of labels, got shape {labels.shape}")
+    _check_rows(labels, n, what)
+    _check_missing([is_missing(label) for label in labels.tolist()], what)
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise ValueError(f"expected labels in {what}, got infinity in row {int(np.argmax(np.isinf(labels)))}")
+    kinds = {isinstance(label, str) for label in labels.tolist()}
+    if len(kinds) > 1:
+        raise TypeError(f"expected labels of one kind in {what}, got strings and others")
+    return labels.astype(str) if kinds == {True} else labels if labels.dtype != object else np.array(labels.tolist())
+
+
+def numbers(y: Any, n: int, what: str = "y") -> tuple[NDArray[np.float64], bool]:
+    """Targets (n, targets), finite, and whether they were (n,)."""
+    given = np.asarray(y)
+    if given.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {what} has complex numbers")
+    if given.ndim not in (1, 2):
+        raise ValueError(f"expected {what} of shape (n,) or (n, targets), got {given.shape}")
+    _check_rows(given, n, what)
+    if given.dtype == object:
+        given = np.array([np.nan if is_missing(v) else v for v in given.ravel()], dtype=object).reshape(given.shape)
+    targets = given.astype(np.float64)
+    _check_missing(np.isnan(targets).reshape(n, -1).any(axis=1), what)
+    infinite = np.isinf(targets).reshape(n, -1).any(axis=1)
+    if infinite.any():
+        raise ValueError(f"expected finite numbers in {what}, got infinity (inf) in row {int(np.argmax(infinite))}")
+    return targets.reshape(n, -1), given.ndim == 1
+
+
+def _check_rows(y: NDArray[Any], n: int, what: str) -> None:
+    if len(y) != n:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {n}, {what} has {len(y)}")
+
+
+def _check_missing(missing: Any, what: str) -> None:
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        raise ValueError(
+            f"expected no missing values in {what}, got {len(rows)} (NaN or None), the first one in row {rows[0]}"
+        )
