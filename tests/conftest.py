@@ -1,10 +1,19 @@
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
 from mlpfast.core.table import set_max_threads
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_figure_is_left():
+    """Of the pages and examples, which leave theirs open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture
