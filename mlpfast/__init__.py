@@ -57,7 +57,19 @@ from .layers import (
 )
 from .lrfinder import lr_finder
 from .model import Model, mlp
-from .optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, ScheduleFreeAdamW
+from .optimizers import (
+    LBFGS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    LevenbergMarquardt,
+    Lion,
+    NAdam,
+    NewtonCG,
+    RMSprop,
+    ScheduleFreeAdamW,
+)
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -87,10 +99,12 @@ __all__ = [
     "Embedding",
     "Group",
     "LayerNorm",
+    "LevenbergMarquardt",
     "Lion",
     "Model",
     "ModelFileError",
     "NAdam",
+    "NewtonCG",
     "OneHot",
     "PReLU",
     "Parametric",

@@ -39,8 +39,8 @@ class History(dict[str, list[float]]):
         Training speed of each epoch.
     stopped_by : str or None
         Why training ended: "epochs" (all were done), "max_seconds", the class name of the callback that asked for it,
-        "interrupt" (Ctrl-C), "divergence", "error", or, of an estimator or with `LBFGS`, "convergence"; None while it
-        runs.
+        "interrupt" (Ctrl-C), "divergence", "error", or, of an estimator or an optimizer of full batches, "convergence";
+        None while it runs.
     reason : str or None
         The same in words: "early stopping at epoch 7, best 5".
 

@@ -51,6 +51,9 @@ ALIASES: dict[str, dict[str, str]] = {
         "AdamWScheduleFree": "schedule_free_adamw",  # its authors
         "LBFGS": "lbfgs",  # PyTorch
         "L-BFGS-B": "lbfgs",  # SciPy; there are no bounds
+        "lm": "levenberg_marquardt",  # SciPy
+        "trainlm": "levenberg_marquardt",  # MATLAB
+        "trust-ncg": "newton_cg",  # SciPy
     },
     "initializer": {
         "xavier_uniform": "glorot_uniform",  # PyTorch

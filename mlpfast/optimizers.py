@@ -1,5 +1,5 @@
-"""Optimizers, as pure data: names and hyper-parameters. The update rules are compiled, one fused pass each; `LBFGS`,
-which takes all rows at once, asks for losses and gradients of them.
+"""Optimizers, as pure data: names and hyper-parameters. The update rules are compiled, one fused pass each; those
+that take all rows at once, `LBFGS`, `LevenbergMarquardt` and `NewtonCG`, ask for the loss of them and its derivatives.
 
 Below, ``g`` is the gradient (with the penalties of the trainer's ``l1`` and ``l2`` in it), ``p`` the parameters and
 ``lr`` the learning rate. Every optimizer has a decoupled ``weight_decay`` (Loshchilov and Hutter, 2019): before its
@@ -30,8 +30,11 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "FullBatchOptimizer",
+    "LevenbergMarquardt",
     "Lion",
     "NAdam",
+    "NewtonCG",
     "Optimizer",
     "RMSprop",
     "ScheduleFreeAdamW",
@@ -381,9 +384,32 @@ class ScheduleFreeAdamW(Optimizer):
         self._check_epsilon(self.epsilon, smallest / math.sqrt(1.0 - self.beta_2), dtype)
 
 
+@dataclass(frozen=True)
+class FullBatchOptimizer(Optimizer):
+    """Base of those that take all rows in each step. They stop where `tolerance_grad` or `tolerance_change` says so."""
+
+    learning_rate: float = 1.0
+    _: KW_ONLY
+    tolerance_grad: float = 1e-7
+    tolerance_change: float = 1e-9
+    full_batch: ClassVar[bool] = True
+    #: What takes a step or refuses it, and along what it has tried where no step was taken.
+    judge: ClassVar[str]
+    in_vain: ClassVar[str]
+    #: Changes are measured in relation to the loss, or to this where that is smaller.
+    least_loss: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("tolerance_grad", "tolerance_change", at_least=0.0)
+        for field, why in (("weight_decay", "Trainer(l2=...) is a penalty"), ("ema", "whose steps don't scatter")):
+            if getattr(self, field):
+                raise ValueError(f"expected no {field} with {type(self).__name__}, {why}; got {getattr(self, field)!r}")
+
+
 @_explained
 @dataclass(frozen=True)
-class LBFGS(Optimizer):
+class LBFGS(FullBatchOptimizer):
     """L-BFGS: a quasi-Newton method on the loss of all rows (Nocedal, 1980), for small nets and smooth problems.
 
     An epoch is an iteration: the direction ``-H g`` follows from the gradient and the last pairs of steps and changes
@@ -434,17 +460,16 @@ class LBFGS(Optimizer):
     ('convergence', True, True)
     """
 
-    learning_rate: float = 1.0
     _: KW_ONLY
     history_size: int = 10
     max_line_search: int = 25
     c1: float = 1e-4
     c2: float = 0.9
-    tolerance_grad: float = 1e-7
-    tolerance_change: float = 1e-9
     name: ClassVar[str] = "lbfgs"
     update: ClassVar[str] = "lbfgs"
-    full_batch: ClassVar[bool] = True
+    judge: ClassVar[str] = "line search"
+    in_vain: ClassVar[str] = "along the gradient"
+    least_loss: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -452,15 +477,154 @@ class LBFGS(Optimizer):
             object.__setattr__(self, field, integer(field, getattr(self, field)))
         self._check("c2", above=0.0, below=1.0)
         self._check("c1", above=0.0, below=self.c2)
-        self._check("tolerance_grad", "tolerance_change", at_least=0.0)
-        for field, why in (("weight_decay", "Trainer(l2=...) is a penalty"), ("ema", "whose steps don't scatter")):
-            if getattr(self, field):
-                raise ValueError(f"expected no {field} with LBFGS, {why}; got {getattr(self, field)!r}")
+
+
+@_explained
+@dataclass(frozen=True)
+class LevenbergMarquardt(FullBatchOptimizer):
+    """Levenberg-Marquardt (1944, 1963): damped Gauss-Newton steps, for squared error, small nets, fits to many digits.
+
+    An epoch is an iteration. ``J`` is the Jacobian of the residuals by the parameters, row by row and output by output;
+    ``A = J'J`` has the weights of rows and the penalties in it, as the gradient ``g`` has. A step solves
+    ``(A + mu D) d = -g``, where ``D`` is the diagonal of ``A`` with no element below a hundredth of the largest. ``mu``
+    grows until the loss is lower, and then follows how far the step kept its promise (Nielsen, 1999; Madsen, Nielsen
+    and Tingleff, 2004, algorithm 3.16). It needs SciPy: ``pip install 'mlpfast[scipy]'``.
+
+    ``J`` is never whole: it comes in blocks of rows, in the model's dtype; sums and the system are float64. That takes
+    two float64 matrices of the parameters squared, and time that grows with rows times parameters squared, and with
+    parameters cubed. `Trainer.fit` records the loss after the iteration, and stops before its epochs are done where the
+    tolerances say so, as with `LBFGS`.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 1.0
+        A factor of each step.
+    damping : float > 0, default 1e-3
+        The first ``mu``.
+    damping_factor : float > 1, default 2.0
+        What ``mu`` grows by where a step is refused; the next time by twice as much, and so on.
+    max_damping : float > 0, default 1e10
+        Training ends where it is passed.
+    tolerance_grad : float >= 0, default 1e-10
+        Stop when no element of the gradient is larger.
+    tolerance_change : float >= 0, default 1e-9
+        Stop when an iteration lowers the loss by no more, in relation to the loss.
+
+    Raises
+    ------
+    ValueError
+        For ``weight_decay`` and ``ema``. A `Trainer` refuses it with other losses than "mse", with
+        `learning_rate_scale`, and with whatever it refuses with `LBFGS`.
+    MemoryError
+        By a `Trainer`, where the matrices take more than the machine has.
+    ImportError
+        By a `Trainer`, where SciPy is missing.
+
+    Notes
+    -----
+    With fewer rows than parameters, or units that are dead, ``A`` is singular; damped, it is not. The same bits come
+    from the same BLAS with the same number of threads. In float32, it ends where rounding hides from the loss what is
+    left.
+
+    Examples
+    --------
+    >>> import numpy as np, mlpfast as mf
+    >>> X = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = mf.mlp([1, 8, 1], "tanh", dtype="float64", seed=0)
+    >>> trainer = mf.Trainer(model, "mse", mf.LevenbergMarquardt(), batch_size=None)
+    >>> trainer.fit(X, np.sin(3 * X), epochs=300, verbose=0)["loss"][-1] < 1e-6
+    True
+    """
+
+    _: KW_ONLY
+    damping: float = 1e-3
+    damping_factor: float = 2.0
+    max_damping: float = 1e10
+    tolerance_grad: float = 1e-10
+    name: ClassVar[str] = "levenberg_marquardt"
+    update: ClassVar[str] = "levenberg_marquardt"
+    judge: ClassVar[str] = "damping"
+    in_vain: ClassVar[str] = "however much damping there is (max_damping)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("damping", "max_damping", above=0.0)
+        self._check("damping_factor", above=1.0)
+
+
+@_explained
+@dataclass(frozen=True)
+class NewtonCG(FullBatchOptimizer):
+    """Newton's method by conjugate gradients in a trust region, for small nets and smooth losses.
+
+    An epoch is an iteration: the quadratic model of the loss, with its true Hessian, is minimised within a radius
+    (Steihaug, 1983; Nocedal and Wright, 2006, algorithms 7.2 and 4.1), from products with the Hessian alone
+    (`Model.hvp`). Where the curvature is negative, the step follows it to the edge: saddles don't hold it up. The
+    radius shrinks until the loss is lower, and follows how far the model was right. `Trainer.fit` records the loss
+    after the iteration, and stops before its epochs are done where the tolerances say so, as with `LBFGS`.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 1.0
+        A factor of each step.
+    max_cg : int, default 100
+        Products with the Hessian in a step. Each takes about two gradients' time.
+    initial_trust_radius, max_trust_radius : float > 0, default 1.0 and 1000.0
+        The radius of the first step (Euclidean, of all parameters), and of any.
+    eta : float in [0, 0.25), default 0.15
+        A step is taken that lowers the loss by more than this times what the model promises.
+    tolerance_grad : float >= 0, default 1e-7
+        Stop when no element of the gradient is larger.
+    tolerance_change : float >= 0, default 1e-9
+        Stop when an iteration lowers the loss by no more, in relation to the loss.
+
+    Raises
+    ------
+    ValueError
+        For ``weight_decay`` and ``ema``. A `Trainer` refuses it with losses and layers that have no second derivatives,
+        with `learning_rate_scale`, and with whatever it refuses with `LBFGS`.
+
+    Notes
+    -----
+    Defaults are those of SciPy's "trust-ncg", which this is, but that an epoch is an iteration, and that inner products
+    have a fixed order: the bits don't depend on machine, threads or BLAS.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> model = mf.mlp([64, 10], output_activation="softmax", dtype="float64", seed=0)
+    >>> trainer = mf.Trainer(model, optimizer=mf.NewtonCG(tolerance_grad=1e-6), batch_size=None, l2=1e-3)
+    >>> history = trainer.fit(X / 16, y, epochs=100, verbose=0)
+    >>> history.stopped_by, history.epochs < 20
+    ('convergence', True)
+    """
+
+    _: KW_ONLY
+    max_cg: int = 100
+    initial_trust_radius: float = 1.0
+    max_trust_radius: float = 1000.0
+    eta: float = 0.15
+    name: ClassVar[str] = "newton_cg"
+    update: ClassVar[str] = "newton_cg"
+    judge: ClassVar[str] = "trust region"
+    in_vain: ClassVar[str] = "in any trust region"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "max_cg", integer("max_cg", self.max_cg))
+        self._check("max_trust_radius", above=0.0)
+        self._check("initial_trust_radius", above=0.0, at_most=self.max_trust_radius)
+        self._check("eta", at_least=0.0, below=0.25)
 
 
 #: Every optimizer by name. tests/test_lists.py holds their updates and those of csrc/lists.h equal.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.name: cls for cls in (SGD, RMSprop, Adam, AdamW, Adagrad, NAdam, Lion, ScheduleFreeAdamW, LBFGS)
+    cls.name: cls
+    for cls in (
+        *(SGD, RMSprop, Adam, AdamW, Adagrad, NAdam, Lion, ScheduleFreeAdamW),
+        *(LBFGS, LevenbergMarquardt, NewtonCG),
+    )
 }
 
 

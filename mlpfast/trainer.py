@@ -77,7 +77,7 @@ class Trainer(Machinery):
     optimizer : str or Optimizer, default ``Adam(learning_rate=1e-3)``
         See `mlpfast.optimizers`.
     batch_size : int or None, default 128
-        Rows in a step; None for all (gradient descent on the full batch, or `optimizers.LBFGS`).
+        Rows in a step; None for all (gradient descent on the full batch, or `optimizers.LBFGS` and its like).
     l1, l2 : float >= 0, default 0.0
         Penalties ``l1 sum|W| + l2/2 sum W^2``, on weights but not on biases, added to the loss and its gradient.
     clip_norm : float > 0, optional
@@ -321,8 +321,8 @@ class Trainer(Machinery):
         -------
         History
             Losses and metrics by epoch. Those of training are averages over the epoch, penalties included; with
-            `optimizers.LBFGS`, those of the model after it. What schedules or callbacks drive, such as "learning_rate",
-            is there too.
+            `optimizers.LBFGS` and its like, those of the model after it. What schedules or callbacks drive, such as
+            "learning_rate", is there too.
 
         Raises
         ------

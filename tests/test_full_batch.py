@@ -411,7 +411,7 @@ def test_arguments():
     ]:
         with pytest.raises(ValueError, match=message):
             mf.LBFGS(**keywords)
-    with pytest.raises(TypeError, match="LBFGS calls it tolerance_grad"):
+    with pytest.raises(TypeError, match="optimizers of full batches call it tolerance_grad"):
         mf.LBFGS(gtol=1e-5)
 
 

@@ -35,7 +35,7 @@ class EpochResult(NamedTuple):
     loss : float
         Data loss and penalty, averaged over the rows.
     data_loss, penalty : float
-        The two parts of it; NaN where only their sum is known, as after an iteration of `LBFGS`.
+        The two parts of it; NaN where only their sum is known, as after an iteration over all rows.
     metrics : the metrics asked for, averaged over the rows by sample weight
     error : the exception that a signal handler raised, where the status is "interrupted"
     last : loss of the latest step, penalty included

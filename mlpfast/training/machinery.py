@@ -18,7 +18,7 @@ from ..core.results import EpochResult
 from ..errors import DivergenceError
 from ..groups import check_by_rows
 from ..history import History
-from ..optimizers import LBFGS
+from ..optimizers import FullBatchOptimizer
 from ..schedules.series import bounds_of
 from ..validation import scale_penalty
 from .ahead import Ahead
@@ -264,11 +264,12 @@ class Machinery(Settings):
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
         self.at_work = True
         try:
-            if isinstance(self.optimizer, LBFGS):
+            if isinstance(self.optimizer, FullBatchOptimizer):
                 self._check_full_batch()
                 result: EpochResult = self._state.iterate(
                     engine, data.X, data.y, data.sample_weight, self.optimizer, self._counts, rate,
-                    l2=l2, program=self._program, metrics=self._compiled_metrics, deadline=deadline,
+                    l2=l2, program=self._program, loss=self.loss, penalty_over_weights=self.penalty_over_weights,
+                    n_threads=self.n_threads, metrics=self._compiled_metrics, deadline=deadline,
                 )  # fmt: skip
             else:
                 result = engine.run_epoch(

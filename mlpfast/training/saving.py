@@ -190,7 +190,7 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
     ):
         raise ValueError(f"expected the state of {trainer.optimizer!r}, got that of another optimizer")
     if isinstance(optimizer, dict):
-        kept = FullBatch()
+        kept = FullBatch(trainer.optimizer.update)
         kept.load_state_dict(optimizer, trainer.model.parameters)
     else:
         check_finite("the optimizer's state", optimizer)

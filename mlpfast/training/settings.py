@@ -145,8 +145,11 @@ class Settings:
         self._check_limits(optimizer, getattr(self, "_program", model.program))
         old = getattr(self, "_optimizer", None)
         if old is None or _kind(old) != _kind(optimizer):
-            new = FullBatch() if optimizer.full_batch else new_state(optimizer, model.program, model.dtype)
-            self._state: Any = new
+            self._state: Any = (
+                FullBatch(optimizer.update)
+                if optimizer.full_batch
+                else new_state(optimizer, model.program, model.dtype)
+            )
             self._counts[2:4] = self._counts[0], 0
         if old is None or old.learning_rate != optimizer.learning_rate:
             self.learning_rate = optimizer.learning_rate
@@ -239,6 +242,6 @@ class Settings:
     def _check_full_batch(self) -> None:
         if self.optimizer.full_batch:
             check_full_batch(
-                self.optimizer, self._program, batch_size=self.batch_size, l1=self.l1, clip_norm=self.clip_norm,
-                clip_value=self.clip_value, scheduled=list(self._schedules()),
+                self.optimizer, self._program, loss=self.loss, batch_size=self.batch_size, l1=self.l1,
+                clip_norm=self.clip_norm, clip_value=self.clip_value, scheduled=list(self._schedules()),
             )  # fmt: skip
