@@ -1,5 +1,7 @@
 """Products with the Hessian and with its Gauss-Newton part, the objective for SciPy, tangents: what users meet."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -278,3 +280,25 @@ def test_torch_agrees():
     assert np.linalg.norm(model.hessian(X, labels, "cross_entropy") - H) < 1e-9 * np.linalg.norm(H)
     J = func.vmap(func.jacrev(lambda row: torch.softmax(logits(flat, row), 0)))(x).numpy()
     assert np.linalg.norm(model.jacobian(X) - J) < 1e-9 * np.linalg.norm(J)
+
+
+def test_threads_of_an_objective_wait_for_each_other():
+    model, rng = mf.mlp([6, 40, 1], "tanh", dtype="float64", seed=1), np.random.default_rng(0)
+    f = model.objective(rng.normal(size=(400, 6)), rng.normal(size=400), "mse")
+    points = rng.normal(size=(40, model.n_parameters))
+    alone = [f.value(point) for point in points]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(f.value, points)) == alone
+
+
+@pytest.mark.parametrize("n_threads", [True, 1.5, 0, -1])
+def test_threads_are_a_positive_integer(n_threads):
+    model, X, y = mf.mlp([3, 4, 1]), np.ones((2, 3)), np.ones(2)
+    for call in (
+        lambda: model.jvp(X, X, n_threads=n_threads),
+        lambda: model.hvp(X, y, model.parameters, "mse", n_threads=n_threads),
+        lambda: model.jacobian(X, n_threads=n_threads),
+        lambda: model.objective(X, y, "mse", n_threads=n_threads),
+    ):
+        with pytest.raises((TypeError, ValueError), match="expected n_threads to be"):
+            call()

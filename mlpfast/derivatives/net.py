@@ -15,6 +15,7 @@ from ..core import kinds
 from ..core.network import Network
 from ..core.results import BadCodeError, NotFiniteError
 from ..core.tangents import Tangents
+from ..errors import integer
 from ..losses import Loss
 from ..program import Program
 
@@ -59,6 +60,8 @@ def check_tangents(name: str, program: Program, *, back: bool) -> None:
 @contextmanager
 def engine(net: Net, mode: Mode, loss: Loss, rows: int, n_threads: int | None) -> Iterator[Tangents]:
     """An engine for so many rows: the model's last one of the mode if it fits and nobody has it; else a new one."""
+    if n_threads is not None:
+        n_threads = integer("n_threads", n_threads)
     settings, rows = (loss, n_threads), min(rows, _CHUNK_ROWS)
     kept = net._tangents.pop(mode, None)  # who comes meanwhile makes another
     if kept is None or kept[0] != settings or kept[1].batch_rows < rows:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
-from ..errors import real
+from ..errors import integer, real
 from ..losses import Loss, as_loss
 from .net import Net
 from .second_order import Products
@@ -39,7 +40,8 @@ class Objective:
     """What `mlpfast.Model.objective` returns: f(parameters) is the loss over all rows, with its gradient.
 
     Parameters are vectors of the model's size and order; results are float64, whatever the model's dtype. Each call
-    sets the parameters of a copy of the model; the model itself stays as it is.
+    sets the parameters of a copy of the model; the model itself stays as it is. Calls from several threads wait for
+    each other. Data that need no conversion are not copied: they are not to change.
 
     Attributes
     ----------
@@ -67,21 +69,24 @@ class Objective:
         n = validation.n_rows(features)
         self._y = validation.as_targets(y, self._loss, model.outputs, model.dtype, n)
         self._sample_weight = validation.as_sample_weight(sample_weight, n)
-        self._l2, self._n_threads = real("l2", l2, at_least=0.0), n_threads
+        self._l2 = real("l2", l2, at_least=0.0)
+        self._n_threads = None if n_threads is None else integer("n_threads", n_threads)
+        self._lock = Lock()  # from setting the parameters to the result that belongs to them
         self._products: dict[str, Products] = {}  # each made when it is needed
         self.parameters = model.parameters.astype(np.float64)
 
     def __call__(self, parameters: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """The loss with its penalty, and the gradient (n_parameters,)."""
-        self._model.parameters = parameters
-        value, gradient = self._model.loss_and_gradient(
-            self._X,
-            self._y,
-            self._loss,
-            sample_weight=self._sample_weight,
-            l2=self._l2,
-            n_threads=self._n_threads,
-        )
+        with self._lock:
+            self._model.parameters = parameters
+            value, gradient = self._model.loss_and_gradient(
+                self._X,
+                self._y,
+                self._loss,
+                sample_weight=self._sample_weight,
+                l2=self._l2,
+                n_threads=self._n_threads,
+            )
         return value, gradient.astype(np.float64)
 
     def value(self, parameters: ArrayLike) -> float:
@@ -103,12 +108,13 @@ class Objective:
     def _multiply(self, mode: Any, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
         model = self._model
         direction = validation.as_array(v, (model.n_parameters,), model.dtype, "v")
-        if mode not in self._products:
-            name = "hvp" if mode == "hessian" else "gauss_newton_product"
-            self._products[mode] = Products(
-                *(model, name, mode, self._X, self._y, self._loss, self._sample_weight, self._l2, self._n_threads)
-            )
-        model.parameters = parameters
         result = np.empty(model.n_parameters, model.dtype)
-        self._products[mode].multiply(direction, result)
+        with self._lock:
+            if mode not in self._products:
+                name = "hvp" if mode == "hessian" else "gauss_newton_product"
+                self._products[mode] = Products(
+                    *(model, name, mode, self._X, self._y, self._loss, self._sample_weight, self._l2, self._n_threads)
+                )
+            model.parameters = parameters
+            self._products[mode].multiply(direction, result)
         return result.astype(np.float64)
