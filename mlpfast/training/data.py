@@ -152,7 +152,10 @@ def _strata(stratify: Any, targets: NDArray[Any]) -> NDArray[Any] | None:
         if targets.ndim == 1:
             return targets
         if targets.shape[1] == 1 and len(np.unique(targets)) > 2:
-            raise ValueError("stratify=True: expected classes in y, got numbers; give stratify a value for each row")
+            raise ValueError(
+                "stratify=True: expected classes in y, got targets that the loss takes for numbers; where they are "
+                "classes, give stratify=y, or any value for each row"
+            )
         return targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)
     strata = np.asarray(stratify)
     if strata.shape != (len(targets),):
