@@ -19,6 +19,7 @@ from ..errors import DivergenceError
 from ..groups import check_by_rows
 from ..history import History
 from ..optimizers import FullBatchOptimizer
+from ..schedules import Schedule
 from ..schedules.series import bounds_of
 from ..validation import scale_penalty
 from .ahead import Ahead
@@ -231,7 +232,11 @@ class Machinery(Settings):
         """What schedules and callbacks drive, for the history: the values of the latest step."""
         names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
         names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
-        return {name: getattr(self, name) for name in names} | self._series.recorded()
+        numbers = (
+            [] if isinstance(self.dropout_scale, Schedule) else ["dropout_scale"]
+        )  # one is driven as a schedule is
+        driven = {name: value for name, value in self._series.last.items() if name not in numbers}
+        return {name: getattr(self, name) for name in names} | driven
 
     def _series_of(self, steps: int, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
         """The values of schedules for the next so many steps."""
