@@ -154,9 +154,9 @@ def as_targets(
     """Targets for the compiled loops: (n,) int32 class indices, or (n, targets) of `dtype`.
 
     ``cross_entropy`` and its kin take class indices (n,) or (n, 1) of any integer dtype (or whole floats), or rows of
-    probabilities (n, outputs), one-hot included; ``ordinal`` and `Custom` take indices only. The other losses take (n, outputs),
-    or a column for each target that has several outputs, and (n,) where there is one; ``binary_cross_entropy`` wants
-    values in [0, 1], ``poisson`` values >= 0, and so on: see `Loss.targets`.
+    probabilities (n, outputs), one-hot included; ``ordinal`` and `Custom` losses take indices only. The other losses
+    take (n, outputs), or a column for each target that has several outputs, and (n,) where there is one;
+    ``binary_cross_entropy`` wants values in [0, 1], ``poisson`` values >= 0, and so on: see `Loss.targets`.
 
     Raises
     ------

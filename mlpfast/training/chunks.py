@@ -11,6 +11,7 @@ import numpy as np
 from ..classweight import weights_of_rows
 from ..errors import integer
 from ..losses import Loss
+from ..metrics import Metric, check_one_class
 from ..validation import (
     as_features,
     as_targets,
@@ -43,6 +44,7 @@ class Wanted(NamedTuple):
         Columns of X that hold codes.
     over_batch : bool
         Statistics are taken over a batch: a row of weight zero is none of its rows.
+    metrics : tuple of Metric
     """
 
     loss: Loss
@@ -52,6 +54,7 @@ class Wanted(NamedTuple):
     class_weight: tuple[float, ...] | None = None
     codes: list[tuple[int, int]] = []  # noqa: RUF012 - nobody writes it
     over_batch: bool = False
+    metrics: tuple[Metric, ...] = ()
 
     def check(self, X: Any, y: Any, sample_weight: Any, of: str) -> Rows:
         """The rows as the engine takes them; a TypeError or ValueError that names what they are `of`."""
@@ -62,6 +65,7 @@ class Wanted(NamedTuple):
             raise error
         targets = as_targets(y, self.loss, self.outputs, self.dtype, n, name=f"y{of}", features=name)
         given = check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=name, some=False)
+        check_one_class(self.metrics, targets, given, f"y{of}")
         classes = self.class_weight
         of_classes = None if classes is None else weights_of_rows(classes, targets, self.loss, f"y{of}")
         weights, exponent = scale_weights(given, of_classes)

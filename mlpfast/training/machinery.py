@@ -48,7 +48,7 @@ class Machinery(Settings):
     _end: int | None  # the step at which `fit` will end
 
     def _check(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Data:
-        data = check_data(self.model, self.loss, X, y, sample_weight, **how)
+        data = check_data(self.model, self.loss, X, y, sample_weight, metrics=self.metrics, **how)
         self._penalties(data)
         return data
 
@@ -56,7 +56,7 @@ class Machinery(Settings):
         self, X: Any, y: Any, sample_weight: Any, fraction: float | None, stratify: Any, finite: bool
     ) -> tuple[Data, Data | None]:
         """The rows to train on, and those that are held out."""
-        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite)
+        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite, metrics=self.metrics)
         if fraction is None:
             if stratify is not None and stratify is not False:
                 raise ValueError("expected stratify with validation_fraction alone, got it without")
@@ -128,7 +128,8 @@ class Machinery(Settings):
 
     def _wanted(self) -> Wanted:
         model, over_batch = self.model, self._program.over_batch
-        return Wanted(self.loss, model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch)
+        of_model = model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch
+        return Wanted(self.loss, *of_model, self.metrics)
 
     def _feed(
         self, X: Any, y: Any, sample_weight: Any, steps: int | None, several: bool, validates: bool
