@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import real
-from .losses import Loss
+from .losses import Custom, Loss
 
 __all__ = ["as_class_weight", "weights_of_rows"]
 
@@ -69,10 +69,11 @@ def _balanced(labels: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _classes(loss: Loss, outputs: int) -> int:
-    if loss.accuracy is None:
-        raise ValueError(f"class_weight: expected a loss of classes, got {loss.name!r}; give rows a sample_weight")
     if loss.targets.classes:
         return loss.classes(outputs)
+    if loss.accuracy is None:
+        instead = "give Custom classes=True, or" if isinstance(loss, Custom) else "give"
+        raise ValueError(f"class_weight: expected a loss of classes, got {loss.name!r}; {instead} rows a sample_weight")
     if outputs > 1:
         raise ValueError(
             f"class_weight: expected one class for each row, got {outputs} outputs for yes or no of loss "

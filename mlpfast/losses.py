@@ -74,7 +74,7 @@ class Targets:
     """What a loss is compared with: numbers between `low` and `high`; or `classes`, as indices or as probabilities.
 
     `positive` numbers are above 0. `signs` are two classes as -1 and 1, or 0 and 1. `ordered` classes come as indices
-    only, from 0 to the number of outputs.
+    only, from 0 to the number of outputs; `indices` are of classes that come as indices only, too.
     """
 
     low: float = -inf
@@ -83,6 +83,7 @@ class Targets:
     positive: bool = False
     signs: bool = False
     ordered: bool = False
+    indices: bool = False
 
 
 class Loss:
@@ -492,7 +493,7 @@ class Custom(Loss):
     outputs_per_target : int, default 1
         Outputs that a target takes; they stand side by side.
     classes : bool, default False
-        Targets are class indices (or one-hot rows, or probabilities), not numbers.
+        Targets are class indices, not numbers. One-hot rows and probabilities are numbers: they go without `classes`.
 
     Examples
     --------
@@ -515,7 +516,7 @@ class Custom(Loss):
         self.address = address_of(function)  # type: ignore[misc]
         if not self.address and not callable(function):
             raise TypeError(f"expected a function of Python or C, got {function!r} ({type(function).__name__})")
-        self.targets = Targets(0.0, 1.0, classes=True) if boolean("classes", classes) else Targets()  # type: ignore[misc]
+        self.targets = Targets(classes=True, indices=True) if boolean("classes", classes) else Targets()  # type: ignore[misc]
         self._each = integer("outputs_per_target", outputs_per_target)
         self.checked = False  # type: ignore[misc]
         if not self.address:

@@ -3,9 +3,10 @@
 A metric is a name, an instance such as ``TopK(3)``, or a function ``f(y_true, y_pred) -> float``:
 
 =================================== ==================================================================================
-accuracy, acc                       share of rows whose class is right: the largest output with cross_entropy, each
-                                    output on its side of 1/2 with binary_cross_entropy and its kin, and with
-                                    ordinal, where they add up to a class
+accuracy, acc                       share of rows whose class is right: the largest output with cross_entropy and its
+                                    kin, and with hinge, where it has several; each output on its side of 1/2, or of 0
+                                    where outputs are logits or scores, with binary_cross_entropy and its kin, and
+                                    with ordinal, where they add up to a class
 top_k, TopK(k)                      share of rows whose class is among the k largest outputs; 5 of them
 log_loss                            -log p of the class, or of yes or no, from probabilities
 brier                               (p - y)^2: its sum over classes, its mean over outputs for yes or no
@@ -26,6 +27,9 @@ training are averages over the epoch, as the loss is. The others (`mlpfast.score
 as labels (n,) or an array (n, outputs), and all predictions (n, outputs), after each epoch, which costs one more pass
 over the data. All named ones are weighted by the sample weights. A function is given these, or None, as
 ``sample_weight`` if it has an argument of that name, or as a third argument if it takes three.
+
+With several outputs of hinge or squared_hinge, metrics of classes take rows of y that have one class each. Metrics of
+numbers, as mse is one, are of the outputs as they are, and refused where these are logits, log-rates or log-means.
 """
 
 from __future__ import annotations
@@ -33,16 +37,19 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .activations import Activation
 from .errors import integer, known_name, real_field
 from .losses import LOSSES, Loss
 from .scores import SCORES, Task
 
-__all__ = ["METRICS", "Metric", "Pinball", "TopK", "as_metrics"]
+__all__ = ["METRICS", "Metric", "Pinball", "TopK", "as_metrics", "check_one_class"]
 
 #: The names that users may give, and the compiled metric of each; None where that depends on the loss, or is a score.
 METRICS: dict[str, str | None] = {
@@ -100,6 +107,7 @@ class Metric:
     root: bool = False  # of the compiled one
     function: Callable[..., float] | None = None
     weights: str | None = None  # how it takes them: "third", as "sample_weight", "relative" to the largest; not at all
+    one_class: bool = False  # has a meaning where each row of the targets has one class, and they don't tell
 
     def __call__(self, y: Any, prediction: Any, sample_weight: Any) -> float:
         """The function's value."""
@@ -117,11 +125,13 @@ class Metric:
         return math.sqrt(mean) if self.root else float(mean)
 
 
-def as_metrics(metrics: Iterable[Any], loss: Loss, output_activation: Activation) -> tuple[Metric, ...]:
+def as_metrics(
+    metrics: Iterable[Any], loss: Loss, output_activation: Activation, outputs: int = 1
+) -> tuple[Metric, ...]:
     """Resolve what the user gave; ValueError or TypeError for what is not a metric, or has no meaning here."""
     if isinstance(metrics, str):
         raise TypeError(f"expected metrics to be a list, got the string {metrics!r}; write [{metrics!r}]")
-    resolved = tuple(_resolved(metric, loss, output_activation) for metric in metrics)
+    resolved = tuple(_resolved(metric, loss, output_activation, outputs) for metric in metrics)
     names = [metric.name for metric in resolved]
     for name in names:
         if names.count(name) > 1 or name == "loss" or name.startswith("val_"):
@@ -129,19 +139,34 @@ def as_metrics(metrics: Iterable[Any], loss: Loss, output_activation: Activation
     return resolved
 
 
-def _resolved(metric: Any, loss: Loss, activation: Activation) -> Metric:
+def check_one_class(metrics: Iterable[Metric], y: NDArray[Any], weights: NDArray[np.float64] | None, name: str) -> None:
+    """Raise a ValueError if a metric takes rows of one class each, and one of `y`, of this name, is another."""
+    asking = [metric.name for metric in metrics if metric.one_class]
+    if not asking:
+        return
+    classes = np.count_nonzero(y > 0, axis=1)
+    wrong = classes != 1 if weights is None else (classes != 1) & (weights > 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"metric {asking[0]!r}: expected one class in each row of {name}, where hinge has several outputs, got "
+            f"{classes[row]} in row {row}; for several labels, write a function f(y_true, y_pred)"
+        )
+
+
+def _resolved(metric: Any, loss: Loss, activation: Activation, outputs: int) -> Metric:
     if isinstance(metric, TopK):
-        return _named(f"top_{metric.k}", "top_k", metric.k, loss, activation)
+        return _named(f"top_{metric.k}", "top_k", metric.k, loss, activation, outputs)
     if isinstance(metric, Pinball):
-        return _named(f"pinball_{metric.q:g}", "pinball", metric.q, loss, activation)
+        return _named(f"pinball_{metric.q:g}", "pinball", metric.q, loss, activation, outputs)
     if callable(metric):
         name = str(getattr(metric, "__name__", type(metric).__name__))
         return Metric(name, function=metric, weights=_takes_weights(metric))
     name = known_name("metric", metric, METRICS)
-    return _named(metric, name, _DEFAULTS.get(name, 0.0), loss, activation)
+    return _named(metric, name, _DEFAULTS.get(name, 0.0), loss, activation, outputs)
 
 
-def _named(given: str, name: str, number: float, loss: Loss, activation: Activation) -> Metric:
+def _named(given: str, name: str, number: float, loss: Loss, activation: Activation, outputs: int) -> Metric:
     if loss.outputs_per_target > 1:
         raise ValueError(
             f"metric {given!r}: expected one output for each target, got {loss.outputs_per_target} of loss "
@@ -151,10 +176,21 @@ def _named(given: str, name: str, number: float, loss: Loss, activation: Activat
     if name not in _OF_CLASSES:
         if (name in _OF_NUMBERS and loss.targets.classes) or loss.targets.ordered:
             raise ValueError(f"metric {given!r}: expected a loss of numbers, got {loss.name!r}, of classes")
+        if activation.name == "identity" and activation.name in loss.output_activations[1:]:
+            raise ValueError(
+                f"metric {given!r}: expected outputs that are like y, of output activation "
+                f"{loss.output_activations[0]}, got {loss.reads} ('identity' with loss {loss.name!r})"
+            )
         if compiled is not None:
             return Metric(given, (compiled, number), root=name in ("rmse", "root_mean_squared_error"))
         return Metric(given, function=partial(SCORES[name], Task("numbers")), weights="relative")
-    accuracy = _accuracy(given, loss, activation)
+    if loss.targets.signs and outputs > 1:
+        return replace(_of_a_classifier(given, name, number, loss, activation, "accuracy"), one_class=True)
+    return _of_a_classifier(given, name, number, loss, activation, _accuracy(given, loss, activation))
+
+
+def _of_a_classifier(given: str, name: str, number: float, loss: Loss, activation: Activation, accuracy: str) -> Metric:
+    compiled = METRICS[name]
     if name == "accuracy":
         return Metric(given, (accuracy, 0.0))
     task = _task(accuracy, loss, activation)

@@ -154,9 +154,9 @@ def as_targets(
     """Targets for the compiled loops: (n,) int32 class indices, or (n, targets) of `dtype`.
 
     ``cross_entropy`` and its kin take class indices (n,) or (n, 1) of any integer dtype (or whole floats), or rows of
-    probabilities (n, outputs), one-hot included; ``ordinal`` takes indices only. The other losses take (n, outputs),
-    or a column for each target that has several outputs, and (n,) where there is one; ``binary_cross_entropy`` wants
-    values in [0, 1], ``poisson`` values >= 0, and so on: see `Loss.targets`.
+    probabilities (n, outputs), one-hot included; ``ordinal`` and `Custom` losses take indices only. The other losses
+    take (n, outputs), or a column for each target that has several outputs, and (n,) where there is one;
+    ``binary_cross_entropy`` wants values in [0, 1], ``poisson`` values >= 0, and so on: see `Loss.targets`.
 
     Raises
     ------
@@ -167,10 +167,11 @@ def as_targets(
         not take.
     """
     takes, classes = loss.targets, loss.targets.classes
-    columns = 1 if takes.ordered else outputs // loss.outputs_per_target
+    indices = takes.ordered or takes.indices
+    columns = 1 if indices else outputs // loss.outputs_per_target
     array = _numeric(y, name, _ENCODE_LABELS if loss.accuracy else "")
     expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {columns})"
-    if takes.ordered:
+    if indices:
         expected = "(n,) with class indices"
     elif not classes and columns == 1:
         expected = "(n,) or (n, 1)"
@@ -181,12 +182,13 @@ def as_targets(
         raise ValueError(f"expected {name} to be as long as {features}, {n} rows, got {array.shape[0]} ({shape})")
     if classes and outputs > 2**24 and dtype == np.float32:
         raise ValueError(f"expected at most {2**24:,} classes: float32 has no more whole numbers; got {outputs:,}")
-    if classes and (array.ndim == 1 or (array.shape[1] == 1 and (outputs > 1 or takes.ordered))):
+    if classes and (array.ndim == 1 or (array.shape[1] == 1 and (outputs > 1 or indices))):
         return _as_labels(array.reshape(n), loss.classes(outputs), name)
     if array.ndim == 1 and columns == 1:
         array = array.reshape(n, 1)
-    if array.ndim == 1 or array.shape[1] != columns or takes.ordered:
-        raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}")
+    if array.ndim == 1 or array.shape[1] != columns or indices:
+        hint = "; one-hot rows are turned into indices by y.argmax(axis=1)" if indices else ""
+        raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.shape}{hint}")
     check_finite(array, dtype, name, given=y)
     array = _native(array, dtype, cast=True)
     _check_range(array, takes, name, "probabilities" if classes else f"targets of {loss.name!r}")

@@ -59,6 +59,20 @@ def test_bad_chunks_are_named_and_what_was_learnt_before_stays(name):
     assert made.model.state.tobytes() == twin.model.state.tobytes()
 
 
+def test_columns_in_another_order_are_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcdefg"))
+    made, twin = trainer(), trainer()
+    twin.fit([(X[:150], Y[:150]), (X[150:], Y[150:])], epochs=2, verbose=0)
+    made.fit([(frame[:150], Y[:150]), (frame[150:], Y[150:])], epochs=2, verbose=0)
+    assert made.model.state.tobytes() == twin.model.state.tobytes()
+    swapped = frame[list("abdcefg")]
+    with pytest.raises(ValueError, match="expected column 2 of X of chunk 1 to be 'c', .* got 'd'; put them in one"):
+        trainer().fit([(frame, Y), (swapped, Y)], verbose=0)
+    with pytest.raises(ValueError, match="expected column 6 of X of chunk 1 to be 'g', .* got 'h'$"):
+        trainer().fit([(frame, Y), (frame.rename(columns={"g": "h"}), Y)], verbose=0)
+
+
 def test_what_a_generator_raises_arrives_as_it_is():
     def generate():
         yield X[:130], Y[:130]

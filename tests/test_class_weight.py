@@ -62,6 +62,20 @@ def test_ordered_classes():
     assert_trains_as(trainer(*ordinal, class_weight=[1, 2, 6]), Y, weights, trainer(*ordinal))
 
 
+def of_classes(y, h):
+    return -np.log(h[np.arange(len(y)), y]), -np.eye(3)[y] / h
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 0.5, 2: 4.0}])
+def test_a_custom_loss_of_classes(class_weight):
+    weights = trainer(class_weight=class_weight).class_weight
+    weights = len(Y) / (3 * np.bincount(Y)) if weights == "balanced" else np.array(weights)
+    loss = mf.losses.Custom(of_classes, classes=True)
+    assert_trains_as(trainer(loss, class_weight=class_weight), Y, weights[Y], trainer(loss))
+    with pytest.raises(ValueError, match="expected a loss of classes, got 'custom'; give Custom classes=True, or rows"):
+        trainer(mf.losses.Custom(of_classes), class_weight=class_weight)
+
+
 def test_evaluation_and_validation_are_without_them():
     weighted, plain = trainer(class_weight=[1, 0, 0]), trainer()
     history = weighted.fit(X, Y, validation_data=(X, Y), verbose=0)

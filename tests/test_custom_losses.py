@@ -101,6 +101,32 @@ def test_classes(dtype):
     np.testing.assert_allclose(*found, rtol=1e-2 if dtype == "float32" else 1e-6, atol=1e-5)
 
 
+@pytest.mark.parametrize("one_hot", [np.eye(3, dtype=int), np.eye(3)])
+def test_classes_come_as_indices_alone(one_hot):
+    trainer = mf.Trainer(mf.mlp([5, 3], output_activation="softmax"), Custom(cross_entropy, classes=True))
+    y = RNG.integers(3, size=(500, 1))
+    assert trainer.fit(X[:500], y, verbose=0)["loss"] < [2]
+    for action in (trainer.fit, trainer.evaluate, trainer.train_on_batch):
+        with pytest.raises(ValueError, match=r"expected y of shape \(n,\) with class indices .* y.argmax\(axis=1\)"):
+            action(X[:500], one_hot[y[:, 0]])
+
+
+def test_a_custom_loss_of_numbers_is_stratified_by_what_is_given():
+    y = np.arange(60) % 3
+    loss = Custom(lambda y, h: (0.5 * ((h - y) ** 2)[:, 0], h - y))
+    with pytest.raises(ValueError, match="stratify=True: expected classes in y, .* give stratify=y"):
+        mf.Trainer(mf.mlp([5, 1]), loss).fit(X[:60], y, validation_fraction=0.1, stratify=True, verbose=0)
+    held = []
+
+    def kept(y, p):
+        held.append(np.bincount(y[:, 0].astype(int)).tolist())
+        return 0.0
+
+    trainer = mf.Trainer(mf.mlp([5, 1]), loss, metrics=[kept])
+    trainer.fit(X[:60], y, validation_fraction=0.1, stratify=y, verbose=0)
+    assert held[-1] == [2, 2, 2]
+
+
 def test_classes_in_c(library):
     def of_label(y, h):
         at = np.arange(len(y)), y

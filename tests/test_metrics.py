@@ -119,6 +119,48 @@ def test_of_yes_or_no(loss, output, weight):
         assert evaluated(model, loss, 2 * y - 1, names, weight) == found
 
 
+@pytest.mark.parametrize("weight", WEIGHTS, ids=["plain", "weighted", "huge"])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_of_several_scores_the_largest_is_the_class(loss, weight):
+    model = mf.mlp([3, 4, 4], "tanh", dtype="float64", seed=3)
+    labels = RNG.integers(4, size=ROWS)
+    one_hot = np.eye(4)[labels]
+    names = ["accuracy", "balanced_accuracy", "f1", "roc_auc", TopK(2)]
+    found = evaluated(model, loss, one_hot, names, weight)
+    p, w = model.predict(X), {"sample_weight": scaled(weight)}
+    guess = p.argmax(axis=1)
+    expected = {
+        "accuracy": sk.accuracy_score(labels, guess, **w),
+        "balanced_accuracy": sk.balanced_accuracy_score(labels, guess, **w),
+        "f1": sk.f1_score(labels, guess, average="macro", zero_division=0, **w),
+        "roc_auc": sk.roc_auc_score(one_hot, p, **w),
+        "top_2": sk.top_k_accuracy_score(labels, p, k=2, **w),
+    }
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert evaluated(model, loss, 2 * one_hot - 1, names, weight) == found
+    trainer = mf.Trainer(model, loss, mf.SGD(1e-12), metrics=["accuracy"])
+    history = trainer.fit(X, one_hot, sample_weight=weight, validation_fraction=0.2, stratify=True, verbose=0)
+    chunked = trainer.fit([(X, one_hot) if weight is None else (X, one_hot, np.minimum(weight, 1))], verbose=0)
+    assert 0 < history["accuracy"][0] < 1 and 0 < history["val_accuracy"][0] < 1 and 0 < chunked["accuracy"][0] < 1
+
+
+def test_several_scores_of_several_labels_have_no_class():
+    trainer = mf.Trainer(mf.mlp([3, 3]), "hinge", metrics=["mae", "accuracy"])
+    y = np.tile([1, -1, -1], (ROWS, 1))
+    y[7] = 1
+    message = "metric 'accuracy': expected one class in each row of y{}, .* got 3 in row 7; for several labels, write a"
+    for action in (trainer.fit, trainer.evaluate):
+        with pytest.raises(ValueError, match=message.format("")):
+            action(X, y)
+    with pytest.raises(ValueError, match=message.format(" of validation_data")):
+        trainer.fit(X[:7], y[:7], validation_data=(X, y), verbose=0)
+    with pytest.raises(ValueError, match=message.format(" of chunk 1")):
+        trainer.fit([(X[:7], y[:7]), (X, y)], verbose=0)
+    trainer.evaluate(X, y, np.arange(ROWS) != 7)  # what has no weight need not have one
+    trainer.metrics = ["mae"]
+    trainer.fit(X, y, verbose=0)
+
+
 def test_of_several_labels():
     model = mf.mlp([3, 4, 3], "tanh", "sigmoid", dtype="float64", seed=3)
     y = (RNG.random((ROWS, 3)) < 0.4).astype(int)
@@ -255,11 +297,22 @@ def test_a_trainer_with_metrics_is_pickled():
         ("top_k", "binary_cross_entropy", 3, "sigmoid", "'top_k': expected an output for each of several classes"),
         ("roc_auc", "ordinal", 3, "sigmoid", "'roc_auc': expected an output for each of several classes"),
         ("r2", "gaussian_nll", 2, "identity", "metric 'r2': expected one output for each target, got 2"),
+        ("rmse", "poisson", 1, "identity", "'rmse': expected outputs .* activation exponential, got log-rates"),
+        ("r2", "gamma_deviance", 1, "identity", "'r2': expected outputs .* got log-means .'identity' with loss"),
+        ("mae", "tweedie_deviance", 1, "identity", "'mae': expected outputs .* got log-means .* 'tweedie_deviance'"),
+        ("mse", "cross_entropy", 3, "identity", "'mse': expected outputs .* activation softmax, got logits"),
     ],
 )
 def test_metrics_without_a_meaning(metric, loss, outputs, output, message):
     with pytest.raises(ValueError, match=message):
         mf.Trainer(mf.mlp([2, outputs], output_activation=output), loss, metrics=[metric])
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma_deviance", "tweedie_deviance"])
+def test_rates_and_means_are_like_y(loss):
+    model = mf.mlp([3, 1], output_activation="exponential", dtype="float64", seed=1)
+    y = RNG.gamma(2, size=ROWS)
+    assert evaluated(model, loss, y, ["r2"], None)["r2"] == pytest.approx(sk.r2_score(y, model.predict(X)))
 
 
 def test_numbers_out_of_range():

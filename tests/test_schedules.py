@@ -278,6 +278,17 @@ def test_the_history_has_a_value_of_each_epoch_whatever_is_driven_when():
     assert "dropout_scale" in history._repr_html_()
 
 
+def test_a_constant_schedule_is_recorded_and_a_number_is_not():
+    one = trainer(mf.SGD(schedules.Constant(0.1), weight_decay=schedules.Constant(0)), dropout_scale=0.5)
+    history = one.fit(X, Y, epochs=2, verbose=0)
+    assert {name: history[name] for name in history if name != "loss"} == {
+        "learning_rate": [0.1, 0.1],
+        "weight_decay": [0.0, 0.0],
+    }
+    one.dropout_scale = schedules.Constant(0.5)
+    assert one.fit(X, Y, epochs=2, verbose=0)["dropout_scale"] == [0.5, 0.5]
+
+
 def test_single_steps_need_a_schedule_that_knows_its_length():
     one = trainer(mf.SGD(schedules.Cosine(0.4)))
     for action in (lambda: one.train_on_batch(X, Y), lambda: one.run_epoch(X, Y.astype(np.int32))):

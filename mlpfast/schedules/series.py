@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from .base import Array, Schedule
-from .plain import Constant
 
 __all__ = ["Series", "bounds_of", "driven"]
 
@@ -80,11 +79,6 @@ class Series:
         """Remember the values of the latest step: the last of so many that were taken."""
         if steps > 0:
             self.last = {name: float(numbers[steps - 1]) for name, numbers in values.items()}
-
-    def recorded(self) -> dict[str, float]:
-        """What belongs into the history: of schedules that are more than a number."""
-        constant = [name for name, (schedule, _) in self._begun.items() if isinstance(schedule, Constant)]
-        return {name: value for name, value in self.last.items() if name not in constant}
 
 
 def _check(name: str, schedule: Schedule, values: Array, first: int, sign: str, most: float) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 
 from ..classweight import weights_of_rows
 from ..errors import integer
+from ..frames import column_names
 from ..losses import Loss
+from ..metrics import Metric, check_one_class
 from ..validation import (
     as_features,
     as_targets,
@@ -43,6 +45,7 @@ class Wanted(NamedTuple):
         Columns of X that hold codes.
     over_batch : bool
         Statistics are taken over a batch: a row of weight zero is none of its rows.
+    metrics : tuple of Metric
     """
 
     loss: Loss
@@ -52,6 +55,7 @@ class Wanted(NamedTuple):
     class_weight: tuple[float, ...] | None = None
     codes: list[tuple[int, int]] = []  # noqa: RUF012 - nobody writes it
     over_batch: bool = False
+    metrics: tuple[Metric, ...] = ()
 
     def check(self, X: Any, y: Any, sample_weight: Any, of: str) -> Rows:
         """The rows as the engine takes them; a TypeError or ValueError that names what they are `of`."""
@@ -62,6 +66,7 @@ class Wanted(NamedTuple):
             raise error
         targets = as_targets(y, self.loss, self.outputs, self.dtype, n, name=f"y{of}", features=name)
         given = check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=name, some=False)
+        check_one_class(self.metrics, targets, given, f"y{of}")
         classes = self.class_weight
         of_classes = None if classes is None else weights_of_rows(classes, targets, self.loss, f"y{of}")
         weights, exponent = scale_weights(given, of_classes)
@@ -101,6 +106,7 @@ class Chunks:
         self._make: Callable[[], Any] = given if not isinstance(given, Iterable) else lambda: given
         self._one_shot: Iterator[Any] | None = None
         self._number, self._kind = 0, ""  # of the next chunk; of those before
+        self._columns: list[Any] | None = None  # the names of the first that had some
         if isinstance(given, Iterator):
             self._one_shot = given
             if steps is None and isinstance(given, _ENDLESS):
@@ -144,10 +150,26 @@ class Chunks:
             raise TypeError(f"expected chunk {number} to be (X, y) or (X, y, sample_weight), got {got}")
         X, y, weights = (*given, None)[:3]
         rows = wanted.check(X, y, weights, f" of chunk {number}")
+        self._check_columns(X)
         if self._kind not in ("", rows.kind):
             raise ValueError(f"expected all chunks to have {self._kind}, got {rows.kind} in chunk {number}")
         self._kind = rows.kind
         return rows
+
+    def _check_columns(self, X: Any) -> None:
+        """See that columns which have names are the same in each chunk, and in the same order."""
+        names = column_names(X)
+        if names is None:
+            return
+        columns = list(names)
+        first = self._columns = self._columns or columns
+        for j, (expected, got) in enumerate(zip(first, columns, strict=True)):
+            if expected != got:
+                hint = "; put them in one order by X[names]" if {*map(str, first)} == {*map(str, columns)} else ""
+                raise ValueError(
+                    f"expected column {j} of X of chunk {self._number} to be {expected!r}, as in the chunks before, "
+                    f"got {got!r}{hint}"
+                )
 
 
 def _iterate(made: Any) -> Iterator[Any]:

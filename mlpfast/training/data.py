@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..classweight import weights_of_rows
 from ..errors import real
 from ..losses import Loss
+from ..metrics import Metric, check_one_class
 from ..model import Model
 from ..validation import (
     CSR,
@@ -81,6 +82,7 @@ def check_data(
     finite: bool = True,
     class_weight: str | tuple[float, ...] | None = None,
     choose: Callable[[NDArray[Any]], NDArray[np.int64]] | None = None,
+    metrics: Sequence[Metric] = (),
 ) -> Data:
     """The input for this model and loss; TypeError or ValueError for what does not fit them.
 
@@ -98,11 +100,14 @@ def check_data(
         As `mlpfast.classweight` returns it.
     choose : callable, optional
         From the targets to the rows to train on.
+    metrics : sequence of Metric
+        That are asked for of these rows.
     """
     features = as_features(X, model.inputs, model.dtype, name=f"X{of}", finite=finite)
     n = n_rows(features)
     targets = as_targets(y, loss, model.outputs, model.dtype, n, name=f"y{of}", features=f"X{of}")
     given = check_sample_weight(sample_weight, n, name=f"sample_weight{of}", features=f"X{of}")
+    check_one_class(metrics, targets, given, f"y{of}")
     chosen = None if choose is None else choose(targets)
     of_classes = None
     if class_weight is not None:
@@ -152,7 +157,10 @@ def _strata(stratify: Any, targets: NDArray[Any]) -> NDArray[Any] | None:
         if targets.ndim == 1:
             return targets
         if targets.shape[1] == 1 and len(np.unique(targets)) > 2:
-            raise ValueError("stratify=True: expected classes in y, got numbers; give stratify a value for each row")
+            raise ValueError(
+                "stratify=True: expected classes in y, got targets that the loss takes for numbers; where they are "
+                "classes, give stratify=y, or any value for each row"
+            )
         return targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)
     strata = np.asarray(stratify)
     if strata.shape != (len(targets),):

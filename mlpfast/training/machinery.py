@@ -19,6 +19,7 @@ from ..errors import DivergenceError
 from ..groups import check_by_rows
 from ..history import History
 from ..optimizers import FullBatchOptimizer
+from ..schedules import Schedule
 from ..schedules.series import bounds_of
 from ..validation import scale_penalty
 from .ahead import Ahead
@@ -47,7 +48,7 @@ class Machinery(Settings):
     _end: int | None  # the step at which `fit` will end
 
     def _check(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Data:
-        data = check_data(self.model, self.loss, X, y, sample_weight, **how)
+        data = check_data(self.model, self.loss, X, y, sample_weight, metrics=self.metrics, **how)
         self._penalties(data)
         return data
 
@@ -55,7 +56,7 @@ class Machinery(Settings):
         self, X: Any, y: Any, sample_weight: Any, fraction: float | None, stratify: Any, finite: bool
     ) -> tuple[Data, Data | None]:
         """The rows to train on, and those that are held out."""
-        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite)
+        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite, metrics=self.metrics)
         if fraction is None:
             if stratify is not None and stratify is not False:
                 raise ValueError("expected stratify with validation_fraction alone, got it without")
@@ -127,7 +128,8 @@ class Machinery(Settings):
 
     def _wanted(self) -> Wanted:
         model, over_batch = self.model, self._program.over_batch
-        return Wanted(self.loss, model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch)
+        of_model = model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch
+        return Wanted(self.loss, *of_model, self.metrics)
 
     def _feed(
         self, X: Any, y: Any, sample_weight: Any, steps: int | None, several: bool, validates: bool
@@ -231,7 +233,11 @@ class Machinery(Settings):
         """What schedules and callbacks drive, for the history: the values of the latest step."""
         names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
         names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
-        return {name: getattr(self, name) for name in names} | self._series.recorded()
+        numbers = (
+            [] if isinstance(self.dropout_scale, Schedule) else ["dropout_scale"]
+        )  # one is driven as a schedule is
+        driven = {name: value for name, value in self._series.last.items() if name not in numbers}
+        return {name: getattr(self, name) for name in names} | driven
 
     def _series_of(self, steps: int, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
         """The values of schedules for the next so many steps."""

@@ -109,7 +109,7 @@ class Settings:
     def loss(self, value: str | Loss) -> None:
         loss, output = as_loss(value), self.model.output_activation
         loss.check_output(output, self.model.outputs)
-        metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output)
+        metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output, self.model.outputs)
         as_class_weight(getattr(self, "_class_weight", None), loss, self.model.outputs)
         self._loss, self._metrics, self._driven = loss, metrics, None
 
@@ -130,7 +130,7 @@ class Settings:
     @metrics.setter
     def metrics(self, values: Iterable[str | TopK | Pinball | Callable[..., float]]) -> None:
         given = values if isinstance(values, str) else tuple(values)
-        self._metrics = as_metrics(given, self.loss, self.model.output_activation)
+        self._metrics = as_metrics(given, self.loss, self.model.output_activation, self.model.outputs)
         self._given_metrics = given
 
     @property
