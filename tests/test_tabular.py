@@ -169,6 +169,7 @@ def test_no_time_still_gives_a_model():
     assert model.best_epoch_ == 0 and np.isfinite(model.predict_proba(X)).all()
 
 
+@pytest.mark.usefixtures("ctrl_c_after")  # which has SIGINT heard in background jobs
 def test_ctrl_c_keeps_the_best_model():
     calls = []
 
