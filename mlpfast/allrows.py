@@ -19,7 +19,7 @@ from .core.tangents import Tangents
 from .lbfgs import Point
 from .losses import Loss
 from .program import Program
-from .validation import CSR
+from .validation import take_rows
 
 __all__ = ["AllRows", "OutOfTime"]
 
@@ -131,7 +131,7 @@ class AllRows:
         for first in range(0, self._n, length):
             rows = slice(first, min(first + length, self._n))
             m = rows.stop - first
-            X_block = _rows_of(self._X, rows)
+            X_block = take_rows(self._X, rows)
             scales = np.full(m, self._row_scale)
             if self._sample_weight is not None:
                 scales *= self._sample_weight[rows]
@@ -149,11 +149,3 @@ class AllRows:
         if 0 < self.deadline <= time.monotonic():
             raise OutOfTime
         self.evaluations += part
-
-
-def _rows_of(X: Any, rows: slice) -> Any:
-    if not isinstance(X, tuple):
-        return X[rows]
-    values, columns, offsets = X
-    stored = slice(int(offsets[rows.start]), int(offsets[rows.stop]))
-    return CSR(values[stored], columns[stored], offsets[rows.start : rows.stop + 1] - offsets[rows.start])

@@ -24,6 +24,7 @@ from .parts import Buffer
 __all__ = [
     "CSR",
     "Features",
+    "Index",
     "as_dtype",
     "as_features",
     "as_sample_weight",
@@ -35,6 +36,8 @@ __all__ = [
     "scale_penalty",
     "scale_weights",
     "shares_memory",
+    "stored_in",
+    "take_rows",
 ]
 
 
@@ -47,6 +50,8 @@ class CSR(NamedTuple):
 
 
 Features: TypeAlias = "NDArray[Any] | CSR"
+#: Rows of an array: some in a row, or their numbers.
+Index: TypeAlias = "slice | NDArray[np.int64]"
 
 _LABELS = (np.dtype(np.int32), np.dtype(np.int64))
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.int16))
@@ -403,13 +408,27 @@ def without_weightless(
     """The rows that have a weight, where statistics are taken over all that there are."""
     if weights is None or weights.all():
         return X, y, weights
-    kept = weights != 0.0
+    kept = np.flatnonzero(weights)
+    return take_rows(X, kept), y[kept], weights[kept]
+
+
+def take_rows(X: Features, rows: Index) -> Features:
+    """Some rows; a copy, unless they are a slice."""
     if not isinstance(X, CSR):
-        return X[kept], y[kept], weights[kept]
-    lengths = np.diff(X.offsets)
-    stored = np.repeat(kept, lengths)
-    offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(X.offsets.dtype)
-    return CSR(X.values[stored], X.columns[stored], offsets), y[kept], weights[kept]
+        return X[rows]
+    stored, lengths = stored_in(X, rows)
+    offsets = np.append(0, np.cumsum(lengths)).astype(X.offsets.dtype)
+    return CSR(X.values[stored], X.columns[stored], offsets)
+
+
+def stored_in(X: CSR, rows: Index) -> tuple[slice | NDArray[np.int64], NDArray[Any]]:
+    """Which entries some rows have, and how many each; of a slice, which is not empty, a slice."""
+    begins, ends = X.offsets[:-1][rows], X.offsets[1:][rows]
+    lengths = ends - begins
+    if isinstance(rows, slice):
+        return slice(begins[0], ends[-1]), lengths
+    places = np.cumsum(lengths) - lengths  # of each row's first entry among those taken
+    return np.repeat(begins - places, lengths) + np.arange(lengths.sum()), lengths
 
 
 def _zeroed(array: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from .. import kernels
 from ..activations import Activation
 from ..losses import Loss, as_loss
 from ..model import Model
-from ..validation import CSR, Features, as_features, as_targets, n_rows
+from ..validation import CSR, Features, as_features, as_targets, n_rows, take_rows
 
 __all__ = ["Evidence", "LayerFacts", "gather"]
 
@@ -161,12 +161,11 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PRO
 
 
 def _dense_rows(X: Features, taken: NDArray[np.int64], model: Model) -> NDArray[Any]:
+    X = take_rows(X, taken)
     if not isinstance(X, CSR):
-        return np.ascontiguousarray(X[taken], model.dtype)
+        return np.ascontiguousarray(X, model.dtype)
     rows = np.zeros((len(taken), model.inputs), model.dtype)
-    for row, of in zip(rows, taken, strict=True):
-        stored = slice(X.offsets[of], X.offsets[of + 1])
-        row[X.columns[stored]] = X.values[stored]
+    rows[np.repeat(np.arange(len(taken)), np.diff(X.offsets)), X.columns] = X.values
     return rows
 
 

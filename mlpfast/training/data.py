@@ -25,6 +25,7 @@ from ..validation import (
     check_sample_weight,
     n_rows,
     scale_weights,
+    take_rows,
 )
 from .holdout import hold_out
 
@@ -127,11 +128,11 @@ def divide(
     check: Callable[..., Data],
     model: Model,
     loss: Loss,
+    sample_weight: Any,
     fraction: Any,
     stratify: Any,
     *,
     seed: int,
-    class_weight: str | tuple[float, ...] | None,
 ) -> tuple[Data, Data]:
     """The rows to train on and those that are held out, as `hold_out` draws them; `check` is `check_data` of all."""
     fraction = real("validation_fraction", fraction, above=0.0, below=1.0)
@@ -142,12 +143,10 @@ def divide(
         chosen, held = hold_out(len(targets), fraction, seed, _strata(stratify, targets))
         return chosen
 
-    data = check(class_weight=class_weight, choose=choose)
-    plain = data if class_weight is None else check()  # its weights are those of the rows alone
-    X, weights = _as_given(take_rows(plain.X, held), model.inputs), plain.given_weight
-    weights = None if weights is None else weights[held]
-    held_out = check_data(model, loss, X, plain.y[held], weights, of=" held out", finite=False)
-    return data, held_out
+    data = check(choose=choose)
+    given = check_sample_weight(sample_weight, len(data.y))  # without what classes weigh
+    X, weights = _as_given(take_rows(data.X, held), model.inputs), None if given is None else given[held]
+    return data, check_data(model, loss, X, data.y[held], weights, of=" held out", finite=False)
 
 
 def _strata(stratify: Any, targets: NDArray[Any]) -> NDArray[Any] | None:
@@ -166,16 +165,6 @@ def _strata(stratify: Any, targets: NDArray[Any]) -> NDArray[Any] | None:
     if strata.shape != (len(targets),):
         raise ValueError(f"stratify: expected a value for each of {len(targets)} rows, got shape {strata.shape}")
     return strata
-
-
-def take_rows(X: Features, rows: NDArray[np.int64]) -> Features:
-    """A copy of some rows."""
-    if not isinstance(X, CSR):
-        return X[rows]
-    lengths = np.diff(X.offsets)[rows]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(X.offsets.dtype)
-    entries = np.repeat(X.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return CSR(X.values[entries], X.columns[entries], offsets)
 
 
 def _as_given(X: Features, inputs: int) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.engine import N_TOTALS
 from ..core.results import EpochResult
-from ..validation import CSR
+from ..validation import CSR, take_rows
 from .data import Data
 
 __all__ = ["ArrayEpochs", "Place", "Steps", "result_of"]
@@ -129,12 +129,9 @@ def fingerprint(data: Data) -> int:
     """A checksum of some rows: to tell other data, not to prove that they are the same."""
     n = len(data.y)
     rows = np.unique(np.linspace(0, n - 1, 64).astype(np.int64))
+    X = take_rows(data.X, rows)
     arrays = [data.y[rows], *([] if data.sample_weight is None else [data.sample_weight[rows]])]
-    if isinstance(data.X, CSR):
-        parts = [slice(data.X.offsets[row], data.X.offsets[row + 1]) for row in rows]
-        arrays += [data.X.values[part] for part in parts] + [data.X.columns[part] for part in parts]
-    else:
-        arrays.append(data.X[rows])
+    arrays += [X.values, X.columns] if isinstance(X, CSR) else [X]
     found = zlib.crc32(str(n).encode())
     for array in arrays:
         found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)

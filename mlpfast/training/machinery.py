@@ -56,15 +56,16 @@ class Machinery(Settings):
         self, X: Any, y: Any, sample_weight: Any, fraction: float | None, stratify: Any, finite: bool
     ) -> tuple[Data, Data | None]:
         """The rows to train on, and those that are held out."""
-        check = partial(check_data, self.model, self.loss, X, y, sample_weight, finite=finite, metrics=self.metrics)
+        check = partial(
+            check_data, self.model, self.loss, X, y, sample_weight,
+            finite=finite, class_weight=self.class_weight, metrics=self.metrics,
+        )  # fmt: skip
         if fraction is None:
             if stratify is not None and stratify is not False:
                 raise ValueError("expected stratify with validation_fraction alone, got it without")
-            data, held_out = check(class_weight=self.class_weight), None
+            data, held_out = check(), None
         else:
-            data, held_out = divide(
-                check, self.model, self.loss, fraction, stratify, seed=self.seed, class_weight=self.class_weight
-            )
+            data, held_out = divide(check, self.model, self.loss, sample_weight, fraction, stratify, seed=self.seed)
         self._penalties(data)
         return data, held_out
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import CSR, Features
+from ..validation import CSR, Features, Index, stored_in
 
 __all__ = ["Gathered", "Rows"]
 
 _INTEGERS = (np.dtype(np.uint8), np.dtype(np.int16))
-
-#: Rows of an array: some in a row, or their numbers.
-Index: TypeAlias = "slice | NDArray[np.int64]"
 
 
 class Rows(NamedTuple):
@@ -111,16 +108,10 @@ class _Entries:
         self._lengths: list[NDArray[Any]] = []
 
     def add(self, X: CSR, index: Index, n: int) -> None:
-        begins, ends = X.offsets[:-1][index], X.offsets[1:][index]
-        lengths = ends - begins
-        if isinstance(index, slice):
-            entries: Any = slice(begins[0], ends[-1])
-        else:
-            places = np.cumsum(lengths) - lengths  # of each row's first entry among those taken
-            entries = np.repeat(begins - places, lengths) + np.arange(lengths.sum())
+        stored, lengths = stored_in(X, index)
         self._lengths.append(lengths)
-        self._values.append(X.values[entries].copy())
-        self._columns.append(X.columns[entries].copy())
+        self._values.append(X.values[stored].copy())
+        self._columns.append(X.columns[stored].copy())
 
     def take(self, n: int) -> CSR:
         values, columns, lengths = map(np.concatenate, (self._values, self._columns, self._lengths))
