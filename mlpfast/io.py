@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
-
 from . import modelfile
 from ._files import as_path
 from .errors import boolean
 from .model import Model
-from .validation import check_buffers
 
 __all__ = ["load", "save"]
 
@@ -54,9 +51,4 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     """
     path, allow_non_finite = as_path(path), boolean("allow_non_finite", allow_non_finite)
     with modelfile.reading(path) as file:
-        model = Model.__new__(Model)
-        model._build(*file.header)
-        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial).any()]
-        file.read_into(model._arrays(), allow_non_finite=allow_non_finite, unlearnt=unlearnt)
-        check_buffers(model.buffers, model.program.buffers)
-    return model
+        return Model._read(file, allow_non_finite=allow_non_finite)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -31,6 +31,9 @@ from .layers import Dense, Layer, as_layers, lower, one_for_each
 from .losses import Loss, as_loss
 from .program import Program
 from .tables import html_table
+
+if TYPE_CHECKING:
+    from .modelfile import ModelFile
 
 __all__ = ["Model", "mlp"]
 
@@ -1058,6 +1061,16 @@ class Model:
         for name, array in values.items():
             ours[name][...] = array
         return left_out
+
+    @classmethod
+    def _read(cls: type[_Self], file: ModelFile, *, allow_non_finite: bool = False) -> _Self:
+        """The model of a file that is open."""
+        model = cls.__new__(cls)
+        model._build(*file.header)
+        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial).any()]
+        file.read_into(model._arrays(), allow_non_finite=allow_non_finite, unlearnt=unlearnt)
+        validation.check_buffers(model.buffers, model.program.buffers)
+        return model
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """All that the model has learnt, by name."""

@@ -55,7 +55,19 @@ def reading(path: str) -> Iterator[ModelFile]:
 
 
 class ModelFile:
-    """A model file that is open, with a header that is read and sizes that fit it.
+    """The model of a file that is open, with a header that is read and sizes that fit it.
+
+    Parameters
+    ----------
+    file : ArrayFile
+    kinds : collection of str
+        The header has to be of one of these.
+    fields : object, optional
+        What the file's header says of the model; by default all of it does.
+    folder : str, default ""
+        What the names of the model's arrays begin with.
+    beside : str, optional
+        What those of others begin with.
 
     Attributes
     ----------
@@ -63,17 +75,28 @@ class ModelFile:
         Its layers and dtype are valid ones; whether they make a model is for the model to say.
     """
 
-    def __init__(self, file: ArrayFile, kinds: Collection[str]) -> None:
-        self._file = file
-        self.header = from_json(file.header, kinds)
-        self.kind = file.header.get("kind", KIND)
-        self._check_sizes()
+    def __init__(
+        self,
+        file: ArrayFile,
+        kinds: Collection[str],
+        *,
+        fields: Any = None,
+        folder: str = "",
+        beside: str | None = None,
+    ) -> None:
+        self._file, self._folder = file, folder
+        fields = file.header if fields is None else fields
+        self.header, self.kind = from_json(fields, kinds), fields.get("kind", KIND)
+        ours = {name for name in file.names if name.startswith(folder)}
+        self._check_sizes(ours if beside is None else {name for name in ours if not name.startswith(beside)})
 
-    def _check_sizes(self) -> None:
+    def _member(self, name: str) -> str:
+        return self._folder + member_of(name)
+
+    def _check_sizes(self, found: set[str]) -> None:
         """Compare the members with the layers, by the zip's directory alone."""
         layers = self.header.layers
-        expected = {member_of(name): shape for name, shape in arrays_of(lower(self.header.inputs, layers)).items()}
-        found = {name for name in self._file.names if not (self.kind == TRAINER and name.startswith(f"{TRAINER}/"))}
+        expected = {self._member(name): shape for name, shape in arrays_of(lower(self.header.inputs, layers)).items()}
         differing = sorted(found ^ set(expected))
         if differing:
             raise ValueError(f"its members do not fit its {len(layers)} layers: {', '.join(differing[:5])}")
@@ -88,9 +111,17 @@ class ModelFile:
         Those that are `unlearnt` to begin with may be NaN throughout.
         """
         for name, array in arrays.items():
-            self._file.read_into(member_of(name), array)
+            self._file.read_into(self._member(name), array)
             if not allow_non_finite and not (name in unlearnt and np.isnan(array).all()):
-                _check_finite(member_of(name), array)
+                self._check_finite(self._member(name), array)
+
+    def _check_finite(self, name: str, array: NDArray[Any]) -> None:
+        try:
+            validation.check_finite(array, array.dtype, name)
+        except ValueError as error:
+            if self.kind != KIND or self._folder:
+                raise
+            raise ValueError(f"{error}; mlpfast.load(..., allow_non_finite=True) reads it") from None
 
 
 def to_json(header: Header, kind: str) -> dict[str, Any]:
@@ -133,13 +164,6 @@ def arrays_of(program: Program) -> dict[str, tuple[int, ...]]:
     """The names and shapes of the arrays in the file of a model: of its tensors, then of its buffers."""
     tensors = {tensor.name: tensor.shape for tensor in program.tensors}
     return tensors | {buffer.name: buffer.shape for buffer in program.buffers}
-
-
-def _check_finite(name: str, array: NDArray[Any]) -> None:
-    try:
-        validation.check_finite(array, array.dtype, name)
-    except ValueError as error:
-        raise ValueError(f"{error}; mlpfast.load(..., allow_non_finite=True) reads it") from None
 
 
 def _from_format_1(item: object) -> object:

@@ -47,6 +47,11 @@ def test_a_variance_is_not_negative(tmp_path):
     twin.save(tmp_path / "model.npz")
     with pytest.raises(mf.ModelFileError, match="expected variance1 to be at least 0, got -0.5 at element 3"):
         mf.load(tmp_path / "model.npz")
+    trainer = trained()
+    trainer.model.buffers["variance1"][3] = -0.5
+    trainer.save(tmp_path / "trainer.npz")
+    with pytest.raises(mf.ModelFileError, match="expected variance1 to be at least 0, got -0.5 at element 3"):
+        mf.Trainer.load(tmp_path / "trainer.npz")
 
 
 def test_early_stopping_brings_the_buffers_back():

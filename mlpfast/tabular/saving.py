@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from .._files import as_path
 from .._version import __version__
 from ..arrayfile import ArrayFile, member_of, reading, required, write
-from ..layers import lower
 from ..model import Model
-from ..modelfile import Header, arrays_of, from_json, to_json
-from ..validation import check_buffers
+from ..modelfile import Header, ModelFile, to_json
 from .encoder import TableEncoder
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of
 
@@ -68,16 +66,7 @@ def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         items = enumerate(required(fields, "columns", list))
         shapes = dict(pair for number, item in items for pair in shapes_of(item["levels"], f"/{number}").items())
         encoder = TableEncoder.from_json(fields, dict(_read(file, shapes, "columns")))
-        described = from_json(required(header, "model", dict), ("model",))
-        for name, shape in arrays_of(lower(described.inputs, described.layers)).items():  # before any memory is taken
-            file.check_size(member_of(f"model/{name}"), shape, described.dtype)
-        model = Model.__new__(Model)
-        model._build(*described)
-        for name, array in model._arrays().items():
-            file.read_into(member_of(f"model/{name}"), array)
-            if not np.isfinite(array).all():
-                raise ValueError(f"expected finite numbers in {name}")
-        check_buffers(model.buffers, model.program.buffers)
+        model = Model._read(ModelFile(file, ("model",), fields=required(header, "model", dict), folder="model/"))
         outputs = int(required(header, "outputs", int))
         if model.outputs != outputs or model.inputs != len(encoder.get_feature_names_out()):
             raise ValueError("expected a network that fits the columns and targets")

@@ -51,7 +51,7 @@ def write(path: str, model: Model, settings: Mapping[str, Any], state: Mapping[s
 def read(path: str) -> Saved:
     """All that a file holds; a `ModelFileError` if it is damaged, of another kind, or newer."""
     with arrayfile.reading(path, "a trainer") as file:
-        part = modelfile.ModelFile(file, (modelfile.TRAINER,))
+        part = modelfile.ModelFile(file, (modelfile.TRAINER,), beside=f"{modelfile.TRAINER}/")
         fields = required(file.header, "trainer", dict)
         version = integer("version", required(fields, "version"))
         if version > VERSION:
@@ -59,10 +59,7 @@ def read(path: str) -> Saved:
                 f"it has version {version} of trainers, mlpfast {__version__} reads versions up to {VERSION}; upgrade "
                 "mlpfast to read it"
             )
-        model = Model.__new__(Model)
-        model._build(*part.header)
-        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial).any()]
-        part.read_into(model._arrays(), allow_non_finite=False, unlearnt=unlearnt)
+        model = Model._read(part)
         arrays = _read_arrays(file, required(fields, "arrays", list))
         state = _with_arrays(required(fields, "state", dict), arrays)
         return Saved(model, required(fields, "settings", dict), state)
