@@ -125,6 +125,11 @@ class Loss:
         """Outputs that a target takes; they stand side by side: ``prediction.reshape(n, targets, these)``."""
         return 1
 
+    @property
+    def has_second_derivatives(self) -> bool:
+        """Whether it is a compiled loss: the user's own have first derivatives only."""
+        return self.called is None and not self.address
+
     def classes(self, outputs: int) -> int:
         """How many classes a model of so many outputs tells apart, where targets are class indices."""
         return outputs

@@ -101,7 +101,7 @@ def _newton_cg(
 
 
 def _check_newton_cg(optimizer: NewtonCG, program: Program, loss: Loss) -> None:
-    if loss.called is not None or loss.address:
+    if not loss.has_second_derivatives:
         raise ValueError(
             f"expected a loss that has second derivatives with NewtonCG, got {loss!r}, which has first ones only"
         )

@@ -143,6 +143,11 @@ class Program:
         return self.buffers[-1].offset + self.buffers[-1].size if self.buffers else 0
 
     @property
+    def made(self) -> list[int]:
+        """The values that layers make, in their order, but for those of layers that only train."""
+        return list(dict.fromkeys(layer.makes for layer in self.layers if not layer.trains_only))
+
+    @property
     def n_dense(self) -> int:
         """The number of dense layers."""
         return sum(layer.kind == "dense" for layer in self.layers)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from .. import validation
 from ..errors import unknown_name
 from ..losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, as_loss
-from .rows import Differentiable, checked, run
+from .net import Net
+from .rows import checked, run
 
 __all__ = ["fisher_diagonal"]
 
@@ -18,7 +19,7 @@ _Seed = Literal["units", "classes", "yes_or_no"]
 
 
 def fisher_diagonal(
-    model: Differentiable,
+    model: Net,
     X: Any,
     y: Any,
     labels: Literal["given", "model"],

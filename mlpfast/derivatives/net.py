@@ -14,12 +14,13 @@ from ..activations import Activation
 from ..core import kinds
 from ..core.network import Network
 from ..core.results import BadCodeError, NotFiniteError
+from ..core.rowwise import Rowwise
 from ..core.tangents import Tangents
 from ..errors import integer
 from ..losses import Loss
 from ..program import Program
 
-__all__ = ["Mode", "Net", "check_tangents", "engine", "explained", "result_array", "returned"]
+__all__ = ["Mode", "Net", "check_tangents", "engine", "explained", "lacking_tangents", "result_array", "returned"]
 
 Mode: TypeAlias = Literal["data", "gauss_newton", "hessian"]
 
@@ -33,6 +34,7 @@ class Net(Protocol):
     network: Network
     dtype: np.dtype[Any]
     _tangents: dict[str, tuple[Any, Tangents]]  # the last engine of each mode, while nobody has it
+    _rowwise: dict[Any, Rowwise]  # plans of derivatives of rows, by what is wanted, while nobody has them
 
     @property
     def inputs(self) -> int: ...
@@ -41,20 +43,24 @@ class Net(Protocol):
     @property
     def n_parameters(self) -> int: ...
     @property
-    def parameters(self) -> NDArray[Any]: ...
+    def state(self) -> NDArray[Any]: ...
     @property
     def output_activation(self) -> Activation: ...
+    def check_custom(self, loss: Loss, y: NDArray[Any]) -> None: ...
+
+
+def lacking_tangents(program: Program, *, back: bool) -> int | None:
+    """The first layer whose kind has no tangents or, if `back`, no way back of them."""
+    run = program.schedule("gradient").phases[0].forward
+    return next((number for number in run if kinds.lacks_tangents(program.layers[number].kind, back)), None)
 
 
 def check_tangents(name: str, program: Program, *, back: bool) -> None:
-    """Raise a ValueError that names the first layer whose kind has no tangents or, if `back`, no way back of them."""
-    for number in program.schedule("gradient").phases[0].forward:
-        kind = program.layers[number].kind
-        if kinds.lacks_tangents(kind, back):
-            what = "second derivatives" if back else "tangents"
-            raise ValueError(
-                f"{name}: expected layers that have {what}, got {kind!r} (layer {number} of model.program)"
-            )
+    """Raise a ValueError that names the layer which lacks tangents."""
+    number = lacking_tangents(program, back=back)
+    if number is not None:
+        what, kind = "second derivatives" if back else "tangents", program.layers[number].kind
+        raise ValueError(f"{name}: expected layers that have {what}, got {kind!r} (layer {number} of model.program)")
 
 
 @contextmanager
@@ -86,9 +92,13 @@ def result_array(net: Net, out: NDArray[Any] | None, shape: tuple[int, ...], *re
     """Where the loops may write a result: `out`, unless it shares memory with what they read; see `returned`."""
     if out is not None:
         validation.check_out(out, shape, net.dtype)
-        if not validation.shares_memory(out, *read, net.parameters):
+        if not validation.shares_memory(out, *read, net.state):
             return out
-    return np.empty(shape, net.dtype)
+    try:
+        return np.empty(shape, net.dtype)
+    except (MemoryError, ValueError):
+        size = int(np.prod([float(n) for n in shape])) * net.dtype.itemsize
+        raise MemoryError(f"a result of shape {shape} takes {size:,} bytes, which are not there") from None
 
 
 def returned(result: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:

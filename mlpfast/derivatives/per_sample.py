@@ -7,30 +7,27 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..losses import Loss
-from .rows import Differentiable, checked, result, run
+from .net import Net, result_array, returned
+from .rows import checked, run
 
 __all__ = ["per_sample_gradient_norms", "per_sample_gradients"]
 
 
 def per_sample_gradients(
-    model: Differentiable, X: Any, y: Any, loss: str | Loss, out: NDArray[Any] | None, n_threads: Any
+    model: Net, X: Any, y: Any, loss: str | Loss, out: NDArray[Any] | None, n_threads: Any
 ) -> NDArray[Any]:
     """As `mlpfast.Model.per_sample_gradients`."""
     features, y, loss, n = checked(model, X, y, loss)
-    returned, into = result(model, (n, model.n_parameters), out, features, y)
-    run(model, "gradients", X, features, into, y=y, loss=loss, n_threads=n_threads)
-    if returned is not into:
-        returned[...] = into
-    return returned
+    result = result_array(model, out, (n, model.n_parameters), features, y)
+    run(model, "gradients", X, features, result, y=y, loss=loss, n_threads=n_threads)
+    return returned(result, out)
 
 
 def per_sample_gradient_norms(
-    model: Differentiable, X: Any, y: Any, loss: str | Loss, out: NDArray[Any] | None, n_threads: Any
+    model: Net, X: Any, y: Any, loss: str | Loss, out: NDArray[Any] | None, n_threads: Any
 ) -> NDArray[Any]:
     """As `mlpfast.Model.per_sample_gradient_norms`."""
     features, y, loss, n = checked(model, X, y, loss)
-    returned, into = result(model, (n,), out, features, y)
-    run(model, "norms", X, features, into, y=y, loss=loss, n_threads=n_threads)
-    if returned is not into:
-        returned[...] = into
-    return returned
+    result = result_array(model, out, (n,), features, y)
+    run(model, "norms", X, features, result, y=y, loss=loss, n_threads=n_threads)
+    return returned(result, out)

@@ -1,51 +1,24 @@
-"""What all derivatives of single rows have in common: checked input, memory for the result, one crossing."""
+"""What all derivatives of single rows have in common: checked input, one crossing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .. import validation
-from ..activations import Activation
-from ..core.network import Network
-from ..core.results import BadCodeError
 from ..core.rowwise import Rowwise
 from ..errors import integer
 from ..losses import Loss, as_loss
-from ..program import Program
+from .net import Net, explained
 
-__all__ = ["Differentiable", "checked", "result", "run"]
+__all__ = ["checked", "run"]
 
 _KEPT, _KEPT_BYTES = 4, 1 << 22  # plans of a model's last calls, as far as they are small
 
 
-class Differentiable(Protocol):
-    """What is needed of a `mlpfast.Model`."""
-
-    dtype: np.dtype[Any]
-    program: Program
-    network: Network
-    _rowwise: dict[Any, Rowwise]
-
-    @property
-    def inputs(self) -> int: ...
-    @property
-    def outputs(self) -> int: ...
-    @property
-    def n_parameters(self) -> int: ...
-    @property
-    def state(self) -> NDArray[Any]: ...
-    @property
-    def output_activation(self) -> Activation: ...
-    def check_custom(self, loss: Loss, y: NDArray[Any]) -> None: ...
-
-
-def checked(
-    model: Differentiable, X: Any, y: Any, loss: str | Loss
-) -> tuple[validation.Features, NDArray[Any], Loss, int]:
+def checked(model: Net, X: Any, y: Any, loss: str | Loss) -> tuple[validation.Features, NDArray[Any], Loss, int]:
     """X and y as the loops take them, the loss, and the number of rows."""
     loss = as_loss(loss)
     loss.check_output(model.output_activation, model.outputs)
@@ -56,24 +29,8 @@ def checked(
     return features, y, loss, n
 
 
-def result(
-    model: Differentiable, shape: tuple[int, ...], out: NDArray[Any] | None, *read: Any
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The array that is returned, and the one to write into: another one where that shares memory with what is read."""
-    if out is not None:
-        validation.check_out(out, shape, model.dtype)
-        if not validation.shares_memory(out, model.state, *read):
-            return out, out
-    try:
-        into = np.empty(shape, model.dtype)
-    except (MemoryError, ValueError):
-        size = int(np.prod([float(n) for n in shape])) * model.dtype.itemsize
-        raise MemoryError(f"a result of shape {shape} takes {size:,} bytes, which are not there") from None
-    return (into if out is None else out), into
-
-
 def run(
-    model: Differentiable,
+    model: Net,
     wanted: Literal["values", "deltas", "inputs", "gradients", "norms", "squares"],
     X: Any,
     features: validation.Features,
@@ -92,10 +49,8 @@ def run(
     job = model._rowwise.pop(key, None)  # who comes meanwhile makes another
     if job is None:
         job = Rowwise(model.network, wanted, loss, seed=seed, n_threads=n_threads)
-    try:
+    with explained(model, features, X):
         job.run(features, y, given, out)
-    except BadCodeError as error:
-        raise validation.code_error(features, model.program.codes, X) or error from None
     if job.size <= _KEPT_BYTES:
         if len(model._rowwise) >= _KEPT:
             model._rowwise.clear()

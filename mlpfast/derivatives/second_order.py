@@ -48,7 +48,7 @@ class Products:
     ) -> None:
         loss = as_loss(loss)
         loss.check_output(net.output_activation, net.outputs)
-        if loss.called is not None or loss.address:
+        if not loss.has_second_derivatives:
             raise ValueError(
                 f"{name}: expected a loss with second derivatives, got {loss!r}, which has first ones only"
             )

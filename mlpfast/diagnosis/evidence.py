@@ -142,8 +142,7 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PRO
         value, gradient = model.loss_and_gradient(probe, targets, loss)
         z, h = model.activations(probe)
         deltas = model.deltas(probe, targets, loss)
-        made = dict.fromkeys(layer.makes for layer in program.layers if not layer.trains_only)
-        values = dict(zip(made, zip(z, h, deltas, strict=True), strict=True))
+        values = dict(zip(program.made, zip(z, h, deltas, strict=True), strict=True))
         layers = tuple(_facts(model, values, gradient, loss))
     reads = program.schedule("gradient").reads
     first = next((reads[n] for n, layer in enumerate(program.layers) if layer.kind == "dense"), 0)
