@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .diagnosis.data_rules import DATA_RULES
-from .diagnosis.evidence import PROBE_ROWS, Evidence, gather
+from .diagnosis.evidence import PROBE_ROWS, Evidence, gather, moved
 from .diagnosis.layer_rules import LAYER_RULES
 from .diagnosis.report import Report
 from .diagnosis.training_rules import STEP_RULES, Steps, stands_still
@@ -133,7 +132,7 @@ def _try(evidence: Evidence, optimizer: Optimizer, batch_size: int) -> tuple[lis
             trainer.train_on_batch(X[taken], y[taken])
             losses.append(loss())
             for name, tensor in weights.items():
-                sizes[name].append(_size(tensor - before[name]) / max(_size(before[name]), 1e-30))
+                sizes[name].append(moved(tensor, before[name]))
     except DivergenceError:
         return losses, _medians(sizes), True
     return losses, _medians(sizes), not np.isfinite(losses).all()
@@ -141,7 +140,3 @@ def _try(evidence: Evidence, optimizer: Optimizer, batch_size: int) -> tuple[lis
 
 def _medians(sizes: dict[str, list[float]]) -> dict[str, float]:
     return {name: float(np.median(each)) for name, each in sizes.items() if each}
-
-
-def _size(array: NDArray[Any]) -> float:
-    return float(np.linalg.norm(array.astype(np.float64)))

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..diagnosis.data_rules import DATA_RULES
-from ..diagnosis.evidence import Evidence, LayerFacts, gather
+from ..diagnosis.evidence import Evidence, LayerFacts, gather, moved
 from ..diagnosis.layer_rules import LAYER_RULES
 from ..diagnosis.report import Finding
 from ..diagnosis.training_rules import COURSE_RULES, Course, stands_still
@@ -158,7 +157,7 @@ def _weights(trainer: Training) -> Weights:
 def _moved(trainer: Training, before: Weights) -> dict[str, float]:
     """By what part of itself each of them has changed."""
     tensors = trainer.model.tensors
-    return {name: _norm(tensors[name] - array) / max(_norm(array), 1e-30) for name, array in before.items()}
+    return {name: moved(tensors[name], array) for name, array in before.items()}
 
 
 def _levels_to_the_user() -> int:
@@ -167,7 +166,3 @@ def _levels_to_the_user() -> int:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "mlpfast":
         level, frame = level + 1, frame.f_back
     return level
-
-
-def _norm(array: NDArray[Any]) -> float:
-    return float(np.linalg.norm(array.astype(np.float64)))

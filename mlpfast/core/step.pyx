@@ -18,12 +18,11 @@ from .clip cimport clip_norm
 from .columns cimport take_panels
 from .compare cimport compare
 from .interrupts cimport blocks_in_pieces, listen, look_up
-from .plan cimport CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Plan, threads_for
+from .layers.block cimport of_block
+from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Plan, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
-from .table cimport (
-    MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode,
-)
+from .table cimport MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode
 from .tile cimport limit_norms, refresh_all, take_tiles
 
 
@@ -159,10 +158,20 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
 
 
 cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
-    """The block, with its rows in place if the phase gathers; returns which of the chunk's is its first row."""
-    cdef int64_t r0 = set_block(step, i, block)
+    """Block i of the piece at hand, its rows in place if the phase gathers; returns the first of its rows in the chunk."""
+    cdef const Plan *plan = step.plan
+    i += step.first_task
+    cdef int64_t r0 = i * plan.block_rows
+    block.kernels, block.rows, block.first = plan.kernels, min(plan.block_rows, step.rows - r0), step.first_row + r0
+    block.shift = r0 * plan.kernels.nr * plan.kernels.itemsize
+    block.x = plan.x
+    block.x.data = of_block(plan.x, block).data
+    block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
+    block.dropout_scale = step.dropout_scale
+    block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
+    block.soon = NULL
     if step.phase.gathers:
-        gather(step, r0 // step.plan.block_rows, r0, block.rows, block.x)
+        gather(step, i, r0, block.rows, block.x)
     return r0
 
 

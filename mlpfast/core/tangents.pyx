@@ -20,12 +20,11 @@ from .interrupts cimport in_pieces, listen, look_up
 from .layers.along cimport add_parts, tangent_of
 from .layers.block cimport of_block, saved
 from .memory import aligned_zeros
-from .memory cimport panels, panels_size
 from .network cimport Network
-from .plan cimport TILE_BYTES, Phase, Plan, Planned, reserve, set_layers, threads_for
+from .plan cimport TILE_BYTES, Phase, Plan, Planned, place, set_layers, threads_for
 from .rules cimport add_penalties, penalise
-from .source cimport gather, weigh
-from .step cimport set_block
+from .source cimport weigh
+from .step cimport begin_block, go_back, go_forward
 from .table cimport (
     MF_FLOAT32, MF_IDENTITY, MF_MOST_TENSORS, MF_OK, MF_SCRATCHES, flush_denormals, mf_block, mf_kernels, mf_layer,
     mf_matrix, mf_raise, mf_raised, mf_targets, mf_tile, mf_value, set_float_mode,
@@ -109,29 +108,29 @@ cdef class Tangents(Engine):
         layers, placed = self.program.layers, {0}
         run = schedule.phases[0].forward
         if self.mode == DATA or not all(layers[n].packs for n in run if 0 in (schedule.reads[n], schedule.also[n])):
-            self.values[0].h = place(plan, base, &used, plan.capacity, plan.inputs)
+            self.values[0].h = place(kernels, base, &used, plan.capacity, plan.inputs)
         for i in run:
             layer, along, given = &plan.gradient.layers[i], &self.along[i], layers[i]
             made = given.makes
             value = &self.values[made]
             if made not in placed:
                 placed.add(made)
-                value.h = place(plan, base, &used, plan.capacity, value.columns)
+                value.h = place(kernels, base, &used, plan.capacity, value.columns)
                 if curves and value.activation != MF_IDENTITY:
-                    value.z = place(plan, base, &used, plan.capacity, value.columns)
+                    value.z = place(kernels, base, &used, plan.capacity, value.columns)
                 if self.mode != DATA and (made == schedule.output or curves and schedule.wanted[made]):
-                    value.delta = place(plan, base, &used, plan.capacity, value.columns)
+                    value.delta = place(kernels, base, &used, plan.capacity, value.columns)
                 if curves and made in schedule.shared:
-                    value.part = place(plan, base, &used, plan.capacity, value.columns)
+                    value.part = place(kernels, base, &used, plan.capacity, value.columns)
             columns = max(layer.reads.columns, value.columns)
             if not given.packs:
                 columns = max(MF_SCRATCHES * ((columns + kernels.nr - 1) // kernels.nr * kernels.nr),
                               <int64_t> given.saves)
-            along.saved = place(plan, base, &used, plan.capacity, columns)
+            along.saved = place(kernels, base, &used, plan.capacity, columns)
             if given.packs and self.mode != DATA:
-                along.w = place(plan, base, &used, layer.reads.columns + 1, value.columns)
+                along.w = place(kernels, base, &used, layer.reads.columns + 1, value.columns)
                 if curves and layer.wt.data != NULL:
-                    along.wt = place(plan, base, &used, value.columns, layer.reads.columns)
+                    along.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
         return used
 
     cdef int begin_course(self, Course *course, X, y, sample_weight, double l2) except -1:
@@ -181,11 +180,6 @@ cdef class Tangents(Engine):
         if result.error is not None:
             raise result.error
         return 0
-
-
-cdef mf_matrix place(const Plan *plan, char *base, size_t *used, int64_t rows, int64_t columns) noexcept:
-    cdef const mf_kernels *kernels = plan.kernels
-    return panels(kernels, reserve(base, used, panels_size(kernels, rows, columns) * kernels.itemsize), rows)
 
 
 cdef int run(Course *course, int64_t rows, Totals *totals) noexcept nogil:
@@ -253,23 +247,20 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     cdef const Phase *phase = step.phase
     cdef const mf_layer *layer
     cdef mf_block block
-    cdef int64_t r0 = set_block(step, i, &block)
+    cdef int64_t r0 = begin_block(step, i, &block)
     cdef int k
-    gather(step, r0 // step.plan.block_rows, r0, block.rows, block.x)
-    for k in range(phase.n_forward):
-        layer = &step.schedule.layers[phase.forward[k]]
-        layer.kind.forward(layer, &block)
+    go_forward(step, &block)
     if course.mode == DATA:
         follow(course, &block)
         return
     go_along(course, &block)
     compare(course, &block, r0)
+    if course.mode == GAUSS_NEWTON:
+        go_back(step, &block, 0, phase.n_back)
+        return
     for k in range(phase.n_back):
         layer = &step.schedule.layers[phase.back[k]]
-        if course.mode == HESSIAN:
-            layer.kind.tangent_back(layer, &course.along[phase.back[k]], &block)
-        else:
-            layer.kind.backward(layer, &block)
+        layer.kind.tangent_back(layer, &course.along[phase.back[k]], &block)
 
 
 cdef void go_along(const Course *course, const mf_block *block) noexcept nogil:

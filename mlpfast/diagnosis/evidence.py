@@ -17,7 +17,7 @@ from ..losses import Loss, as_loss
 from ..model import Model
 from ..validation import CSR, Features, as_features, as_targets, n_rows, take_rows
 
-__all__ = ["Evidence", "LayerFacts", "gather"]
+__all__ = ["Evidence", "LayerFacts", "gather", "moved"]
 
 #: Rows for what is asked of the data: enough to see one in a hundred.
 _SAMPLE_ROWS = 4096
@@ -214,3 +214,9 @@ def _slopes(z: NDArray[Any], h: NDArray[Any], activation: Activation) -> NDArray
 
 def _rms(values: NDArray[Any]) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
+
+
+def moved(now: NDArray[Any], before: NDArray[Any]) -> float:
+    """By what part of itself a tensor has changed, in Euclidean norms."""
+    change, size = (float(np.linalg.norm(array.astype(np.float64))) for array in (now - before, before))
+    return change / max(size, 1e-30)

@@ -86,17 +86,8 @@ class Machinery(Settings):
     def _kind_of_epoch(self, data: Data) -> dict[str, Any]:
         """What tells whether an epoch may go on: see `Place`."""
         n = self._rows_of_epoch(data)
-        with self._owner:
-            engine = self._engine_of(min(self.batch_size or n, n))
-            return {
-                "rows": n,
-                "steps": engine.n_batches(n),
-                "batch_rows": engine.batch_rows,
-                "last_batch": self.last_batch,
-                "seed": self.seed if self.shuffle else None,
-                "penalty_over_weights": self.penalty_over_weights,
-                "metrics": [list(metric) for metric in self._compiled_metrics],
-            }
+        batch_rows = min(self.batch_size or n, n)
+        return self._kind(n, self._batches_of(batch_rows, n), batch_rows)
 
     def _part(
         self, data: Data, order: NDArray[np.int64] | None, begins: bool, most: int, deadline: float
@@ -161,17 +152,20 @@ class Machinery(Settings):
 
     def _steps_of_feed(self, feed: Feed) -> int | None:
         """Steps of an epoch, where they can be known."""
-        if feed.source.rows is None or self.batch_size is None:
+        rows = feed.source.rows
+        if rows is None or self.batch_size is None:
             return feed.source.steps
-        with self._owner:
-            return self._engine_of(min(self.batch_size, feed.source.rows)).n_batches(feed.source.rows)
+        return self._batches_of(min(self.batch_size, rows), rows)
 
     def _kind_of_feed(self, feed: Feed) -> dict[str, Any]:
         """What tells whether an epoch may go on: see `Place`."""
+        return self._kind(feed.source.rows, self._steps_of_feed(feed), self.batch_size)
+
+    def _kind(self, rows: int | None, steps: int | None, batch_rows: int | None) -> dict[str, Any]:
         return {
-            "rows": feed.source.rows,
-            "steps": self._steps_of_feed(feed),
-            "batch_rows": self.batch_size,
+            "rows": rows,
+            "steps": steps,
+            "batch_rows": batch_rows,
             "last_batch": self.last_batch,
             "seed": self.seed if self.shuffle else None,
             "penalty_over_weights": self.penalty_over_weights,
@@ -234,10 +228,9 @@ class Machinery(Settings):
         """What schedules and callbacks drive, for the history: the values of the latest step."""
         names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
         names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
-        numbers = (
-            [] if isinstance(self.dropout_scale, Schedule) else ["dropout_scale"]
-        )  # one is driven as a schedule is
-        driven = {name: value for name, value in self._series.last.items() if name not in numbers}
+        driven = dict(self._series.last)
+        if not isinstance(self.dropout_scale, Schedule):  # a number is driven as a schedule is
+            driven.pop("dropout_scale", None)
         return {name: getattr(self, name) for name in names} | driven
 
     def _series_of(self, steps: int, steps_per_epoch: int | None) -> dict[str, NDArray[np.float64]]:
