@@ -86,8 +86,8 @@ cdef class Engine:
         sample_weight : float64 (n,), or None
         optimizer : Optimizer
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
-        counts : int64 (4,) or more, optimizer steps made, epochs begun, the steps made when `state` was new, and whether the
-            parameters are an average that `state` has too; changed in place
+        counts : int64 (4,) or more, optimizer steps made, epochs begun, the steps made when `state` was new, and
+            whether the parameters are an average that `state` has too; changed in place
         weighed : float64 (2,), of schedule-free steps: the sum of their weights, their largest rate; changed in place
         epochs : to add to these
         order : int64 row indices, of any length, or None
@@ -99,8 +99,8 @@ cdef class Engine:
         deadline : `time.monotonic()` to stop at; 0: none
         series : mapping from names in `SERIES` to float64 numbers, one for each step, in place of one for all
         totals : float64 (N_TOTALS,), of the epoch that was begun last, so far: its steps, their rows and sums; changed
-            in place, and then counts[4] is that epoch's number, from 1. With ``epochs=0`` the call adds to them: an epoch
-            in pieces has the totals of a whole one to the bit.
+            in place, and then counts[4] is that epoch's number, from 1. With ``epochs=0`` the call adds to them: an
+            epoch in pieces has the totals of a whole one to the bit.
 
         Returns
         -------

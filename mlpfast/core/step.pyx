@@ -158,7 +158,7 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
 
 
 cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
-    """Block i of the piece at hand, its rows in place if the phase gathers; returns the first of its rows in the chunk."""
+    """Block i of the piece at hand, its rows in place if the phase gathers; returns its first row in the chunk."""
     cdef const Plan *plan = step.plan
     i += step.first_task
     cdef int64_t r0 = i * plan.block_rows

@@ -358,7 +358,7 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     cdef mf_block chunk
     cdef char room[TILE_BYTES + 64]
     cdef char *g = room + (-<Py_ssize_t> room & 63)
-    cdef int place
+    cdef int use
     cdef bint accumulate = step.accumulate and step.sums == NULL
     set_chunk(step, &chunk)
     if step.sums == NULL:
@@ -366,9 +366,9 @@ cdef void take_tile(void *context, int64_t index) noexcept nogil:
     while True:
         layer = &step.schedule.layers[tile.layer]
         layer.kind.tangent_gradient(layer, &course.along[tile.layer], &chunk, &tile, g, ld, accumulate)
-        place = plan.next_use[tile.layer * MF_MOST_TENSORS + tile.tensor]
-        if place < 0:
+        use = plan.next_use[tile.layer * MF_MOST_TENSORS + tile.tensor]
+        if use < 0:
             break
-        tile.layer, tile.tensor, accumulate = place // MF_MOST_TENSORS, place % MF_MOST_TENSORS, True
+        tile.layer, tile.tensor, accumulate = use // MF_MOST_TENSORS, use % MF_MOST_TENSORS, True
     if step.sums != NULL:
         sum_up(step, &plan.tiles[step.first_task + index], <float *> g)
