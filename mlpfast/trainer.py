@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._files import as_path
-from .callbacks.checkpoint import Checkpoint
 from .callbacks.protocol import Logs
 from .core.engine import Engine
 from .core.owner import Owner
@@ -39,9 +38,7 @@ from .training.epochs import ArrayEpochs, Place
 from .training.faults import parameters_error
 from .training.loop import Loop, after_steps, nearest_step
 from .training.machinery import Machinery
-from .training.saving import arguments_of, newest, restore, settings_of, state_of
 from .training.streamed import FeedEpochs
-from .training.trainerfile import Saved, read, write
 from .validation import Features
 
 __all__ = ["History", "Trainer"]
@@ -373,20 +370,19 @@ class Trainer(Machinery):
                 check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
             if (error := parameters_error(self.model)) is not None:
                 raise error
-            if resume is not None and (saved := self._to_resume(resume)) is not None:
-                restore(self, saved)
-            else:
-                saved, self._ended = None, None
+            resumed = resume is not None and self._resume(resume)
+            if not resumed:
+                self._ended = None
             self.take_up()
             arrays: ArrayEpochs | FeedEpochs
             if data is not None:
                 arrays = ArrayEpochs(self, data, self._kind_of_epoch(data))
             elif feed is not None:
                 arrays = FeedEpochs(self, feed, self._kind_of_feed(feed))
-                if not arrays.known and saved is None:
+                if not arrays.known and not resumed:
                     self._place.close()  # where it ends is not known
             now, per_epoch, place = arrays.position, arrays.steps, self._place
-            if saved is None:
+            if not resumed:
                 self._began = place.aim[0] if place.aim[1:] == now else now[0] + now[1] / per_epoch, *now
                 self.history = History()
             elif self._ended is None:
@@ -444,6 +440,10 @@ class Trainer(Machinery):
         --------
         >>> trainer.save("trainer.npz")  # doctest: +SKIP
         """
+        # Here, since a program that saves nothing need not import zipfile and json.
+        from .training.saving import settings_of, state_of
+        from .training.trainerfile import write
+
         target = as_path(path)
         if self._loop is not None:
             self._loop.remember()
@@ -488,6 +488,9 @@ class Trainer(Machinery):
         <Trainer of a 1-1 model: loss mse, adam at 0.001, batch_size=128; 2 epochs, 2 steps, loss=0.03536>
         >>> folder.cleanup()
         """
+        from .training.saving import arguments_of, restore
+        from .training.trainerfile import read
+
         saved = read(as_path(path))
         arguments = arguments_of(saved, settings)
         rate = arguments.pop("learning_rate", None)
@@ -502,8 +505,12 @@ class Trainer(Machinery):
         restore(trainer, saved, keep_rate="learning_rate" in settings)
         return trainer
 
-    def _to_resume(self, resume: str | os.PathLike[str]) -> Saved | None:
-        """What to go on from; None if there is nothing yet, or if it is what this trainer has itself."""
+    def _resume(self, resume: str | os.PathLike[str]) -> bool:
+        """Go on from a file, or from the newest of a folder; whether there is one."""
+        from .callbacks.checkpoint import Checkpoint
+        from .training.saving import newest, restore
+        from .training.trainerfile import read
+
         path = as_path(resume)
         if path == "latest":
             folders = [each.folder for each in self.callbacks if isinstance(each, Checkpoint)]
@@ -512,7 +519,10 @@ class Trainer(Machinery):
                     f"resume='latest': expected one Checkpoint among the callbacks, got {len(folders)}; give a folder"
                 )
             path = folders[0]
-        return newest(path) if not os.path.isfile(path) else read(path)
+        saved = read(path) if os.path.isfile(path) else newest(path)
+        if saved is not None:
+            restore(self, saved)
+        return saved is not None
 
     def _logs_of(self, data: Data | None, validation: Mapping[str, Data], result: EpochResult) -> Logs:
         """What is recorded of an epoch."""

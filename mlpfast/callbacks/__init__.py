@@ -8,15 +8,20 @@ Callbacks run between epochs, or steps, with the model whole: they may read and 
 
 from __future__ import annotations
 
-from .checkpoint import Checkpoint
-from .csv_logger import CSVLogger
-from .doctor import Doctor
-from .early_stopping import EarlyStopping
-from .lambda_callback import LambdaCallback
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .protocol import Callback, Training
-from .reduce_lr_on_plateau import ReduceLROnPlateau
-from .snapshots import Snapshots
-from .tensorboard import TensorBoard
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+    from .csv_logger import CSVLogger
+    from .doctor import Doctor
+    from .early_stopping import EarlyStopping
+    from .lambda_callback import LambdaCallback
+    from .reduce_lr_on_plateau import ReduceLROnPlateau
+    from .snapshots import Snapshots
+    from .tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -31,7 +36,26 @@ __all__ = [
     "Training",
 ]
 
-#: Those that a saved trainer brings back by itself.
-CALLBACKS: dict[str, type[Callback]] = {cls.__name__: cls for cls in (Doctor, EarlyStopping, ReduceLROnPlateau)}
-#: Those that it does not, as they would write to where a file says, which is not trusted.
-WRITERS: tuple[type[Callback], ...] = (Checkpoint, CSVLogger, TensorBoard)
+# Each is imported when it is first asked for: most programs take one of them or none.
+_FILES = {
+    "CSVLogger": "csv_logger",
+    "Checkpoint": "checkpoint",
+    "Doctor": "doctor",
+    "EarlyStopping": "early_stopping",
+    "LambdaCallback": "lambda_callback",
+    "ReduceLROnPlateau": "reduce_lr_on_plateau",
+    "Snapshots": "snapshots",
+    "TensorBoard": "tensorboard",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_FILES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._json import setting_from_json, setting_to_json
-from ..callbacks import CALLBACKS, WRITERS
+from ..callbacks import Callback, Checkpoint, CSVLogger, Doctor, EarlyStopping, ReduceLROnPlateau, TensorBoard
 from ..errors import ModelFileError, NewerFileError, excerpt
 from ..fullbatch import FullBatch
 from ..history import History
@@ -20,6 +20,10 @@ from .trainerfile import Saved, check_finite, read
 
 __all__ = ["SETTINGS", "arguments_of", "newest", "restore", "settings_of", "state_of"]
 
+#: The callbacks that a saved trainer brings back by itself.
+CALLBACKS: dict[str, type[Callback]] = {cls.__name__: cls for cls in (Doctor, EarlyStopping, ReduceLROnPlateau)}
+#: Those that it does not, as they would write to where a file says, which is not trusted.
+WRITERS: tuple[type[Callback], ...] = (Checkpoint, CSVLogger, TensorBoard)
 #: The arguments of a trainer that a file has.
 SETTINGS = (
     *("loss", "optimizer", "batch_size", "l1", "l2", "clip_norm", "clip_value", "shuffle", "metrics", "n_threads"),
