@@ -134,15 +134,17 @@ ROW_LOSS(kl_divergence, z) {
 
 typedef struct {
     vec p, value, pull; /* pull = dloss/dp p */
+    vec bend;           /* p times the derivative of pull by p */
 } focal_columns;
 
+/* bend = w t gamma p q^(gamma - 1) (2 - m + (gamma - 1) p m / q), m = -log p, q = 1 - p */
 INLINE focal_columns focal_at(const mf_loss_options *options, mf_matrix z, const mf_targets *targets, int64_t r,
                               int64_t c, int64_t cols, real maximum, real log_sum) {
     const vec zero = vset(0), one = vset(1), gamma = vset((real)options->numbers[0]);
     const vec minus_log_p = vmax(zero, vset(log_sum) - (load_columns(z, r, c, cols, 0) - vset(maximum)));
     const vec p = exp_or_zero(-minus_log_p), rest = -vexpm1(-minus_log_p);
     const mask some = vless(zero, rest); /* else p rounds to 1: rest / -log p is 1, rest^gamma 0, if gamma is not */
-    const vec power = vexp(gamma * vlog(vselect(some, rest, one)));
+    const vec safe = vselect(some, rest, one), power = vexp(gamma * vlog(safe));
     const vec factor = options->numbers[0] > 0 ? vselect(some, power, zero) : one;
     vec t = target_columns(targets, (smoothing){1, 0}, r, c, cols);
     if (options->of_outputs) {
@@ -152,8 +154,10 @@ INLINE focal_columns focal_at(const mf_loss_options *options, mf_matrix z, const
     }
     const mask counts = vless(zero, t);
     const vec slope = vfma(gamma * p, vselect(some, minus_log_p / rest, one), one);
+    const vec bend = gamma * p * (power / safe) * vfma(gamma - 1, p * minus_log_p / safe, vset(2) - minus_log_p);
     return (focal_columns){p, vselect(counts, t * factor * minus_log_p, zero),
-                           vselect(counts, -t * factor * slope, zero)};
+                           vselect(counts, -t * factor * slope, zero),
+                           vselect(counts, vselect(some, t * bend, zero), zero)};
 }
 
 /* dloss/dz_j = pull_j - p_j sum pull. Outputs are read twice, since delta may be where they are. */

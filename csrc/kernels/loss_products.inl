@@ -156,23 +156,11 @@ ROW_PRODUCT(cross_entropy) {
 
 ROW_PRODUCT(kl_divergence) { cross_entropy_product(options, out, targets, rows, cols, scale, d, result); }
 
-/* pull_j = dloss/dp_j p_j, as in class_losses.inl, and p_j times its derivative by p_j:
- * w t gamma p q^(gamma - 1) (2 - m + (gamma - 1) p m / q), m = -log p, q = 1 - p */
-INLINE vec focal_bend(const mf_loss_options *options, mf_matrix z, const mf_targets *targets, int64_t r, int64_t c,
-                      int64_t cols, real maximum, real log_sum) {
-    const vec zero = vset(0), one = vset(1), gamma = vset((real)options->numbers[0]);
-    const vec m = vmax(zero, vset(log_sum) - (load_columns(z, r, c, cols, 0) - vset(maximum)));
-    const vec p = exp_or_zero(-m), q = -vexpm1(-m);
-    const mask some = vless(zero, q); /* else p rounds to 1 */
-    const vec safe = vselect(some, q, one), power = vexp(gamma * vlog(safe));
-    vec t = target_columns(targets, (smoothing){1, 0}, r, c, cols);
-    if (options->of_outputs) {
-        real weight[LANES];
-        for (int l = 0; l < LANES; l++) weight[l] = c + l < cols ? (real)options->of_outputs[c + l] : 0;
-        t = t * vload(weight);
-    }
-    const vec bend = gamma * p * (power / safe) * vfma(gamma - 1, p * m / safe, vset(2) - m);
-    return vselect(vless(zero, t), vselect(some, t * bend, zero), zero);
+/* Not inlined at each of the places below that unroll: the code would be ten times as long. */
+static __attribute__((noinline)) void focal_columns_at(const mf_loss_options *options, mf_matrix z,
+                                                       const mf_targets *targets, int64_t r, int64_t c, int64_t cols,
+                                                       real maximum, real log_sum, focal_columns *found) {
+    *found = focal_at(options, z, targets, r, c, cols, maximum, log_sum);
 }
 
 /* With e = d - <d, p>, dp = p e: of pull_j - p_j sum pull, bend_j e_j - p_j e_j sum pull - p_j sum bend e. */
@@ -189,22 +177,22 @@ ROW_PRODUCT(focal) {
                 UNROLL for (int i = 0; i < VIRTUAL; i++) {
                     const int64_t c = c0 + i * LANES;
                     if (c >= cols) break;
-                    const focal_columns f = focal_at(options, out, targets, r, c, cols, maximum[0], log_sum[0]);
+                    focal_columns f;
+                    focal_columns_at(options, out, targets, r, c, cols, maximum[0], log_sum[0], &f);
                     const vec direction = load_columns(d, r, c, cols, 0);
-                    const vec bend = focal_bend(options, out, targets, r, c, cols, maximum[0], log_sum[0]);
                     lanes[0][i] = vfma(direction, f.p, lanes[0][i]);
                     lanes[1][i] = lanes[1][i] + f.pull;
-                    lanes[2][i] = vfma(bend, direction - dot, lanes[2][i]);
+                    lanes[2][i] = vfma(f.bend, direction - dot, lanes[2][i]);
                 }
             if (pass == 0) dot = fold_lanes(SUM, lanes[0]), pull = fold_lanes(SUM, lanes[1]);
             else bent = fold_lanes(SUM, lanes[2]);
         }
         const vec factor = vset((real)(row_weight(targets, r) * scale));
         for (int64_t c = 0; c < cols; c += LANES) {
-            const focal_columns f = focal_at(options, out, targets, r, c, cols, maximum[0], log_sum[0]);
-            const vec bend = focal_bend(options, out, targets, r, c, cols, maximum[0], log_sum[0]);
+            focal_columns f;
+            focal_columns_at(options, out, targets, r, c, cols, maximum[0], log_sum[0], &f);
             const vec e = load_columns(d, r, c, cols, 0) - dot;
-            store_columns(result, r, c, cols, factor * vfma(bend, e, -(f.p * vfma(pull, e, bent))));
+            store_columns(result, r, c, cols, factor * vfma(f.bend, e, -(f.p * vfma(pull, e, bent))));
         }
     }
 }
