@@ -167,6 +167,38 @@ def test_a_confusion_matrix_counts():
     assert texts(plot.confusion_matrix([0, 0, 1], [0, 1, 1], normalize=True)) == [".50", ".50", "1"]
 
 
+def test_a_confusion_matrix_takes_a_column_of_probabilities_and_labels_of_hinge():
+    ax = plot.confusion_matrix([0, 0, 1, 1], [[0.1], [0.2], [0.9], [0.8]])
+    assert ax.get_title() == "100.0% of 4 right"
+    assert plot.confusion_matrix([-1, 1, -1], [1, -1, 1]).get_title() == "0.0% of 3 right"
+    for wrong in ([0.1, 0.9], [-2, 1], [[0.4], [1.7]]):
+        with pytest.raises(ValueError, match="expected predicted to be classes"):
+            plot.confusion_matrix([0, 1], wrong)
+
+
+def test_points_have_the_colour_of_their_class():
+    signs = np.where(X[:, 0] > 0, 1, -1)
+    names = np.where(X[:, 0] > 0, "yes", "no")
+    settings = {"hidden_layer_sizes": (8,), "max_iter": 200, "random_state": 0}
+    for predictor, y in (
+        (lambda plane: np.sign(plane[:, 0]), signs),
+        (mf.MLPClassifier(**settings).fit(X, signs + 3), signs + 3),
+        (mf.MLPClassifier(**settings).fit(X, names), names),
+    ):
+        ax = plot.decision_boundary(predictor, X, y, resolution=41)
+        labels = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert labels == [f"class {label}" for label in np.unique(y)]
+        image, (left, right, bottom, top) = ax.images[0].get_array(), ax.images[0].get_extent()
+        right_ones = 0
+        for points, label in zip(ax.collections[-2:], np.unique(y), strict=True):
+            colour = points.get_facecolor()[0, :3]
+            for x in X[(y == label) & (abs(X[:, 0]) > 0.3)]:
+                i, j = (x[1] - bottom) / (top - bottom) * 40, (x[0] - left) / (right - left) * 40
+                tint = 1 - image[round(i), round(j)]
+                right_ones += np.allclose(tint / tint.max(), (1 - colour) / (1 - colour).max())
+        assert right_ones >= 0.9 * (abs(X[:, 0]) > 0.3).sum()
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_the_error_of_calibration_is_the_metric(outputs):
     model = mf.mlp([2, 8, outputs], "tanh", "sigmoid" if outputs == 1 else "softmax", seed=4)
@@ -247,6 +279,18 @@ def test_what_is_refused(trained):
         plot.gradient_flow(mf.callbacks.Doctor())
     with pytest.raises(ValueError, match=r"expected X to have two columns, got shape \(3, 4\)"):
         plot.decision_boundary(MODEL, np.zeros((3, 4)))
+    with pytest.raises(ValueError, match=r"expected rows of finite numbers in X, got NaN"):
+        plot.decision_boundary(MODEL, X * np.nan)
+    with pytest.raises(ValueError, match=r"expected y of 60 rows, got 2"):
+        plot.decision_boundary(MODEL, X, [0, 1])
+    with pytest.raises(ValueError, match=r"expected y to be classes as whole numbers, got \[0.5"):
+        plot.decision_boundary(MODEL, X, LABELS + 0.5)
+    with pytest.raises(ValueError, match=r"expected classes below 3 in y"):
+        plot.decision_boundary(MODEL, X, LABELS + 1)
+    with pytest.raises(ValueError, match="sum to 1 in each row"):
+        plot.calibration([0, 1], [[0.5, 0.9], [0.5, 0.5]])
+    with pytest.raises(ValueError, match="expected classes below 2 in y, got 5"):
+        plot.calibration([0, 5], [[0.5, 0.5], [0.5, 0.5]])
     with pytest.raises(ValueError, match=r"expected square pictures, got a layer that reads 12 columns"):
         plot.first_layer(IMAGES)
     with pytest.raises(ValueError, match="expected a prediction for each of 3 rows, got 2"):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import integer
 from ..model import Model
+from .labels import class_numbers, numbers_among, predicted_classes
 from .style import BACKWARD, CLASS_COLOURS, FORWARD, GREY, quiet, take_axes
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def decision_boundary(
     ----------
     predictor : Model, an object with `predict_proba`, or a callable
         Of two features. What a model or a callable gives are outputs (n,) or (n, 1), yes where they are above 0.5, or
-        above 0 where the model's last activation is the identity; or (n, classes).
+        above 0 where the model's last activation is the identity or y is -1 and 1; or (n, classes).
     X : array-like (n, 2)
         The rows, drawn as points.
     y : array-like (n,), optional
-        Their classes, as numbers from 0.
+        Their classes: numbers from 0, or -1 and 1; or labels among the `classes_` of an estimator.
     resolution : int, default 200
         Points to a side at which is predicted.
     padding : float, default 0.08
@@ -52,7 +53,7 @@ def decision_boundary(
     Raises
     ------
     ValueError
-        If X has not two columns.
+        If X has not two columns of finite numbers, or y is no class for each row.
     ImportError
         If there is no matplotlib.
 
@@ -66,12 +67,24 @@ def decision_boundary(
     X = np.asarray(X)
     if X.ndim != 2 or X.shape[1] != 2:
         raise ValueError(f"expected X to have two columns, got shape {X.shape}")
+    if not len(X) or not np.isfinite(X).all():
+        raise ValueError(f"expected rows of finite numbers in X, got {'NaN or infinity' if len(X) else 'none'}")
+    classes, signed = None, False
+    names: Any = getattr(predictor, "classes_", None)
+    if y is not None:
+        classes = class_numbers("y", y) if names is None else numbers_among("y", y, names)
+        signed = names is None and bool((np.asarray(y) == -1).any())
+        if len(classes) != len(X):
+            raise ValueError(f"expected y of {len(X)} rows, got {len(classes)}")
     resolution = integer("resolution", resolution, at_least=2)
     low, high = X.min(axis=0), X.max(axis=0)
     margin = padding * np.where(high > low, high - low, 1.0)
     axis = [np.linspace(low[i] - margin[i], high[i] + margin[i], resolution) for i in (0, 1)]
     plane = np.stack([each.ravel() for each in np.meshgrid(*axis)], axis=1)
-    shares = _shares(predictor, plane)
+    shares = _shares(predictor, plane, signed)
+    if classes is not None and classes.max() >= shares.shape[1]:
+        raise ValueError(f"expected classes below {shares.shape[1]} in y, as are predicted, got {classes.max()}")
+    names = [-1, 1] if signed else range(shares.shape[1]) if names is None else names
     ax = take_axes(ax, 4.8, 4.2)
     colours = _colours(shares.shape[1])
     extent = (axis[0][0], axis[0][-1], axis[1][0], axis[1][-1])
@@ -85,29 +98,26 @@ def decision_boundary(
         ahead = (shares[:, k] - others).reshape(resolution, resolution)
         if ahead.min() < 0 < ahead.max():
             ax.contour(*axis, ahead, levels=[0.0], colors=["#555555"], linewidths=1.0)
-    if y is None:
+    if classes is None:
         ax.scatter(X[:, 0], X[:, 1], s=16, color=GREY, edgecolors="white", linewidths=0.5)
     else:
-        classes = np.asarray(y).ravel().astype(int)
         for k in np.unique(classes):
-            rows = X[classes == k]
-            colour = colours[k % len(colours)]
-            ax.scatter(
-                rows[:, 0], rows[:, 1], s=18, color=[colour], edgecolors="white", linewidths=0.5, label=f"class {k}"
-            )
+            points, label = X[classes == k], f"class {names[k]}"
+            ax.scatter(points[:, 0], points[:, 1], s=18, color=[colours[k]], edgecolors="white", linewidths=0.5, label=label)
         if len(np.unique(classes)) <= len(CLASS_COLOURS):
             ax.legend(loc="upper right", fontsize=8, framealpha=0.85, edgecolor="none")
     return quiet(ax, None, xlabel="feature 0", ylabel="feature 1")
 
 
-def _shares(predictor: Any, plane: NDArray[Any]) -> NDArray[np.float64]:
+def _shares(predictor: Any, plane: NDArray[Any], signed: bool) -> NDArray[np.float64]:
     """Probabilities of classes at the points of the plane."""
     if hasattr(predictor, "predict_proba"):
         return np.asarray(predictor.predict_proba(plane), np.float64)
     outputs = np.asarray(predictor(plane), np.float64).reshape(len(plane), -1)
     logits = isinstance(predictor, Model) and predictor.output_activation.name == "identity"
     if outputs.shape[1] == 1:
-        yes = 1 / (1 + np.exp(-np.clip(outputs, -30, 30))) if logits else np.clip(outputs, 0, 1)
+        bounded = (1 + np.clip(outputs, -1, 1)) / 2 if signed else np.clip(outputs, 0, 1)
+        yes = 1 / (1 + np.exp(-np.clip(outputs, -30, 30))) if logits else bounded
         return np.concatenate([1 - yes, yes], axis=1)
     if outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
         return outputs
@@ -135,9 +145,9 @@ def confusion_matrix(
     Parameters
     ----------
     y : array-like (n,)
-        True classes, as numbers from 0.
-    predicted : array-like (n,) or (n, classes)
-        Predicted ones; or outputs, of which the largest counts.
+        True classes, as numbers from 0, or -1 and 1.
+    predicted : array-like (n,), (n, 1) or (n, classes)
+        Predicted ones; or outputs, of which the largest counts; or a column of probabilities, yes above 0.5.
     labels : sequence, optional
         Names of the classes.
     normalize : bool, default False
@@ -152,7 +162,7 @@ def confusion_matrix(
     Raises
     ------
     ValueError
-        If the two differ in length, or there are fewer labels than classes.
+        If the two differ in length, labels are not whole, or there are fewer labels than classes.
     ImportError
         If there is no matplotlib.
 
@@ -161,8 +171,7 @@ def confusion_matrix(
     >>> import mlpfast as mf
     >>> ax = mf.plot.confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2], labels=["cat", "dog", "cow"])
     """
-    true, found = np.asarray(y).ravel().astype(int), np.asarray(predicted)
-    found = found.argmax(axis=1) if found.ndim == 2 and found.shape[1] > 1 else found.ravel().astype(int)
+    true, found = class_numbers("y", y), predicted_classes(predicted)
     if len(true) != len(found):
         raise ValueError(f"expected a prediction for each of {len(true)} rows, got {len(found)}")
     n = int(max(true.max(), found.max())) + 1
@@ -218,7 +227,7 @@ def calibration(y: ArrayLike, probabilities: ArrayLike, *, bins: int = 15, ax: A
     Raises
     ------
     ValueError
-        If the two differ in length, or some of `probabilities` are none.
+        If the two differ in length, some of `probabilities` are none or do not sum to 1, or y has classes beyond them.
     ImportError
         If there is no matplotlib.
 
@@ -229,7 +238,7 @@ def calibration(y: ArrayLike, probabilities: ArrayLike, *, bins: int = 15, ax: A
     >>> ax.get_title()
     'expected calibration error 0.275'
     """
-    classes = np.asarray(y).ravel().astype(int)
+    classes = class_numbers("y", y)
     p = np.asarray(probabilities, np.float64).reshape(len(probabilities), -1)  # type: ignore[arg-type]
     bins = integer("bins", bins)
     if len(p) != len(classes):
@@ -238,6 +247,10 @@ def calibration(y: ArrayLike, probabilities: ArrayLike, *, bins: int = 15, ax: A
         raise ValueError(f"expected probabilities between 0 and 1, got {p.min():g} to {p.max():g}")
     if p.shape[1] == 1:
         p = np.concatenate([1 - p, p], axis=1)
+    if (off := float(np.abs(p.sum(axis=1) - 1.0).max())) > 1e-3:
+        raise ValueError(f"expected probabilities that sum to 1 in each row, got a row that is off by {off:.3g}")
+    if classes.max() >= p.shape[1]:
+        raise ValueError(f"expected classes below {p.shape[1]} in y, got {classes.max()}")
     found = np.where(p[:, 1] > 0.5, 1, 0) if p.shape[1] == 2 else p.argmax(axis=1)
     confidence = p[np.arange(len(p)), found]
     right = found == classes
