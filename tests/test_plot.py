@@ -218,6 +218,14 @@ def test_a_gradient_check_goes_down_and_up_again():
         assert errors[-1] > 100 * errors.min()
 
 
+def test_a_gradient_check_leaves_frozen_layers_where_they_are():
+    model = mf.Model(2, [mf.Dense(8, "tanh", trainable=False), mf.Dense(3, "softmax")], seed=0)
+    for line in plot.gradient_check(model, X, LABELS).get_lines():
+        assert np.min(line.get_ydata()) < 1e-6
+    with pytest.raises(ValueError, match="expected a model with trainable parameters"):
+        plot.gradient_check(mf.Model(2, [mf.Dense(3, "softmax", trainable=False)]), X, LABELS)
+
+
 def test_a_loss_surface_has_the_loss_and_the_path(trained):
     snapshots, _ = trained.callbacks
     ax = plot.loss_surface(trained.model, X, LABELS, path=snapshots, resolution=5)

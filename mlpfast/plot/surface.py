@@ -52,7 +52,7 @@ def gradient_check(
     Raises
     ------
     TypeError, ValueError
-        For input that does not fit the model or the loss.
+        For input that does not fit the model or the loss, or if no parameter is trainable.
     ImportError
         If there is no matplotlib.
 
@@ -63,6 +63,11 @@ def gradient_check(
     """
     model = _in_float64(model)
     here, direction = model.parameters.copy(), np.random.default_rng(seed).normal(size=model.n_parameters)
+    for tensor in model.program.tensors:  # the gradient is zero by definition where nothing is trained
+        if not tensor.rule.trainable:
+            direction[tensor.offset : tensor.offset + tensor.size] = 0.0
+    if not direction.any():
+        raise ValueError("expected a model with trainable parameters, got one without")
     direction *= max(1.0, float(np.linalg.norm(here))) / np.linalg.norm(direction)
     value, gradient = model.loss_and_gradient(X, y, loss)
     exact = float(gradient @ direction)
