@@ -193,7 +193,21 @@ def test_custom_losses_take_part():
     assert_equals_the_engine(model, rng.normal(size=(3, 2)), rng.normal(size=(3, 2)), loss)
 
 
+def test_an_array_before_a_node():
+    x = graph.leaf("x", [[1.0, 2.0], [3.0, 4.0]])
+    A = np.array([[1.0, -1.0], [0.5, 2.0]])
+    np.testing.assert_array_equal((A @ x).value, A @ x.value)
+    np.testing.assert_allclose(graph.Graph(graph.sum(A @ x)).backward()["x"], A.T @ np.ones((2, 2)))
+
+
 def test_what_is_refused():
+    w = graph.leaf("w", 2.0)
+    with pytest.raises(TypeError, match="expected a number as exponent, got <Node w"):
+        w**w
+    with pytest.raises(TypeError, match=r"expected a node as base, got 2 \*\* w; write exp"):
+        2**w
+    with pytest.raises(TypeError, match="expected one node or more, got none"):
+        graph.max()
     model = mf.mlp([2, 1])
     with pytest.raises(ValueError, match="expected y and loss, or neither, got only y"):
         graph.of(model, [[1, 2]], [1])

@@ -116,6 +116,8 @@ def max(*z: Any) -> Node:
     >>> float(gradient["a"]), float(gradient["b"])
     (0.0, 1.0)
     """
+    if not z:
+        raise TypeError("graph.max: expected one node or more, got none")
     return Node(_MAX, tuple(map(as_node, z)))
 
 

@@ -185,12 +185,20 @@ class Node:
             raise ValueError(f"expected matrices on both sides of @, got {self.value.shape} @ {other.value.shape}")
         return Node(_MATMUL, (self, other))
 
+    def __rmatmul__(self, other: Any) -> Node:
+        return as_node(other) @ self
+
     def __neg__(self) -> Node:
         return Node(_NEGATE, (self,))
 
     def __pow__(self, exponent: float) -> Node:
+        if isinstance(exponent, Node) or np.ndim(exponent):
+            raise TypeError(f"expected a number as exponent, got {exponent!r}; write exp(x * log(w)) for w ** x")
         n = float(exponent)
         return Node(Operation(f"{{}} ** {n:g}", lambda a: a**n, lambda d, h, a: (d * n * a ** (n - 1),)), (self,))
+
+    def __rpow__(self, base: Any) -> Node:
+        raise TypeError(f"expected a node as base, got {base!r} ** {self}; write exp({self} * log(base))")
 
     def __getitem__(self, index: Any) -> Node:
         def backward(delta: Array, value: Array, a: Array) -> tuple[Array]:
