@@ -103,7 +103,9 @@ def decision_boundary(
     else:
         for k in np.unique(classes):
             points, label = X[classes == k], f"class {names[k]}"
-            ax.scatter(points[:, 0], points[:, 1], s=18, color=[colours[k]], edgecolors="white", linewidths=0.5, label=label)
+            ax.scatter(
+                points[:, 0], points[:, 1], s=18, color=[colours[k]], edgecolors="white", linewidths=0.5, label=label
+            )
         if len(np.unique(classes)) <= len(CLASS_COLOURS):
             ax.legend(loc="upper right", fontsize=8, framealpha=0.85, edgecolor="none")
     return quiet(ax, None, xlabel="feature 0", ylabel="feature 1")

@@ -37,7 +37,7 @@ def predicted_classes(predicted: ArrayLike) -> NDArray[np.int64]:
     """The largest of several columns; of one, labels, or probabilities of yes."""
     outputs = np.asarray(predicted)
     if outputs.ndim == 2 and outputs.shape[1] > 1:
-        return outputs.argmax(axis=1).astype(np.int64)
+        return np.asarray(outputs.argmax(axis=1), np.int64)
     if outputs.ndim == 2 and outputs.dtype.kind == "f" and bool(((outputs >= 0) & (outputs <= 1)).all()):
         return (_column("predicted", outputs) > 0.5).astype(np.int64)
     return class_numbers("predicted", outputs)
