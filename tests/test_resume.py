@@ -375,11 +375,39 @@ def test_damaged_foreign_and_newer_files(saved, tmp_path):
 def test_another_models_or_optimizers_trainer(saved):
     layers = [mf.Dense(9, "tanh"), mf.Dense(3, "softmax")]
     refused(saved, ValueError, "expected a trainer of this model, with layers .*, got one with ", layers=layers)
-    refused(saved, ValueError, r"expected the state of SGD\(.*, got that of another optimizer", optimizer=mf.SGD(0.1))
+    refused(saved, ValueError, r"expected the state of SGD\(.*another kind, Adam\(", optimizer=mf.SGD(0.1))
     with pytest.raises(ValueError, match="expected the state of SGD"):
         mf.Trainer.load(saved, optimizer="sgd")
     with pytest.raises(TypeError, match="lr"):
         mf.Trainer.load(saved, lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (mf.RMSprop(momentum=0.9), mf.Adam()),
+        (mf.Adam(), mf.NAdam()),
+        (mf.Adam(amsgrad=True), mf.RMSprop(ema=0.9)),
+        (mf.SGD(momentum=0.9), mf.Lion()),
+        (mf.LBFGS(), mf.NewtonCG()),
+        (mf.SGD(lambda step: 0.1, momentum=0.9), mf.Adagrad()),
+    ],
+)
+def test_a_state_of_the_same_size_but_of_another_kind(theirs, ours, tmp_path):
+    path, rows = tmp_path / "trainer.npz", {"batch_size": None}
+    other = make(optimizer=theirs, **rows)
+    fit(other, epochs=2)
+    other.save(path)
+    message = rf"expected the state of {type(ours).__name__}\(.*another kind, {type(theirs).__name__}\("
+    refused(path, mf.ModelFileError, message, optimizer=ours, **rows)
+    with pytest.raises(ValueError, match=message):
+        mf.Trainer.load(path, optimizer=ours)
+
+
+def test_another_rate_is_no_other_kind(saved):
+    again = make(optimizer=mf.AdamW(0.02, weight_decay=0.1))
+    fit(again, epochs=2, resume=saved)
+    assert (again.epochs, again.learning_rate) == (2, 0.02)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ..fullbatch import FullBatch
 from ..history import History
 from .epochs import Place
 from .folder import checkpoints
+from .settings import kind_of
 from .trainerfile import Saved, check_finite, read
 
 __all__ = ["SETTINGS", "arguments_of", "newest", "restore", "settings_of", "state_of"]
@@ -102,6 +103,7 @@ def state_of(trainer: Any) -> dict[str, Any]:
         "seconds": place.seconds,
         "aim": place.aim,
         "weighed": trainer._weighed,
+        "optimizer_kind": kind_of(trainer.optimizer),
         "optimizer": trainer._state.state_dict() if isinstance(trainer._state, FullBatch) else trainer._state,
         "series": {"begun": {name: first for name, (_, first) in series._begun.items()}, "last": series.last},
         "set_aside": trainer._set_aside,
@@ -143,6 +145,7 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
                 f"{getattr(theirs, what)} in the file"
             )
     try:
+        _check_optimizer(trainer, saved)
         found = _found(trainer, state)
         callbacks = _matched(trainer.callbacks, state["callbacks"])
         found["history"] = _history(state["history"])
@@ -150,7 +153,7 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
         begun = {str(name): int(first) for name, first in state["series"]["begun"].items()}
         last = {str(name): float(value) for name, value in state["series"]["last"].items()}
     except ValueError as error:
-        raise ModelFileError(f"can't go on from the file: {excerpt(str(error), 250)}") from None
+        raise ModelFileError(f"can't go on from the file: {excerpt(str(error), 450)}") from None
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         message = f"can't go on from the file: it lacks what a trainer has ({type(error).__name__}: "
         raise ModelFileError(f"{message}{excerpt(str(error), 100)})") from None
@@ -175,6 +178,18 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
     trainer._series.last = last
 
 
+def _check_optimizer(trainer: Any, saved: Saved) -> None:
+    """A ValueError for the state of an optimizer of another kind: its arrays may fit, but mean something else."""
+    theirs, ours = tuple(saved.state["optimizer_kind"]), kind_of(trainer.optimizer)
+    if theirs != ours:
+        item: Any = saved.settings["optimizer"]
+        of = item["given"] if isinstance(item, dict) and "given" in item else setting_from_json(item, "optimizer")
+        raise ValueError(
+            f"expected the state of {trainer.optimizer!r}, got that of an optimizer of another kind, "
+            f"{excerpt(str(of), 200)}"
+        )
+
+
 def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that the state gives, checked."""
     place = Place()
@@ -192,7 +207,7 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
         isinstance(optimizer, np.ndarray)
         and (optimizer.shape, optimizer.dtype) != (trainer._state.shape, trainer._state.dtype)
     ):
-        raise ValueError(f"expected the state of {trainer.optimizer!r}, got that of another optimizer")
+        raise ValueError(f"expected the state of {trainer.optimizer!r}, got another one")
     if isinstance(optimizer, dict):
         kept = FullBatch(trainer.optimizer.update)
         kept.load_state_dict(optimizer, trainer.model.parameters)

@@ -29,10 +29,10 @@ from ..schedules.series import Series, driven
 from ..settings import Setting
 from .epochs import Place
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "kind_of"]
 
 
-def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
+def kind_of(optimizer: Optimizer) -> tuple[str, int]:
     """What the arrays of an optimizer's state mean."""
     return (optimizer.update, 0 if optimizer.full_batch else state_slots(optimizer))
 
@@ -144,7 +144,7 @@ class Settings:
         optimizer.check_precision(model.dtype.name, float(np.finfo(model.dtype).tiny))
         self._check_limits(optimizer, getattr(self, "_program", model.program))
         old = getattr(self, "_optimizer", None)
-        if old is None or _kind(old) != _kind(optimizer):
+        if old is None or kind_of(old) != kind_of(optimizer):
             self._state: Any = (
                 FullBatch(optimizer.update)
                 if optimizer.full_batch
