@@ -119,6 +119,37 @@ def test_the_same_call_again_ends_like_one_that_was_not_stopped(step, how, tmp_p
         assert again.callbacks[0].best == whole.callbacks[0].best
 
 
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end", "on_step_end"])
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("how", [{}, {"optimizer": mf.LBFGS(), "batch_size": None}, {"batch_size": None}])
+def test_an_interrupt_in_a_hook_loses_no_epoch_for_the_others(hook, step, how, tmp_path):
+    """They come after it, and would otherwise not hear of that epoch, neither then nor when training is resumed."""
+    made = []
+
+    def interrupt(trainer, logs):
+        if trainer.epochs == step:
+            raise KeyboardInterrupt
+
+    folders = [tmp_path / "whole", tmp_path / "cut"]
+    for folder in folders:
+        folder.mkdir()
+        first = LambdaCallback(**{hook: interrupt}) if folder.name == "cut" else Callback()
+        trainer = make(**how, callbacks=[first, *callbacks(folder), Counts()])
+        if folder.name == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                fit(trainer, epochs=5, resume="latest")
+            assert trainer.history.stopped_by == "interrupt"
+            trainer = make(**how, callbacks=[Callback(), *callbacks(folder), Counts()])
+        fit(trainer, epochs=5, resume="latest")
+        made.append(trainer)
+    whole, cut = made
+    same(whole, cut)
+    assert cut.history == whole.history
+    assert (folders[1] / "log.csv").read_text() == (folders[0] / "log.csv").read_text()
+    assert cut.callbacks[-1].epochs == whole.callbacks[-1].epochs == whole.history.epochs
+    assert cut.callbacks[1].best == whole.callbacks[1].best
+
+
 def test_what_a_callback_has_ended_stays_so(tmp_path):
     logs = [1.0, 0.5, 0.6, 0.7, 0.1, 0.1]
 

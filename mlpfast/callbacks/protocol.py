@@ -70,6 +70,7 @@ class Callback:
     """The protocol; every hook does nothing. A subclass overrides what it needs.
 
     ``on_train_end`` is called whenever training ends, also by an error or by Ctrl-C; what it returns has no meaning.
+    A KeyboardInterrupt out of a hook is raised after the other callbacks have had theirs.
 
     A subclass may have one more hook, ``on_step_end(self, trainer, logs)``, after each optimizer step, with the loss of
     that batch as ``logs["loss"]``. Where a callback has it, each step is a call of the loops of its own; nothing else
@@ -170,13 +171,29 @@ def _strange_hooks(callback: Any) -> list[str]:
     ]
 
 
-def call(callbacks: Iterable[Any], hook: str, trainer: Training, logs: Logs) -> Any | None:
-    """Call one hook of every callback; returns the first callback that asks to stop, or None."""
+def call(
+    callbacks: Iterable[Any],
+    hook: str,
+    trainer: Training,
+    logs: Logs,
+    interrupts: list[KeyboardInterrupt] | None = None,
+) -> Any | None:
+    """Call one hook of every callback; returns the first callback that asks to stop, or None.
+
+    A KeyboardInterrupt out of a hook waits until the others have been called, since nobody tells them of this moment
+    again: then it is raised, or, given a list of `interrupts`, put there for the caller to raise.
+    """
     stopper = None
+    waiting: list[KeyboardInterrupt] = [] if interrupts is None else interrupts
     for callback in callbacks:
         method = getattr(callback, hook, None)
-        if method is not None and method(trainer, logs) and stopper is None:
-            stopper = callback
+        try:
+            if method is not None and method(trainer, logs) and stopper is None:
+                stopper = callback
+        except KeyboardInterrupt as interrupt:
+            waiting.append(interrupt)
+    if interrupts is None and waiting:
+        raise waiting[0]
     return stopper
 
 

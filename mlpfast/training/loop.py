@@ -84,6 +84,7 @@ class Loop:
         self._timed = [callback for callback in self._callbacks if hasattr(callback, "due")]
         self._report, self._deadline = report, deadline
         self._logs: Logs = {}
+        self._interrupts: list[KeyboardInterrupt] = []  # out of hooks, until all callbacks have been told
         self.stopper = stopper
 
     @property
@@ -124,10 +125,12 @@ class Loop:
         """Why it ended, where no callback ended it."""
         if self.stopper is not None:
             return ()
-        self.stopper = self._call("on_train_begin", self._logs)
+        self._call("on_train_begin", self._logs)
+        self._raise_interrupt()
         while self.stopper is None and self._epochs.position < self._end:
             if not self._place.open:
-                self.stopper = self._call("on_epoch_begin", self._logs)
+                self._call("on_epoch_begin", self._logs)
+                self._raise_interrupt()
             if self.stopper is not None or self._out_of_time():
                 break
             result, finished = self._epoch()
@@ -138,9 +141,11 @@ class Loop:
             if finished:
                 self._place.close()
                 # Not before all have been asked: whoever keeps this moment keeps whether it was the last.
-                self.stopper = self.stopper or call(self._before, "on_epoch_end", self._trainer, self._logs)
-                after = self._callbacks[len(self._before) :]
-                self.stopper = call(after, "on_epoch_end", self._trainer, self._logs) or self.stopper
+                told: Any = ("on_epoch_end", self._trainer, self._logs, self._interrupts)
+                stopper = call(self._before, *told)
+                self.stopper = self.stopper or stopper
+                self.stopper = call(self._callbacks[len(self._before) :], *told) or self.stopper
+                self._raise_interrupt()
             if result.reason:
                 return "convergence", result.reason
             if not finished:
@@ -156,7 +161,9 @@ class Loop:
             result = self._epochs.run(1 if self._asks_for_steps else most, self._wake())
             self._place.seconds += time.perf_counter() - began
             if self._asks_for_steps and result.steps > 0:
-                self.stopper = self._call("on_step_end", {"loss": result.last if self._place.open else result.loss})
+                self._call("on_step_end", {"loss": result.last if self._place.open else result.loss})
+                if self._place.open:  # else nothing is kept by which its end could be told later
+                    self._raise_interrupt()
             finished = not self._place.open or self._place.done >= self._epochs.steps
             if finished or self.stopper is not None or self._epochs.position >= self._end or self._out_of_time():
                 return result, finished
@@ -174,5 +181,9 @@ class Loop:
     def _out_of_time(self) -> bool:
         return 0 < self._deadline <= time.monotonic()
 
-    def _call(self, hook: str, logs: Logs) -> Any:
-        return call(self._callbacks, hook, self._trainer, logs)
+    def _call(self, hook: str, logs: Logs) -> None:
+        self.stopper = call(self._callbacks, hook, self._trainer, logs, self._interrupts)
+
+    def _raise_interrupt(self) -> None:
+        if self._interrupts:
+            raise self._interrupts[0]
