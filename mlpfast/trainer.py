@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import secrets
@@ -308,9 +309,9 @@ class Trainer(Machinery):
             Hold out the same share of the rows of each class, or of each of these values.
         resume : "latest" or path-like, optional
             Go on from the newest whole checkpoint in the folder of the `Checkpoint` among the callbacks, or from this
-            folder or file; begin if the folder has none. `epochs`, or `steps`, then count from where the call of `fit`
-            began that was stopped, so that the same call again ends where that one would have ended, with the same
-            bits. What a callback had ended stays so. Of damaged checkpoints, a warning names each.
+            folder or file; begin if the folder has none, or is not there yet. `epochs`, or `steps`, then count from
+            where the call of `fit` began that was stopped, so that the same call again ends where that one would have
+            ended, with the same bits. What a callback had ended stays so. Of damaged checkpoints, a warning names each.
         steps_per_epoch : int, optional
             Of chunks: an epoch ends after so many steps. An iterator goes on from there in the next epoch.
 
@@ -332,6 +333,8 @@ class Trainer(Machinery):
             finite parameters.
         KeyboardInterrupt
             On Ctrl-C; the model is as it was after the last whole step.
+        FileNotFoundError
+            If `resume` names a file, by its end ``.npz``, that is not there.
 
         Examples
         --------
@@ -519,6 +522,8 @@ class Trainer(Machinery):
                     f"resume='latest': expected one Checkpoint among the callbacks, got {len(folders)}; give a folder"
                 )
             path = folders[0]
+        elif path.endswith(".npz") and not os.path.exists(path):
+            raise FileNotFoundError(errno.ENOENT, "resume: expected a file to go on from, got a path without one", path)
         saved = read(path) if os.path.isfile(path) else newest(path)
         if saved is not None:
             restore(self, saved)

@@ -191,6 +191,15 @@ def test_a_folder_or_a_file_may_be_named(tmp_path):
         fit(trainer, resume="latest")
 
 
+def test_a_file_that_is_not_there_is_no_beginning(tmp_path):
+    trainer = make()
+    with pytest.raises(FileNotFoundError, match=r"resume: expected a file to go on from.*checkpoint-000009.npz"):
+        fit(trainer, resume=tmp_path / "typo" / "checkpoint-000009.npz")
+    assert trainer.epochs == 0
+    fit(trainer, resume=tmp_path)  # an empty folder
+    assert trainer.epochs == 1
+
+
 def test_the_last_and_the_best_are_kept(tmp_path):
     losses = iter([3.0, 1.0, 2.0, 4.0, 5.0])
 
