@@ -333,6 +333,8 @@ class Trainer(Machinery):
             finite parameters.
         KeyboardInterrupt
             On Ctrl-C; the model is as it was after the last whole step.
+        RuntimeError
+            In a callback of a `fit` of this trainer, or while another thread is at work with it.
         FileNotFoundError
             If `resume` names a file, by its end ``.npz``, that is not there.
 
@@ -349,6 +351,8 @@ class Trainer(Machinery):
         True
         """
         with self._owner.held:
+            if self._loop is not None and self._loop.process == os.getpid():
+                raise RuntimeError("this trainer is at work, in the fit that called this callback; use one of your own")
             started = time.monotonic()
             if steps is not None and epochs is not None:
                 raise ValueError(f"expected epochs or steps, got both: {epochs!r} and {steps!r}")

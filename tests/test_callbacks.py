@@ -144,6 +144,19 @@ def test_an_error_in_a_callback(error):
     assert trainer.epochs == 3
 
 
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_step_end", "on_epoch_end", "on_train_end"])
+def test_a_fit_within_a_fit_is_refused_and_disturbs_nothing(hook):
+    def again(trainer, logs):
+        with pytest.raises(RuntimeError, match="this trainer is at work, in the fit that called this callback"):
+            trainer.fit(X, y, verbose=0)
+
+    trainer, X, y = make([mf.callbacks.LambdaCallback(**{hook: again})])
+    plain, *_ = make([])
+    for each in (trainer, plain):
+        assert each.fit(X, y, epochs=2, verbose=0).epochs == 2
+    np.testing.assert_array_equal(trainer.model.parameters, plain.model.parameters)
+
+
 def test_divergence_ends_training_for_callbacks_too():
     recorder = Recorder()
     trainer, X, y = make([recorder], optimizer=mf.SGD(1e200))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -86,6 +87,7 @@ class Loop:
         self._logs: Logs = {}
         self._interrupts: list[KeyboardInterrupt] = []  # out of hooks, until all callbacks have been told
         self.stopper = stopper
+        self.process = os.getpid()  # a child forked meanwhile is in no `fit`
 
     @property
     def stopped(self) -> tuple[str, str] | None:
