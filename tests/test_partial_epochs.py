@@ -135,7 +135,7 @@ def test_who_has_no_step_hook_pays_for_none(monkeypatch):
     assert len(calls) == 3
 
 
-@pytest.mark.parametrize("change", ["rows", "values", "batches", "seed", "metrics"])
+@pytest.mark.parametrize("change", ["rows", "values", "batches", "seed", "metrics", "loss", "smoothing"])
 def test_an_epoch_does_not_go_on_with_another(change):
     trainer = make()
     fit(trainer, steps=3)
@@ -148,11 +148,47 @@ def test_an_epoch_does_not_go_on_with_another(change):
         trainer.batch_size = 10
     elif change == "seed":
         trainer.seed = 3
+    elif change == "loss":
+        trainer.loss = "focal"
+    elif change == "smoothing":
+        trainer.loss = mf.losses.CrossEntropy(label_smoothing=0.1)
     else:
         trainer.metrics = ["accuracy"]
     trainer.fit(other_X, other_y, verbose=0)
     assert trainer.epochs == 2
     assert trainer.steps == 3 + (5 if change in ("rows", "batches") else 7)
+
+
+@pytest.mark.parametrize("chunks", [False, True])
+def test_a_mean_is_one_of_one_loss(chunks):
+    def fit_half(trainer):
+        given = ([(X, Y)], None) if chunks else (X, Y)
+        return trainer.fit(*given, verbose=0, steps=3, steps_per_epoch=6 if chunks else None)
+
+    model = mf.Model(6, [mf.Dense(8, "tanh"), mf.Dense(3, "softmax")], seed=1)
+    trainer = mf.Trainer(model, batch_size=8, optimizer=mf.SGD(1e-12), shuffle=False)
+    fit_half(trainer)
+    trainer.loss = trainer.loss  # the same one goes on
+    assert fit_half(trainer).epochs == 1 and trainer.epochs == 1
+    fit_half(trainer)
+    trainer.loss = "focal"
+    history = fit_half(trainer)
+    assert trainer.epochs == 3
+    assert history["loss"][-1] == pytest.approx(trainer.evaluate(X[:24], Y[:24])["loss"], rel=1e-5)
+
+
+def test_a_custom_loss_goes_on_within_its_epoch(tmp_path):
+    def square(y, outputs):
+        return ((outputs - y) ** 2).sum(axis=1), 2 * (outputs - y)
+
+    path, targets = tmp_path / "trainer.npz", RNG.normal(size=(50, 2))
+    whole, cut = (mf.Trainer(mf.mlp([6, 2], seed=0), mf.losses.Custom(square), batch_size=8) for _ in range(2))
+    whole.fit(X, targets, verbose=0)
+    cut.fit(X, targets, steps=3, verbose=0)
+    cut.save(path)
+    again = mf.Trainer.load(path, loss=mf.losses.Custom(square))
+    again.fit(X, targets, steps=4, verbose=0)
+    same(whole, again)
 
 
 def test_other_steps_in_between_do_not_disturb():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._json import setting_to_json
 from ..core.engine import Engine
 from ..core.owner import Owner
 from ..core.random import SHUFFLE, permutation
@@ -18,6 +19,7 @@ from ..core.results import EpochResult
 from ..errors import DivergenceError
 from ..groups import check_by_rows
 from ..history import History
+from ..losses import Loss
 from ..optimizers import FullBatchOptimizer
 from ..schedules import Schedule
 from ..schedules.series import bounds_of
@@ -32,6 +34,14 @@ from .settings import Settings
 from .sources import feed_of
 
 __all__ = ["Machinery"]
+
+
+def _known_again(loss: Loss) -> Any:
+    """By what a loss is known again, also in another process, as JSON."""
+    try:
+        return setting_to_json(loss)
+    except TypeError:  # it has a function of the user's
+        return [loss.name, getattr(getattr(loss, "function", None), "__qualname__", "")]
 
 
 class Machinery(Settings):
@@ -167,6 +177,7 @@ class Machinery(Settings):
             "steps": steps,
             "batch_rows": batch_rows,
             "last_batch": self.last_batch,
+            "loss": _known_again(self.loss),
             "seed": self.seed if self.shuffle else None,
             "penalty_over_weights": self.penalty_over_weights,
             "metrics": [list(metric) for metric in self._compiled_metrics],
