@@ -117,7 +117,7 @@ class Trainer(Machinery):
     ----------
     learning_rate : float
         The current rate, of a schedule that of the latest step. It starts as the optimizer's; a number or a schedule
-        may be assigned, by callbacks too, and takes the place of what there was from the next epoch on.
+        may be assigned, by callbacks too, and takes the place of what there was from the next step on.
     epochs, steps : int
         Epochs begun and optimizer steps taken so far.
     history : History

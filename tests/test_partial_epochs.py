@@ -127,6 +127,18 @@ def test_the_step_hook_stops_within_an_epoch():
     assert (trainer.steps, history.epochs, history.stopped_by, calls) == (10, 2, "Stops", [1])
 
 
+def test_a_rate_set_after_a_step_is_that_of_the_next():
+    def halve(trainer, logs):
+        trainer.learning_rate /= 2
+
+    driven, by_hand = make(callbacks=[LambdaCallback(on_step_end=halve)]), make()
+    fit(driven, epochs=1)
+    for k in range(7):
+        by_hand.learning_rate = driven.optimizer.learning_rate / 2**k
+        fit(by_hand, steps=1)
+    np.testing.assert_array_equal(driven.model.parameters, by_hand.model.parameters)
+
+
 def test_who_has_no_step_hook_pays_for_none(monkeypatch):
     calls = []
     real = mf.Trainer._part

@@ -1,4 +1,4 @@
-"""The settings of a trainer: checked when they are assigned, and in force from the next epoch, or the next call."""
+"""The settings of a trainer: checked when they are assigned, and in force from the next step, or the next call."""
 
 from __future__ import annotations
 
