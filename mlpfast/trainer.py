@@ -468,7 +468,7 @@ class Trainer(Machinery):
             Arguments of `Trainer`, and ``learning_rate``, in place of those in the file. What no file holds has to be
             given again: functions as metrics, losses or schedules (within an optimizer, or a ``learning_rate``), and
             callbacks that are not of the package. Callbacks that are given get the states that those of their classes
-            had. Those that write files are left out unless they are given.
+            had. Those that write files, and a `Doctor`, which holds data, are left out unless they are given.
 
         Returns
         -------

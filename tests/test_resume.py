@@ -285,6 +285,37 @@ def test_callbacks_are_made_again_or_given(tmp_path):
     assert second.callbacks == (stopping,) and stopping.best == first.callbacks[0].best
 
 
+def test_every_callback_of_the_package_lets_its_trainer_be_loaded(tmp_path):
+    def made(folder):
+        makers = {
+            "Checkpoint": lambda cls: cls(folder),
+            "CSVLogger": lambda cls: cls(folder / "log.csv"),
+            "TensorBoard": lambda cls: cls(folder / "board"),
+            "Doctor": lambda cls: cls(X, Y, warn=False),
+            "EarlyStopping": lambda cls: cls("val_loss"),
+            "ReduceLROnPlateau": lambda cls: cls("val_loss"),
+            "Snapshots": lambda cls: cls(every=2, most=3),
+        }
+        names = [name for name in mf.callbacks.__all__ if name not in ("Callback", "LambdaCallback", "Training")]
+        assert sorted(names) == sorted(makers)
+        return {name: makers[name](getattr(mf.callbacks, name)) for name in names}
+
+    path, given = tmp_path / "trainer.npz", made(tmp_path)
+    first = make(callbacks=list(given.values()))
+    fit(first, epochs=4)
+    first.save(path)
+    second = mf.Trainer.load(path)
+    assert [type(each).__name__ for each in second.callbacks] == ["EarlyStopping", "ReduceLROnPlateau", "Snapshots"]
+    for trainer in (first, second):
+        fit(trainer, epochs=4)
+    snapshots = second.callbacks[-1]
+    assert snapshots.epochs == given["Snapshots"].epochs == [0, 4, 8]
+    np.testing.assert_array_equal(snapshots.states, given["Snapshots"].states)
+    doctor = mf.callbacks.Doctor(X, Y, warn=False)
+    assert mf.Trainer.load(path, callbacks=[doctor]).callbacks == (doctor,)
+    assert doctor.findings == given["Doctor"].findings
+
+
 class Counts(Callback):
     def __init__(self):
         self.epochs, self.table = 0, np.zeros(3)

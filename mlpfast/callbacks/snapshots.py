@@ -99,8 +99,10 @@ class Snapshots(Callback):
         return {"run_id": self._run_id, "step": self._step, "epochs": self.epochs} | states
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._run_id, self._step, self.epochs = state["run_id"], state["step"], list(state["epochs"])
-        self.states = [state[f"state.{i}"] for i in range(len(self.epochs))]
+        epochs = list(state["epochs"])
+        states = [state[f"state.{i}"] for i in range(len(epochs))]
+        self._run_id, self._step = state["run_id"], integer("step", state["step"])
+        self.epochs, self.states = epochs, states
 
     def __repr__(self) -> str:
         return f"Snapshots(every={self.every}, most={self.most})"

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from .._json import setting_from_json, setting_to_json
-from ..callbacks import Callback, Checkpoint, CSVLogger, Doctor, EarlyStopping, ReduceLROnPlateau, TensorBoard
+from ..callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    Doctor,
+    EarlyStopping,
+    ReduceLROnPlateau,
+    Snapshots,
+    TensorBoard,
+)
 from ..errors import ModelFileError, NewerFileError, excerpt
 from ..fullbatch import FullBatch
 from ..history import History
@@ -22,9 +31,9 @@ from .trainerfile import Saved, check_finite, read
 __all__ = ["SETTINGS", "arguments_of", "newest", "restore", "settings_of", "state_of"]
 
 #: The callbacks that a saved trainer brings back by itself.
-CALLBACKS: dict[str, type[Callback]] = {cls.__name__: cls for cls in (Doctor, EarlyStopping, ReduceLROnPlateau)}
-#: Those that it does not, as they would write to where a file says, which is not trusted.
-WRITERS: tuple[type[Callback], ...] = (Checkpoint, CSVLogger, TensorBoard)
+CALLBACKS: dict[str, type[Callback]] = {cls.__name__: cls for cls in (EarlyStopping, ReduceLROnPlateau, Snapshots)}
+#: Those that it does not: they would write to where a file says, which is not trusted, or hold data, which it lacks.
+LEFT_OUT: tuple[type[Callback], ...] = (Checkpoint, CSVLogger, TensorBoard, Doctor)
 #: The arguments of a trainer that a file has.
 SETTINGS = (
     *("loss", "optimizer", "batch_size", "l1", "l2", "clip_norm", "clip_value", "shuffle", "metrics", "n_threads"),
@@ -37,7 +46,7 @@ def settings_of(trainer: Any) -> dict[str, Any]:
     values = {name: getattr(trainer, name) for name in SETTINGS if name != "callbacks"}
     values |= {"metrics": trainer._given_metrics, "groups": trainer.groups or None, "learning_rate": trainer._rate}
     found = {name: _to_json(value) for name, value in values.items()}
-    given = [callback for callback in trainer.callbacks if type(callback) not in WRITERS]
+    given = [callback for callback in trainer.callbacks if type(callback) not in LEFT_OUT]
     callbacks = [_callback_to_json(callback) for callback in given]
     missing = [repr(each) for each, item in zip(given, callbacks, strict=True) if item is None]
     return found | {"callbacks": {"given": ", ".join(missing)} if missing else {"callbacks": callbacks}}
