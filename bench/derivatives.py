@@ -1,17 +1,20 @@
 """Derivatives beside torch.func and JAX: `python -m bench.derivatives`, on a quiet machine.
 
-One thread, float32; each library in a process of its own, the median of many calls. Peers are compiled or vectorised as
-their own documentation does it: `jax.jit` of `vmap`, and `torch.func`. Results are compared with each other first.
+One thread, float32; each library in a process of its own, all of them on the same processor, taking turns. A time is
+the median of the rounds, and so is a ratio, of those within a round. Peers are compiled or vectorised as their own
+documentation does it: `jax.jit` of `vmap`, and `torch.func`. Results are compared with each other first.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,13 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.machine import cpu_name
+from bench.runner import Lane, environment
+
 LIBRARIES = ("mlpfast", "jax", "torch")
-ONE_THREAD = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MLPFAST_NUM_THREADS"), "1"),
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "JAX_PLATFORMS": "cpu",
-}
-SECONDS, LEAST_CALLS = 2.0, 7
+ROUNDS, SECONDS, LEAST_CALLS = 15, 0.15, 3
 
 Case = Callable[[], Any]
 
@@ -57,19 +58,14 @@ def mlpfast_cases() -> dict[str, Case]:
     X2, y, flat, v = arrays(WIDE, 256)
     wide = mf.mlp(WIDE, "tanh", "softmax")
     wide.parameters = flat
-    product = np.empty_like(v)
-    cases: dict[str, Case] = {
+    product, gradients = np.empty_like(v), np.empty((256, wide.n_parameters), np.float32)
+    return {
         "jacobian": lambda: smooth.jacobian(X, out=jacobian, n_threads=1),
         "hvp": lambda: wide.hvp(X2, y, v, "cross_entropy", out=product, n_threads=1),
         "gauss_newton_product": lambda: wide.gauss_newton_product(X2, y, v, "cross_entropy", out=product, n_threads=1),
+        "per_sample_gradients": lambda: wide.per_sample_gradients(X2, y, "cross_entropy", out=gradients, n_threads=1),
+        "per_sample_gradient_norms": lambda: wide.per_sample_gradient_norms(X2, y, "cross_entropy", n_threads=1),
     }
-    if hasattr(wide, "per_sample_gradients"):
-        gradients = np.empty((256, wide.n_parameters), np.float32)
-        cases["per_sample_gradients"] = lambda: wide.per_sample_gradients(
-            X2, y, "cross_entropy", out=gradients, n_threads=1
-        )
-        cases["per_sample_gradient_norms"] = lambda: wide.per_sample_gradient_norms(X2, y, "cross_entropy", n_threads=1)
-    return cases
 
 
 def functional(sizes: tuple[int, ...], tanh: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
@@ -142,8 +138,6 @@ def torch_cases() -> dict[str, Case]:
 
 def seconds_of(case: Case) -> float:
     """The median of one call."""
-    for _ in range(3):
-        case()
     times: list[float] = []
     end = time.perf_counter() + SECONDS
     while len(times) < LEAST_CALLS or time.perf_counter() < end:
@@ -153,48 +147,63 @@ def seconds_of(case: Case) -> float:
     return statistics.median(times)
 
 
-def measure(library: str, folder: Path) -> None:
-    """In a process of its own: times to standard output, results into the folder."""
+def answer(library: str, folder: Path) -> None:
+    """In a process of its own: save results into the folder and name the cases, then time one for each line."""
+    os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])  # before a library counts them
     cases = {"mlpfast": mlpfast_cases, "jax": jax_cases, "torch": torch_cases}[library]()
-    times = {}
     for name, case in cases.items():
         np.save(folder / f"{library}_{name}.npy", np.asarray(case(), dtype=np.float32))
-        times[name] = seconds_of(case)
-    print(json.dumps(times))
+    print(json.dumps(list(cases)), flush=True)
+    for line in sys.stdin:
+        print(seconds_of(cases[line.strip()]), flush=True)
 
 
-def started(library: str, folder: Path) -> dict[str, float]:
-    """The times of a library; none where it is missing."""
-    command = [sys.executable, "-m", "bench.derivatives", "--library", library, "--folder", str(folder)]
-    result = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=False)
-    if result.returncode:
-        print(f"{library}: {result.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return {}
-    times: dict[str, float] = json.loads(result.stdout)
-    return times
+class Child:
+    """A library in its process, and the cases that it has; none where it is missing."""
+
+    def __init__(self, library: str, folder: Path) -> None:
+        command = [sys.executable, "-m", "bench.derivatives", "--library", library, "--folder", str(folder)]
+        self.process = subprocess.Popen(
+            command, env=environment(Lane(library)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.cases: list[str] = json.loads(self._line() or "[]")
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def seconds(self, case: str) -> float:
+        """Of one call; nan where it has no such case."""
+        if case not in self.cases:
+            return math.nan
+        assert self.process.stdin is not None
+        print(case, file=self.process.stdin, flush=True)
+        return float(self._line())
 
 
 def main() -> None:
     """Print a table: milliseconds of each library, and how many times faster than the better peer this one is."""
-    import tempfile
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", choices=LIBRARIES)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     if options.library:
-        measure(options.library, options.folder)
+        answer(options.library, options.folder)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        times = {library: started(library, folder) for library in LIBRARIES}
+        children = [Child(library, folder) for library in LIBRARIES]
+        print(f"{cpu_name()}, one thread\n")
         print(f"{'ms':<28}" + "".join(f"{library:>10}" for library in LIBRARIES) + f"{'faster':>10}")
-        for case, ours in times["mlpfast"].items():
-            row = [times[library].get(case) for library in LIBRARIES]
-            peers = [each for each in row[1:] if each is not None]
-            cells = [f"{1e3 * each:>10.3f}" if each is not None else f"{'-':>10}" for each in row]
-            print(f"{case:<28}" + "".join(cells) + (f"{min(peers) / ours:>9.2f}x" if peers else ""))
+        for case in children[0].cases:
             check(folder, case)
+            rounds = np.array([[child.seconds(case) for child in children] for _ in range(ROUNDS)])
+            cells = [f"{1e3 * each:>10.3f}" if each > 0 else f"{'-':>10}" for each in np.median(rounds, axis=0)]
+            faster = np.median(np.nanmin(rounds[:, 1:], axis=1) / rounds[:, 0]) if any(rounds[0, 1:] > 0) else None
+            print(f"{case:<28}" + "".join(cells) + (f"{faster:>9.2f}x" if faster else ""))
+        for child in children:
+            child.process.kill()
+            child.process.wait()
 
 
 def check(folder: Path, case: str) -> None:
