@@ -94,5 +94,12 @@ class Activation:
 
 
 def as_activation(activation: str | Activation) -> Activation:
-    """An `Activation` from itself or from its name, or from another library's name of it."""
+    """An `Activation` from itself or from its name, or from another library's name of it.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.activations.as_activation("swish")
+    Activation(name='silu', alpha=0.0)
+    """
     return activation if isinstance(activation, Activation) else Activation(activation)

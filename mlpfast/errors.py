@@ -27,6 +27,17 @@ class DivergenceError(FloatingPointError):
         What happened, and what may help.
     step : int
         Number of optimizer steps that had been taken when the training diverged.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> trainer = mf.Trainer(mf.mlp([64, 1], seed=0), "mse", mf.SGD(learning_rate=10.0))
+    >>> try:
+    ...     trainer.fit(X, y, epochs=20, verbose=0)
+    ... except mf.DivergenceError as error:
+    ...     print(error.step > 0, bool(abs(trainer.model.parameters).max() < float("inf")))
+    True True
     """
 
     def __init__(self, message: str, step: int = 0) -> None:
@@ -35,7 +46,21 @@ class DivergenceError(FloatingPointError):
 
 
 class ModelFileError(ValueError):
-    """A model file is damaged, is not a model file, or comes from a newer version."""
+    """A model file is damaged, is not a model file, or comes from a newer version.
+
+    Examples
+    --------
+    >>> import mlpfast as mf, pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "model.npz")
+    >>> _ = path.write_bytes(b"no model")
+    >>> try:
+    ...     mf.load(path)
+    ... except mf.ModelFileError as error:
+    ...     print(str(error).replace(str(path), "model.npz"))
+    can't read a model from 'model.npz': File is not a zip file
+    >>> folder.cleanup()
+    """
 
 
 class NewerFileError(ModelFileError):

@@ -51,7 +51,16 @@ _DEVIATIONS = 8  # standard errors that rounding may explain: 5.3 was the most i
 
 @dataclass(frozen=True)
 class TensorReport:
-    """How well the gradient of one parameter tensor agrees."""
+    """How well the gradient of one parameter tensor agrees.
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(20, 3))
+    >>> report = mf.gradcheck(mf.mlp([3, 4, 1], "tanh", seed=0), X, X.sum(axis=1), "mse")
+    >>> [(tensor.name, tensor.shape, tensor.ok) for tensor in report.tensors]
+    [('W0', (3, 4), True), ('b0', (4,), True), ('W1', (4, 1), True), ('b1', (1,), True)]
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -74,6 +83,14 @@ class GradientReport:
     tolerance : float
     tensors : tuple of TensorReport
         W0, b0, W1, b1, ...
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(20, 3))
+    >>> report = mf.gradcheck(mf.mlp([3, 4, 1], "tanh", seed=0), X, X.sum(axis=1), "mse")
+    >>> report.ok, report.max_relative_error < report.tolerance
+    (True, True)
     """
 
     tolerance: float

@@ -48,7 +48,14 @@ Distribution: TypeAlias = tuple[Literal["constant", "normal", "truncated_normal"
 
 
 class Initializer:
-    """Base of the initializers. `name` is what a layer's ``kernel_initializer=`` accepts in place of an instance."""
+    """Base of the initializers. `name` is what a layer's ``kernel_initializer=`` accepts in place of an instance.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.as_initializer("he_normal").distribution(fan_in=50, fan_out=10)
+    ('normal', 0.2)
+    """
 
     name: ClassVar[str]
     follows: ClassVar[Literal["weight", "bias"] | None] = None  # `Model.adapt` draws such tensors anew, from data
@@ -60,7 +67,14 @@ class Initializer:
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
-    """All zero."""
+    """All zero.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.Model(2, [mf.Dense(3, kernel_initializer="zeros")]).weights[0].tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
 
     name: ClassVar[str] = "zeros"
 
@@ -70,7 +84,14 @@ class Zeros(Initializer):
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """All equal to `value`."""
+    """All equal to `value`.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.Model(2, [mf.Dense(3, bias_initializer=mf.initializers.Constant(0.5))]).biases[0].tolist()
+    [0.5, 0.5, 0.5]
+    """
 
     value: float = 0.0
     name: ClassVar[str] = "constant"
@@ -84,7 +105,15 @@ class Constant(Initializer):
 
 @dataclass(frozen=True)
 class Normal(Initializer):
-    """Normal, with mean 0 and standard deviation `stddev`; not truncated."""
+    """Normal, with mean 0 and standard deviation `stddev`; not truncated.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(100, [mf.Dense(100, kernel_initializer=mf.initializers.Normal(stddev=0.1))], seed=0)
+    >>> round(float(model.weights[0].std()), 2), bool(abs(model.weights[0]).max() > 0.3)
+    (0.1, True)
+    """
 
     stddev: float = 0.05
     name: ClassVar[str] = "normal"
@@ -98,7 +127,15 @@ class Normal(Initializer):
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
-    """Uniform in [-limit, limit)."""
+    """Uniform in [-limit, limit).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(100, [mf.Dense(100, kernel_initializer=mf.initializers.Uniform(limit=0.1))], seed=0)
+    >>> round(float(abs(model.weights[0]).max()), 2)
+    0.1
+    """
 
     limit: float = 0.05
     name: ClassVar[str] = "uniform"
@@ -112,7 +149,14 @@ class Uniform(Initializer):
 
 @dataclass(frozen=True)
 class GlorotUniform(Initializer):
-    """Uniform with limit sqrt(6 / (fan_in + fan_out)): variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    """Uniform with limit sqrt(6 / (fan_in + fan_out)): variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.GlorotUniform().distribution(fan_in=100, fan_out=50)
+    ('uniform', 0.2)
+    """
 
     name: ClassVar[str] = "glorot_uniform"
 
@@ -122,7 +166,14 @@ class GlorotUniform(Initializer):
 
 @dataclass(frozen=True)
 class GlorotNormal(Initializer):
-    """Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010); not truncated."""
+    """Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010); not truncated.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.GlorotNormal().distribution(fan_in=100, fan_out=100)
+    ('normal', 0.1)
+    """
 
     name: ClassVar[str] = "glorot_normal"
 
@@ -132,7 +183,14 @@ class GlorotNormal(Initializer):
 
 @dataclass(frozen=True)
 class HeUniform(Initializer):
-    """Uniform with limit sqrt(6 / fan_in): variance 2 / fan_in (He et al., 2015)."""
+    """Uniform with limit sqrt(6 / fan_in): variance 2 / fan_in (He et al., 2015).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.HeUniform().distribution(fan_in=600, fan_out=50)
+    ('uniform', 0.1)
+    """
 
     name: ClassVar[str] = "he_uniform"
 
@@ -142,7 +200,14 @@ class HeUniform(Initializer):
 
 @dataclass(frozen=True)
 class HeNormal(Initializer):
-    """Normal with variance 2 / fan_in (He et al., 2015); not truncated."""
+    """Normal with variance 2 / fan_in (He et al., 2015); not truncated.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.HeNormal().distribution(fan_in=200, fan_out=50)
+    ('normal', 0.1)
+    """
 
     name: ClassVar[str] = "he_normal"
 
@@ -152,7 +217,14 @@ class HeNormal(Initializer):
 
 @dataclass(frozen=True)
 class LecunNormal(Initializer):
-    """Normal with variance 1 / fan_in (LeCun et al., 1998); not truncated."""
+    """Normal with variance 1 / fan_in (LeCun et al., 1998); not truncated.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.LecunNormal().distribution(fan_in=100, fan_out=50)
+    ('normal', 0.1)
+    """
 
     name: ClassVar[str] = "lecun_normal"
 
@@ -168,6 +240,13 @@ class Orthogonal(Initializer):
     lengths, in one of its directions at least. Uniform among all such matrices: the Q of a matrix of normal numbers
     with a positive diagonal of R (Mezzadri, 2007, arXiv:math-ph/0609050). A vector counts as one row. Takes some
     seconds, and several times the memory of W, for thousands of rows and columns.
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> W = mf.Model(5, [mf.Dense(3, kernel_initializer="orthogonal")], dtype="float64", seed=0).weights[0]
+    >>> np.allclose(W.T @ W, np.eye(3))
+    True
     """
 
     gain: float = 1.0
@@ -186,6 +265,13 @@ class TruncatedNormal(Initializer):
 
     `stddev` is that of the normal distribution before those are left out, as in Keras; theirs is 0.88 of it. (PyTorch's
     ``trunc_normal_`` has limits of its own, which are 2 and not 2 `std`.)
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> layer = mf.Dense(100, kernel_initializer=mf.initializers.TruncatedNormal(stddev=0.1))
+    >>> bool(abs(mf.Model(100, [layer], seed=0).weights[0]).max() <= 0.2)
+    True
     """
 
     stddev: float = 0.05
@@ -205,6 +291,15 @@ class DataDriven(Initializer):
     `Model.adapt` divides each unit's weights by the standard deviation of ``x W`` over its rows, the population's.
     Until then they are those of "lecun_normal", and remain so for a unit that is the same for all rows. RealMLP
     (Holzmüller et al., 2024) has them with ``parametrization="ntp"``.
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(500, 4)) * 100
+    >>> model = mf.Model(4, [mf.Dense(3, kernel_initializer="data_driven")], dtype="float64", seed=0)
+    >>> model.adapt(X)
+    >>> (X @ model.weights[0]).std(axis=0).round(6).tolist()
+    [1.0, 1.0, 1.0]
     """
 
     name: ClassVar[str] = "data_driven"
@@ -221,6 +316,16 @@ class HePlus(Initializer):
     `Model.adapt` draws, for each unit, `points` of its rows with replacement, and their weights in a random convex
     combination: exponential numbers over their sum. The bias is minus the combination's ``x W``. Until then it is zero.
     With 5 points it is he+5 of the paper (arXiv:1903.11482) and of RealMLP (Holzmüller et al., 2024).
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> X = np.random.default_rng(0).normal(loc=10.0, size=(500, 2))
+    >>> model = mf.Model(2, [mf.Dense(8, "relu", bias_initializer="he_plus")], seed=0)
+    >>> model.adapt(X)
+    >>> z = X @ model.weights[0] + model.biases[0]
+    >>> bool(((z > 0).any(axis=0) & (z < 0).any(axis=0)).all())  # each unit has rows on both sides
+    True
     """
 
     points: int = 5
@@ -248,14 +353,28 @@ _HE = ("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish")
 
 
 def as_initializer(initializer: str | Initializer) -> Initializer:
-    """An `Initializer` from itself or from its name, or another library's (with its default parameters)."""
+    """An `Initializer` from itself or from its name, or another library's (with its default parameters).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.initializers.as_initializer("xavier_uniform")
+    GlorotUniform()
+    """
     if isinstance(initializer, Initializer):
         return initializer
     return INITIALIZERS[known_name("initializer", initializer, INITIALIZERS)]()
 
 
 def default_initializer(activation: Activation) -> Initializer:
-    """The initializer of a layer's weights where the user names none; the module's text says why."""
+    """The initializer of a layer's weights where the user names none; the module's text says why.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> [mf.initializers.default_initializer(mf.Activation(name)) for name in ("relu", "selu", "tanh")]
+    [HeUniform(), LecunNormal(), GlorotUniform()]
+    """
     if activation.name in _HE:
         return HeUniform()
     return LecunNormal() if activation.name == "selu" else GlorotUniform()

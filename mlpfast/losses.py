@@ -75,6 +75,12 @@ class Targets:
 
     `positive` numbers are above 0. `signs` are two classes as -1 and 1, or 0 and 1. `ordered` classes come as indices
     only, from 0 to the number of outputs; `indices` are of classes that come as indices only, too.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.losses.Poisson().targets.low, mf.losses.CrossEntropy().targets.classes
+    (0.0, True)
     """
 
     low: float = -inf
@@ -87,7 +93,15 @@ class Targets:
 
 
 class Loss:
-    """Base of the losses. `name` is what ``loss=`` accepts in place of an instance."""
+    """Base of the losses. `name` is what ``loss=`` accepts in place of an instance.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> loss = mf.losses.as_loss("gaussian_nll")
+    >>> loss.reads, loss.outputs_per_target, loss.output_activations
+    ('means and log-variances', 2, ('identity',))
+    """
 
     name: ClassVar[str]
     #: What it takes as targets.
@@ -154,21 +168,45 @@ class Loss:
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
-    """Half the squared error: 1/2 (h - y)^2, so that the mean over rows is 1/(2n) of the sum of squares."""
+    """Half the squared error: 1/2 (h - y)^2, so that the mean over rows is 1/(2n) of the sum of squares.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("identity")])  # its outputs are its inputs
+    >>> model.loss_and_gradient([[5.0], [1.0]], [1.0, 1.0], mf.losses.MeanSquaredError())[0]  # of errors 4 and 0
+    4.0
+    """
 
     name: ClassVar[str] = "mse"
 
 
 @dataclass(frozen=True)
 class MeanAbsoluteError(Loss):
-    """The absolute error; its derivative at zero is taken as 0."""
+    """The absolute error; its derivative at zero is taken as 0.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("identity")])  # its outputs are its inputs
+    >>> model.loss_and_gradient([[5.0], [1.0]], [1.0, 1.0], mf.losses.MeanAbsoluteError())[0]  # of errors 4 and 0
+    2.0
+    """
 
     name: ClassVar[str] = "mae"
 
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """Quadratic up to an error of `delta` > 0, linear beyond (Huber, 1964)."""
+    """Quadratic up to an error of `delta` > 0, linear beyond (Huber, 1964).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("identity")])  # its outputs are its inputs
+    >>> [model.loss_and_gradient([[error]], [0.0], mf.losses.Huber(delta=2))[0] for error in (1.0, 2.0, 10.0)]
+    [0.5, 2.0, 18.0]
+    """
 
     delta: float = 1.0
     name: ClassVar[str] = "huber"
@@ -183,7 +221,15 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class LogCosh(Loss):
-    """The logarithm of the error's hyperbolic cosine: quadratic for small errors, linear for large ones, and smooth."""
+    """The logarithm of the error's hyperbolic cosine: quadratic for small errors, linear for large ones, and smooth.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("identity")], dtype="float64")  # its outputs are its inputs
+    >>> [round(model.loss_and_gradient([[error]], [0.0], "log_cosh")[0], 4) for error in (0.1, 10.0)]
+    [0.005, 9.3069]
+    """
 
     name: ClassVar[str] = "log_cosh"
 
@@ -246,7 +292,17 @@ class GaussianNLL(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """Half the unit Poisson deviance, exp(z) - y z + y log y - y, for counts or rates y >= 0."""
+    """Half the unit Poisson deviance, exp(z) - y z + y log y - y, for counts or rates y >= 0.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("exponential")])  # of log-rates
+    >>> model.loss_and_gradient([[0.0]], [1.0], "poisson")[0]  # a rate of 1, and a count of 1
+    0.0
+    >>> round(model.loss_and_gradient([[0.0]], [3.0], "poisson")[0], 4)
+    1.2958
+    """
 
     name: ClassVar[str] = "poisson"
     targets: ClassVar[Targets] = Targets(low=0.0)
@@ -256,7 +312,15 @@ class Poisson(Loss):
 
 @dataclass(frozen=True)
 class GammaDeviance(Loss):
-    """Half the unit gamma deviance, y / mean - log(y / mean) - 1, for sizes y > 0: relative errors count."""
+    """Half the unit gamma deviance, y / mean - log(y / mean) - 1, for sizes y > 0: relative errors count.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("exponential")])  # of log-means
+    >>> [round(model.loss_and_gradient([[0.0]], [size], "gamma_deviance")[0], 4) for size in (1.0, 2.0)]
+    [0.0, 0.3069]
+    """
 
     name: ClassVar[str] = "gamma_deviance"
     targets: ClassVar[Targets] = Targets(low=0.0, positive=True)
@@ -270,6 +334,14 @@ class TweedieDeviance(Loss):
 
     Power 1 is `Poisson`, 2 is `GammaDeviance`. With the two, it is what scikit-learn has as ``mean_tweedie_deviance``,
     but for a factor of 2.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("exponential")])  # of log-means
+    >>> loss = mf.losses.TweedieDeviance(power=1.5)
+    >>> [round(model.loss_and_gradient([[0.0]], [amount], loss)[0], 4) for amount in (0.0, 1.0, 4.0)]
+    [2.0, 0.0, 2.0]
     """
 
     power: float = 1.5
@@ -332,6 +404,13 @@ class BinaryFocal(Loss):
 
     What is well classified counts less, the more so the larger `gamma` >= 0 is. `alpha` in (0, 1) is the weight of yes,
     1 - alpha that of no; None weighs neither. A target in between is both, as far as it goes.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("sigmoid")])  # of logits
+    >>> [round(model.loss_and_gradient([[0.0]], [1.0], mf.losses.BinaryFocal(gamma))[0], 4) for gamma in (0, 2)]
+    [0.6931, 0.1733]
     """
 
     gamma: float = 2.0
@@ -357,6 +436,13 @@ class Hinge(Loss):
     """The hinge loss, max(0, 1 - y z), of a score z, for targets -1 and 1; 0 and 1 stand for these.
 
     For several classes, targets are one-hot rows: each output tells its class from the others.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("identity")])  # its outputs are its inputs
+    >>> [model.loss_and_gradient([[score]], [1], "hinge")[0] for score in (-1.0, 0.5, 2.0)]
+    [2.0, 0.5, 0.0]
     """
 
     name: ClassVar[str] = "hinge"
@@ -368,7 +454,15 @@ class Hinge(Loss):
 
 @dataclass(frozen=True)
 class SquaredHinge(Hinge):
-    """The square of the hinge loss, which has a derivative everywhere; targets as for `Hinge`."""
+    """The square of the hinge loss, which has a derivative everywhere; targets as for `Hinge`.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(1, [mf.Activate("identity")])  # its outputs are its inputs
+    >>> [model.loss_and_gradient([[score]], [1], "squared_hinge")[0] for score in (-1.0, 0.5, 2.0)]
+    [4.0, 0.25, 0.0]
+    """
 
     name: ClassVar[str] = "squared_hinge"
 
@@ -379,6 +473,14 @@ class CrossEntropy(Loss):
 
     `label_smoothing` s in [0, 1), a number or a schedule, trains against ``(1 - s) y + s / classes`` (Szegedy et al.,
     2016).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(2, [mf.Activate("softmax")])  # of logits
+    >>> round(model.loss_and_gradient([[0.0, 0.0]], [1], "cross_entropy")[0], 4)  # log 2
+    0.6931
+    >>> trainer = mf.Trainer(mf.mlp([4, 3], output_activation="softmax"), mf.losses.CrossEntropy(label_smoothing=0.1))
     """
 
     label_smoothing: Scheduled = 0.0
@@ -402,6 +504,14 @@ class Focal(Loss):
 
     What is well classified counts less, the more so the larger `gamma` >= 0 is; where p rounds to 1 it counts nothing.
     `alpha` has a weight > 0 for each class; None weighs none.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(2, [mf.Activate("softmax")])  # of logits
+    >>> loss = mf.losses.Focal(gamma=2, alpha=[1, 10])
+    >>> [round(model.loss_and_gradient([[0.0, 0.0]], [label], loss)[0], 4) for label in (0, 1)]
+    [0.1733, 1.7329]
     """
 
     gamma: float = 2.0
@@ -437,6 +547,13 @@ class KLDivergence(Loss):
     """The Kullback-Leibler divergence of the outputs from targets that are probabilities (or class indices).
 
     Its gradient is that of the cross-entropy; its value is zero where the model gives the targets themselves.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.Model(2, [mf.Activate("softmax")])  # of logits
+    >>> [round(model.loss_and_gradient([[0.0, 0.0]], [p], "kl_divergence")[0], 4) for p in ([0.5, 0.5], [0.9, 0.1])]
+    [0.0, 0.3681]
     """
 
     name: ClassVar[str] = "kl_divergence"
@@ -552,7 +669,14 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def as_loss(loss: str | Loss) -> Loss:
-    """A `Loss` from itself or from its name, or another library's (with its default parameters)."""
+    """A `Loss` from itself or from its name, or another library's (with its default parameters).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.losses.as_loss("bce")
+    BinaryCrossEntropy(label_smoothing=0.0, pos_weight=None)
+    """
     if isinstance(loss, Loss):
         return loss
     return LOSSES[known_name("loss", loss, LOSSES)]()

@@ -32,6 +32,14 @@ class LRFinder:
         The same without most of the noise.
     suggestion : float or None
         The rate at which the smoothed loss falls steepest, over the logarithm of the rate; None where it never falls.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> found = mf.lr_finder(mf.Trainer(mf.mlp([64, 32, 10], "relu", "softmax", seed=0)), X / 16, y)
+    >>> float(found.rates[0]), len(found.rates) == len(found.losses) == len(found.smoothed)
+    (1e-07, True)
     """
 
     rates: _Array

@@ -80,7 +80,18 @@ _OF_PROBABILITIES = ("log_loss", "brier")
 
 @dataclass(frozen=True)
 class TopK:
-    """Share of rows whose class is among the `k` largest outputs; of equal ones, the first counts as larger."""
+    """Share of rows whose class is among the `k` largest outputs; of equal ones, the first counts as larger.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> model = mf.mlp([64, 10], output_activation="softmax", seed=0)
+    >>> trainer = mf.Trainer(model, metrics=["accuracy", mf.metrics.TopK(3), mf.metrics.TopK(10)])
+    >>> found = trainer.evaluate(X, y)
+    >>> found["accuracy"] < found["top_3"] < found["top_10"]
+    True
+    """
 
     k: int = 5
 
@@ -90,7 +101,17 @@ class TopK:
 
 @dataclass(frozen=True)
 class Pinball:
-    """The pinball loss of the quantile `q`, mean over outputs."""
+    """The pinball loss of the quantile `q`, mean over outputs.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1])
+    >>> model.parameters = [1.0, 0.0]  # its output is its input
+    >>> trainer = mf.Trainer(model, "mse", metrics=[mf.metrics.Pinball(0.75)])
+    >>> [trainer.evaluate([[h]], [0.0])["pinball_0.75"] for h in (-2.0, 2.0)]  # too little costs more than too much
+    [1.5, 0.5]
+    """
 
     q: float = 0.5
 
@@ -100,7 +121,15 @@ class Pinball:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric made ready: its key in the history, and the compiled metric with its number, or a function."""
+    """A metric made ready: its key in the history, and the compiled metric with its number, or a function.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> trainer = mf.Trainer(mf.mlp([2, 1]), "mse", metrics=["rmse"])
+    >>> trainer.metrics[0].name, trainer.metrics[0].finished(4.0)
+    ('rmse', 2.0)
+    """
 
     name: str
     compiled: tuple[str, float] | None = None
@@ -128,7 +157,15 @@ class Metric:
 def as_metrics(
     metrics: Iterable[Any], loss: Loss, output_activation: Activation, outputs: int = 1
 ) -> tuple[Metric, ...]:
-    """Resolve what the user gave; ValueError or TypeError for what is not a metric, or has no meaning here."""
+    """Resolve what the user gave; ValueError or TypeError for what is not a metric, or has no meaning here.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> loss, activation = mf.losses.CrossEntropy(), mf.Activation("softmax")
+    >>> [metric.name for metric in mf.metrics.as_metrics(["acc", mf.metrics.TopK(3)], loss, activation, 10)]
+    ['acc', 'top_3']
+    """
     if isinstance(metrics, str):
         raise TypeError(f"expected metrics to be a list, got the string {metrics!r}; write [{metrics!r}]")
     resolved = tuple(_resolved(metric, loss, output_activation, outputs) for metric in metrics)
@@ -140,7 +177,18 @@ def as_metrics(
 
 
 def check_one_class(metrics: Iterable[Metric], y: NDArray[Any], weights: NDArray[np.float64] | None, name: str) -> None:
-    """Raise a ValueError if a metric takes rows of one class each, and one of `y`, of this name, is another."""
+    """Raise a ValueError if a metric takes rows of one class each, and one of `y`, of this name, is another.
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> metrics = mf.metrics.as_metrics(["accuracy"], mf.losses.Hinge(), mf.Activation("identity"), outputs=2)
+    >>> mf.metrics.check_one_class(metrics, np.array([[1, -1], [1, 1]]), None, "y")
+    Traceback (most recent call last):
+        ...
+    ValueError: metric 'accuracy': expected one class in each row of y, where hinge has several outputs, got 2 in row 1;
+    for several labels, write a function f(y_true, y_pred)
+    """
     asking = [metric.name for metric in metrics if metric.one_class]
     if not asking:
         return

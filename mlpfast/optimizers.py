@@ -44,7 +44,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Base of the optimizers. `name` is what ``optimizer=`` accepts in place of an instance."""
+    """Base of the optimizers. `name` is what ``optimizer=`` accepts in place of an instance.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> isinstance(mf.AdamW(), mf.optimizers.Optimizer), mf.AdamW().averages, mf.AdamW(ema=0.999).averages
+    (True, False, True)
+    """
 
     learning_rate: Scheduled = 0.001
     _: KW_ONLY
@@ -110,6 +117,15 @@ class SGD(Optimizer):
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]  # w, b: the gradient of 1/2 (w x + b - y)^2 at x = 1, y = 0 is [1, 1]
+    >>> loss = mf.Trainer(model, "mse", mf.SGD(learning_rate=0.1)).train_on_batch([[1.0]], [0.0])
+    >>> model.parameters.tolist()
+    [0.9, -0.1]
     """
 
     learning_rate: Scheduled = 0.01
@@ -145,6 +161,15 @@ class RMSprop(Optimizer):
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]  # w, b: the gradient of 1/2 (w x + b - y)^2 at x = 1, y = 0 is [1, 1]
+    >>> loss = mf.Trainer(model, "mse", mf.optimizers.RMSprop(0.1)).train_on_batch([[1.0]], [0.0])
+    >>> model.parameters.round(4).tolist()  # 0.1 / sqrt(0.1)
+    [0.6838, -0.3162]
     """
 
     _: KW_ONLY
@@ -188,6 +213,15 @@ class Adam(Optimizer):
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]
+    >>> loss = mf.Trainer(model, "mse", mf.Adam(learning_rate=0.1)).train_on_batch([[1.0]], [0.0])
+    >>> model.parameters.round(4).tolist()  # the first step has the length of the rate, whatever the gradient
+    [0.9, -0.1]
     """
 
     _: KW_ONLY
@@ -215,7 +249,17 @@ class Adam(Optimizer):
 @_explained
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay on by default (Loshchilov and Hutter, 2019); parameters as `Adam`'s."""
+    """Adam with decoupled weight decay on by default (Loshchilov and Hutter, 2019); parameters as `Adam`'s.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]
+    >>> loss = mf.Trainer(model, "mse", mf.AdamW(0.1, weight_decay=0.5)).train_on_batch([[1.0]], [0.0])
+    >>> model.parameters.round(4).tolist()  # Adam's step, and 0.1 * 0.5 of the weight
+    [0.85, -0.1]
+    """
 
     _: KW_ONLY
     weight_decay: Scheduled = 0.01
@@ -240,6 +284,16 @@ class Adagrad(Optimizer):
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]
+    >>> trainer = mf.Trainer(model, "mse", mf.optimizers.Adagrad(0.1, initial_accumulator_value=3.0))
+    >>> loss = trainer.train_on_batch([[1.0]], [0.0])
+    >>> model.parameters.round(4).tolist()  # 0.1 / sqrt(3 + 1)
+    [0.95, -0.05]
     """
 
     learning_rate: Scheduled = 0.01
@@ -280,6 +334,16 @@ class NAdam(Optimizer):
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]
+    >>> trainer = mf.Trainer(model, "mse", mf.optimizers.NAdam(0.1))
+    >>> losses = [trainer.train_on_batch([[1.0]], [0.0]) for step in range(20)]
+    >>> losses[0], losses[-1] < 0.01
+    (0.5, True)
     """
 
     learning_rate: Scheduled = 0.002
@@ -317,6 +381,15 @@ class Lion(Optimizer):
         Decoupled weight decay.
     ema : float in (0, 1), optional
         Decay of the average of the parameters.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> model = mf.mlp([1, 1], dtype="float64")
+    >>> model.parameters = [1.0, 0.0]
+    >>> loss = mf.Trainer(model, "mse", mf.optimizers.Lion(0.1)).train_on_batch([[1.0]], [-1000.0])
+    >>> model.parameters.round(4).tolist()  # steps have one size, whatever the gradient
+    [0.9, -0.1]
     """
 
     _: KW_ONLY
@@ -357,6 +430,15 @@ class ScheduleFreeAdamW(Optimizer):
     ------
     ValueError
         For ``ema``: it has an average. A `Trainer` refuses it for layers or groups with `max_norm`.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> optimizer = mf.optimizers.ScheduleFreeAdamW(mf.schedules.Warmup(0.01, epochs=1))
+    >>> trainer = mf.Trainer(mf.mlp([64, 32, 10], "relu", "softmax", seed=0), optimizer=optimizer)
+    >>> trainer.fit(X / 16, y, epochs=20, verbose=0)["loss"][-1] < 0.1
+    True
     """
 
     learning_rate: Scheduled = 0.0025
@@ -386,7 +468,14 @@ class ScheduleFreeAdamW(Optimizer):
 
 @dataclass(frozen=True)
 class FullBatchOptimizer(Optimizer):
-    """Base of those that take all rows in each step. They stop where `tolerance_grad` or `tolerance_change` says so."""
+    """Base of those that take all rows in each step. They stop where `tolerance_grad` or `tolerance_change` says so.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> [optimizer.name for optimizer in mf.optimizers.OPTIMIZERS.values() if optimizer.full_batch]
+    ['lbfgs', 'levenberg_marquardt', 'newton_cg']
+    """
 
     learning_rate: float = 1.0
     _: KW_ONLY
@@ -629,7 +718,14 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 def as_optimizer(optimizer: str | Optimizer) -> Optimizer:
-    """An `Optimizer` from itself or from its name, or another library's (with its default hyper-parameters)."""
+    """An `Optimizer` from itself or from its name, or another library's (with its default hyper-parameters).
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.optimizers.as_optimizer("sgd").learning_rate
+    0.01
+    """
     if isinstance(optimizer, Optimizer):
         return optimizer
     return OPTIMIZERS[known_name("optimizer", optimizer, OPTIMIZERS)]()

@@ -19,7 +19,15 @@ _BINS = 15
 
 
 class Task(NamedTuple):
-    """What outputs are: numbers; of classes the largest; yes or no; yes or no to "above", of classes in an order."""
+    """What outputs are: numbers; of classes the largest; yes or no; yes or no to "above", of classes in an order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlpfast.scores import SCORES, Task
+    >>> SCORES["recall"](Task("yes_no", threshold=0.5), np.array([1, 1, 0]), np.array([[0.9], [0.2], [0.4]]), None)
+    0.5
+    """
 
     kind: Literal["numbers", "classes", "yes_no", "ordered"]
     threshold: float = 0.5  # of yes

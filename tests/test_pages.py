@@ -10,6 +10,7 @@ import pkgutil
 import re
 import runpy
 from importlib.util import find_spec
+from inspect import isclass, ismodule
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_examples_of_the_docstrings(name, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert not failed
+
+
+def public():
+    """Classes and functions on the pages of the reference, by name."""
+    for listed in re.findall(r"^   (\w+(?:\.\w+)*)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE):
+        value = pkgutil.resolve_name(f"mlpfast.{listed}")
+        names = {f"{listed}.{name}": getattr(value, name) for name in value.__all__} if ismodule(value) else {}
+        for name, each in (names or {listed: value}).items():
+            if (isclass(each) or callable(each)) and each.__module__.startswith("mlpfast"):
+                yield name, each
+
+
+def test_every_public_class_and_function_has_an_example():
+    pytest.importorskip("sklearn")
+    found = dict(public())
+    assert {"Trainer", "losses.Huber", "optimizers.SGD", "callbacks.Callback", "plot.animate"} <= found.keys()
+    assert [name for name, each in found.items() if ">>>" not in (each.__doc__ or "")] == []
 
 
 def test_broken_links_are_found(tmp_path):

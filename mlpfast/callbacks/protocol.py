@@ -21,7 +21,19 @@ Logs = dict[str, float]
 
 
 class Training(Protocol):
-    """What the callbacks of this package know of a `Trainer`, where its attributes are documented."""
+    """What the callbacks of this package know of a `Trainer`, where its attributes are documented.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> def enough(trainer: mf.callbacks.Training, logs: dict[str, float]) -> bool:
+    ...     return trainer.steps >= 30
+    >>> X, y = mf.datasets.load_digits()
+    >>> stopping = mf.callbacks.LambdaCallback(on_epoch_end=enough)
+    >>> trainer = mf.Trainer(mf.mlp([64, 10], output_activation="softmax"), callbacks=[stopping])
+    >>> trainer.fit(X, y, epochs=10, verbose=0).epochs  # of 15 batches each
+    2
+    """
 
     learning_rate: float
     epochs: int

@@ -25,6 +25,14 @@ class Activations(NamedTuple):
         Pre-activations: of layer l, ``h[l - 1] W + b``.
     h : tuple of ndarray
         Outputs, g(z); the last are the model's.
+
+    Examples
+    --------
+    >>> import mlpfast as mf, numpy as np
+    >>> model = mf.mlp([2, 3, 1], "tanh", dtype="float64", seed=0)
+    >>> found = model.activations([[1.0, 2.0]])
+    >>> [h.shape for h in found.h], np.allclose(found.h[0], np.tanh(found.z[0]))
+    ([(1, 3), (1, 1)], True)
     """
 
     z: tuple[NDArray[Any], ...]

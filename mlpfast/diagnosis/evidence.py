@@ -41,7 +41,7 @@ class LayerFacts:
     Attributes
     ----------
     name, what : str
-        "layer 2", counted as in `Model.program`, and "dense, 64 relu".
+        "layer 2", counted as in `Model.program`, and "dense 64 relu".
     kind : str
     output_rms : float
         Root mean square of its outputs.
@@ -58,6 +58,14 @@ class LayerFacts:
         The share of (row, unit) where an activation with two flat ends is in one of these.
     hidden : bool
         Whether it is not the last.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> report = mf.diagnose(mf.mlp([64, 32, 10], "relu", "softmax", seed=0), X / 16, y)
+    >>> [(facts.name, facts.what, facts.weight) for facts in report.layers]
+    [('layer 0', 'dense 32 relu', 'W0'), ('layer 1', 'dense 10 softmax', 'W1')]
     """
 
     name: str

@@ -28,6 +28,14 @@ class Finding(NamedTuple):
         What is wrong, in one sentence.
     advice : str
         What to try.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> X, y = mf.datasets.load_digits()
+    >>> report = mf.diagnose(mf.mlp([64, 32, 10], "relu", "softmax", seed=0), X * 100, y)
+    >>> report.findings[0].rule, report.findings[0].where
+    ('unscaled_inputs', 'data')
     """
 
     rule: str

@@ -39,17 +39,40 @@ def log(z: Any) -> Node:
 
 
 def sigmoid(z: Any) -> Node:
-    """The logistic function, 1 / (1 + exp(-z)), of each element."""
+    """The logistic function, 1 / (1 + exp(-z)), of each element.
+
+    Examples
+    --------
+    >>> from mlpfast import graph
+    >>> p = graph.sigmoid(graph.leaf("z", 0.0))
+    >>> float(p.value), float(p.partials()[0])
+    (0.5, 0.25)
+    """
     return activation(z, "sigmoid")
 
 
 def tanh(z: Any) -> Node:
-    """The hyperbolic tangent of each element."""
+    """The hyperbolic tangent of each element.
+
+    Examples
+    --------
+    >>> from mlpfast import graph
+    >>> h = graph.tanh(graph.leaf("z", 0.0))
+    >>> float(h.value), float(h.partials()[0])
+    (0.0, 1.0)
+    """
     return activation(z, "tanh")
 
 
 def relu(z: Any) -> Node:
-    """max(z, 0) of each element; its derivative at 0 is taken as 0."""
+    """max(z, 0) of each element; its derivative at 0 is taken as 0.
+
+    Examples
+    --------
+    >>> from mlpfast import graph
+    >>> [float(graph.relu(graph.leaf("z", z)).value) for z in (-2.0, 2.0)]
+    [0.0, 2.0]
+    """
     return activation(z, "relu")
 
 

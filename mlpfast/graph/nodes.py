@@ -27,6 +27,14 @@ class Operation(NamedTuple):
     backward : callable
         From delta = dL/d(value), the value, and the inputs' values, to dL/d(input) by way of this node, for each
         input; of the shape of the input, or of one that it was broadcast to.
+
+    Examples
+    --------
+    >>> from mlpfast import graph
+    >>> cube = graph.Operation("cube", lambda z: z**3, lambda delta, h, z: (delta * 3 * z**2,))
+    >>> node = graph.Node(cube, (graph.leaf("z", 2.0),))
+    >>> float(node.value), node.formula, float(node.partials()[0])
+    (8.0, 'cube(z)', 12.0)
     """
 
     symbol: str

@@ -18,14 +18,32 @@ _MOST_PATHS = 10_000  # their number may double with every node
 
 
 class Step(NamedTuple):
-    """A step of the way back: a node, and what it adds to the derivative of each of its inputs."""
+    """A step of the way back: a node, and what it adds to the derivative of each of its inputs.
+
+    Examples
+    --------
+    >>> from mlpfast import graph
+    >>> x = graph.leaf("x", 3.0)
+    >>> step = next(graph.Graph((x * x).named("square")).steps())
+    >>> str(step.node), [float(part) for _, part in step.parts]
+    ('square', [3.0, 3.0])
+    """
 
     node: Node
     parts: tuple[tuple[Node, Array], ...]
 
 
 class Path(NamedTuple):
-    """A way from a leaf to the output: its nodes, and the product of the local partial derivatives along it."""
+    """A way from a leaf to the output: its nodes, and the product of the local partial derivatives along it.
+
+    Examples
+    --------
+    >>> from mlpfast import graph
+    >>> x = graph.leaf("x", 3.0)
+    >>> path = graph.Graph((x * x).named("square") + x).paths("x")[0]
+    >>> [str(node) for node in path.nodes], float(path.derivative)
+    (['x', 'square', 'v1'], 3.0)
+    """
 
     nodes: tuple[Node, ...]
     derivative: Array

@@ -74,7 +74,15 @@ LAYERS: dict[str, type[Layer]] = {
 
 
 def lower(inputs: int, layers: Iterable[Layer]) -> Program:
-    """What layers lower themselves to, one after the other, for rows of so many inputs."""
+    """What layers lower themselves to, one after the other, for rows of so many inputs.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> program = mf.layers.lower(4, [mf.Dense(3, "relu"), mf.Dense(1)])
+    >>> [(tensor.name, tensor.shape) for tensor in program.tensors]
+    [('W0', (4, 3)), ('b0', (3,)), ('W1', (3, 1)), ('b1', (1,))]
+    """
     program = Program()
     data = program.value(inputs, Activation("identity"))
     for _ in lower_all(program, data, layers):

@@ -43,6 +43,14 @@ class Layer:
     ----------
     name : str
         By which it is known, in `LAYERS` for example.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.Dense(3, trainable=False), issubclass(mf.Dense, mf.layers.Layer)
+    (Dense(3, activation='identity', trainable=False), True)
+    >>> mf.Model(2, [mf.Dense(4, "tanh", learning_rate_scale=0.1), mf.Dense(1)]).n_parameters
+    17
     """
 
     _: KW_ONLY
@@ -126,7 +134,14 @@ class Layer:
 
 
 def as_layers(layers: Any, of: str = "", hint: str = "") -> tuple[Layer, ...]:
-    """A sequence of layers as a tuple; errors begin with `of`, and one about what is no sequence ends with `hint`."""
+    """A sequence of layers as a tuple; errors begin with `of`, and one about what is no sequence ends with `hint`.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> mf.layers.as_layers([mf.Dense(3), mf.Dropout(0.5)])
+    (Dense(3, activation='identity'), Dropout(0.5))
+    """
     if isinstance(layers, Layer):
         raise TypeError(f"{of}expected layers to be a sequence of layers, got a single one; write [{layers!r}]")
     try:

@@ -17,7 +17,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, repr=False)
 class Schedule:
-    """Base of the schedules."""
+    """Base of the schedules.
+
+    Examples
+    --------
+    >>> import mlpfast as mf
+    >>> isinstance(mf.schedules.Cosine(0.1), mf.schedules.Schedule)
+    True
+    >>> mf.schedules.Cosine(0.1).values([0, 50, 100], total_steps=100).round(4).tolist()
+    [0.1, 0.05, 0.0]
+    """
 
     name: ClassVar[str]
 

@@ -35,6 +35,13 @@ class ColumnPlan:
         Categories, ascending.
     centre, factor : float
         A number x becomes ``z = (x - centre) * factor``, and ``z / sqrt(1 + (z / 3)^2)``.
+
+    Examples
+    --------
+    >>> from mlpfast.tabular import TableEncoder
+    >>> plan = TableEncoder().fit([[1, "a"], [2, "b"], [3, "c"]]).columns_[1]
+    >>> plan.name, plan.kind, plan.encoding, plan.levels
+    ('x1', 'string', 'category', ('a', 'b', 'c'))
     """
 
     name: str
@@ -127,7 +134,15 @@ class ColumnPlan:
 
 
 class ColumnTable(Sequence[ColumnPlan]):
-    """A `ColumnPlan` for each column of a table; it prints as a table. Index it by number or by name."""
+    """A `ColumnPlan` for each column of a table; it prints as a table. Index it by number or by name.
+
+    Examples
+    --------
+    >>> from mlpfast.tabular import TableEncoder
+    >>> columns = TableEncoder().fit([[1, "a"], [2, "b"], [3, "c"]]).columns_
+    >>> len(columns), [plan.encoding for plan in columns]
+    (2, ['number', 'category'])
+    """
 
     def __init__(self, plans: Sequence[ColumnPlan]) -> None:
         self._plans = tuple(plans)
