@@ -50,6 +50,11 @@ def check_gradient(loss: Any, y: NDArray[Any], outputs: NDArray[Any]) -> None:
     y, outputs = y[:_ROWS], np.ascontiguousarray(outputs[:_ROWS])
     y = y if y.dtype == np.int32 else y.astype(np.float64)
     values, gradient = _evaluated(loss, y, outputs)
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise ValueError(
+            f"custom loss: expected finite values, got {values[row]} (of targets {y[row]} and outputs {outputs[row]})"
+        )
     columns = range(outputs.shape[1])
     if len(columns) > _COLUMNS:
         columns = range(0, len(columns), len(columns) // _COLUMNS)

@@ -67,6 +67,11 @@ class NewerFileError(ModelFileError):
     """A file is whole, but written by a newer version than this one."""
 
 
+def add_note(error: BaseException, note: str) -> None:
+    """Say beneath an error of the user's where it came up: ``error.add_note``, which Python 3.10 has not."""
+    error.__notes__ = [*getattr(error, "__notes__", []), f"mlpfast: {note}"]
+
+
 def excerpt(text: str, limit: int) -> str:
     """`text` in at most `limit` characters, all printable: others are escaped, and the middle is left out."""
     if len(text) > 2 * limit:  # most of it is left out anyway

@@ -37,6 +37,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -45,8 +46,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .activations import Activation
-from .errors import integer, known_name, real_field
+from .errors import add_note, integer, known_name, real_field
 from .losses import LOSSES, Loss
+from .schedules.series import DRIVEN
 from .scores import SCORES, Task
 
 __all__ = ["METRICS", "Metric", "Pinball", "TopK", "as_metrics", "check_one_class"]
@@ -76,6 +78,8 @@ _OF_YES_NO = {"log_loss": "binary_log_loss", "brier": "mean_squared_error"}
 _OF_NUMBERS = ("mape", "mean_absolute_percentage_error", "pinball", "r2")
 _OF_CLASSES = ("accuracy", "top_k", "log_loss", "brier", "ece", *(name for name in SCORES if name != "r2"))
 _OF_PROBABILITIES = ("log_loss", "brier")
+#: Names in the history, and in files of it, that are not the metrics'.
+_TAKEN = ("loss", "epoch", *DRIVEN)
 
 
 @dataclass(frozen=True)
@@ -139,15 +143,23 @@ class Metric:
     one_class: bool = False  # has a meaning where each row of the targets has one class, and they don't tell
 
     def __call__(self, y: Any, prediction: Any, sample_weight: Any) -> float:
-        """The function's value."""
+        """The function's value; a TypeError if that is no number."""
         assert self.function is not None
         if self.weights == "relative" and sample_weight is not None:
             sample_weight = sample_weight / sample_weight.max()  # so that products of sums do not overflow
-        if self.weights in ("third", "relative"):
-            return float(self.function(y, prediction, sample_weight))
-        if self.weights == "sample_weight":
-            return float(self.function(y, prediction, sample_weight=sample_weight))
-        return float(self.function(y, prediction))
+        keywords = {"sample_weight": sample_weight} if self.weights == "sample_weight" else {}
+        third = (sample_weight,) if self.weights in ("third", "relative") else ()
+        try:
+            value = self.function(y, prediction, *third, **keywords)
+        except Exception as error:
+            add_note(error, f"raised by metric {self.name!r}")
+            raise
+        shape = getattr(value, "shape", ())
+        if not shape and not isinstance(value, str):
+            with suppress(TypeError, ValueError):
+                return float(value)
+        got = type(value).__name__ + (f" of shape {tuple(shape)}" if shape else "")
+        raise TypeError(f"metric {self.name!r}: expected a number, got {got}")
 
     def finished(self, mean: float) -> float:
         """The value, from the compiled metric's mean over rows."""
@@ -171,8 +183,11 @@ def as_metrics(
     resolved = tuple(_resolved(metric, loss, output_activation, outputs) for metric in metrics)
     names = [metric.name for metric in resolved]
     for name in names:
-        if names.count(name) > 1 or name == "loss" or name.startswith("val_"):
-            raise ValueError(f"expected metrics to have names of their own, got {names} (beside 'loss' and 'val_...')")
+        if names.count(name) > 1 or name in _TAKEN or name.startswith("val_"):
+            raise ValueError(
+                f"expected metrics to have names of their own, got {names}; 'val_...', {', '.join(map(repr, _TAKEN))} "
+                "are those of other values in the history"
+            )
     return resolved
 
 

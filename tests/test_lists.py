@@ -9,10 +9,12 @@ import mlpfast as mf
 from mlpfast import activations, kernels
 from mlpfast.activations import ACTIVATIONS
 from mlpfast.core import kinds, table
+from mlpfast.core.engine import SERIES
 from mlpfast.layers import LAYERS
 from mlpfast.losses import LOSSES
 from mlpfast.metrics import _OF_YES_NO, METRICS
 from mlpfast.optimizers import OPTIMIZERS
+from mlpfast.schedules.series import DRIVEN
 from mlpfast.scores import SCORES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -51,6 +53,12 @@ def test_scores():
 
 def test_optimizers():
     assert {*table.OPTIMIZERS} == {each.update for each in OPTIMIZERS.values() if not each.full_batch}
+
+
+def test_what_schedules_drive():
+    trainer = mf.Trainer(mf.mlp([1, 1]), "mse", mf.SGD(0.1, momentum=lambda k: 0.1, weight_decay=lambda k: 0.1))
+    trainer.learning_rate = trainer.dropout_scale = lambda k: 0.1
+    assert [*SERIES] == [*DRIVEN] and {*DRIVEN} - {*trainer.schedules} == {"label_smoothing"}
 
 
 def test_layers_are_public_and_in_the_reference():

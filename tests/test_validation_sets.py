@@ -54,6 +54,12 @@ def test_names_that_clash():
 
     with pytest.raises(ValueError, match="got two values for 'late_loss' in the history"):
         make(metrics=[late_loss]).fit(X, Y, validation_data={"late": (X, Y)}, verbose=0)
+
+    def rate(y, p):
+        return 0.0
+
+    with pytest.raises(ValueError, match="got two values for 'learning_rate' in the history"):
+        make(metrics=[rate]).fit(X, Y, validation_data={"learning": (X, Y)}, verbose=0)
     with pytest.raises(ValueError, match="expected another name than 'val' beside validation_fraction"):
         make().fit(X, Y, validation_data={"val": (X, Y)}, validation_fraction=0.1, verbose=0)
 

@@ -151,6 +151,9 @@ def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
             raise TypeError(f"expected a callback with one of the methods {', '.join(HOOKS)}; got {callback!r}")
         if isinstance(callback, type):
             raise TypeError(f"expected a callback, got the class {callback.__name__}; write {_instance(callback)}")
+        drives = getattr(callback, "drives", ())
+        if isinstance(drives, str) or not all(isinstance(name, str) for name in drives):
+            raise TypeError(f"expected drives of {type(callback).__name__} to be a tuple of names, got {drives!r}")
         for name in _strange_hooks(callback):
             near = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.0)[0]
             raise TypeError(

@@ -131,4 +131,8 @@ def needed(schedule: Schedule, name: str, value: int | None) -> int:
     if value is not None:
         return value
     missing = "how many steps an epoch has" if name == "steps_per_epoch" else "where training ends"
-    raise ValueError(f"{schedule!r} does not know {missing} ({name}), which Trainer.fit tells: give it steps=...")
+    its_own = hasattr(schedule, "steps") and getattr(schedule, "per", "step") == "step"
+    raise ValueError(
+        f"{schedule!r} does not know {missing} ({name}), which Trainer.fit tells: where its rows come in chunks, give "
+        f"it steps_per_epoch=...{'; or give the schedule steps=...' if its_own else ''}"
+    )

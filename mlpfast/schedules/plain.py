@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import real
+from ..errors import add_note, real
 from .base import Schedule, check_per, needed
 
 __all__ = ["Constant", "Function", "Scheduled", "as_schedule", "scheduled_field"]
@@ -75,11 +75,15 @@ class Function(Schedule):
         return np.array([self._call(int(number)) for number in numbers])[where].reshape(at.shape)
 
     def _call(self, number: int) -> float:
-        value = self.function(number)
+        try:
+            value = self.function(number)
+        except Exception as error:
+            add_note(error, f"raised by {self!r} for {self.per} {number}, counted from 0")
+            raise
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise TypeError(f"expected a schedule to give numbers, got {value!r} for {self.per} {number}") from None
+            raise TypeError(f"expected {self!r} to give numbers, got {value!r} for {self.per} {number}") from None
 
 
 #: What stands where a number may change with the steps.

@@ -9,7 +9,10 @@ import numpy as np
 
 from .base import Array, Schedule
 
-__all__ = ["Series", "bounds_of", "driven"]
+__all__ = ["DRIVEN", "Series", "bounds_of", "driven"]
+
+#: What schedules drive; tests/test_lists.py holds it and what the loops know equal.
+DRIVEN = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout_scale")
 
 
 def driven(**numbers: Any) -> dict[str, Schedule]:

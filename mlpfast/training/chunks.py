@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..classweight import weights_of_rows
-from ..errors import integer
+from ..errors import add_note, integer
 from ..frames import column_names
 from ..losses import Loss
 from ..metrics import Metric, check_one_class
@@ -134,8 +134,7 @@ class Chunks:
             except StopIteration:
                 return
             except Exception as error:
-                note = f"mlpfast: raised in place of chunk {self._number}, counted from 0"
-                error.__notes__ = [*getattr(error, "__notes__", []), note]  # add_note, which Python 3.10 has not
+                add_note(error, f"raised in place of chunk {self._number}, counted from 0")
                 raise
             rows = self._check(given, wanted)
             del given

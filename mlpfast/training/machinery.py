@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..history import History
 from ..losses import Loss
 from ..optimizers import FullBatchOptimizer
 from ..schedules import Schedule
-from ..schedules.series import bounds_of
+from ..schedules.series import DRIVEN, bounds_of
 from ..validation import scale_penalty
 from .ahead import Ahead
 from .chunks import Wanted
@@ -87,11 +88,21 @@ class Machinery(Settings):
                 raise ValueError("expected another name than 'val' beside validation_fraction, which has it")
             of = " of validation_data" + (f"[{name!r}]" if isinstance(given, Mapping) else "")
             found[name] = self._check(X, y, sample_weight, of=of)
-        recorded = ["loss", *(metric.name for metric in self.metrics)]
-        keys = [*recorded, *(f"{name}_{key}" for name in found for key in recorded)]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise ValueError(f"expected other names of validation sets, got two values for {twice[0]!r} in the history")
+        self._check_keys(found)
         return found
+
+    def _check_keys(self, sets: Iterable[str]) -> None:
+        """See that the history has a key for each value of an epoch."""
+        driven = {name for callback in self.callbacks for name in getattr(callback, "drives", ())}
+        for name in driven - set(DRIVEN):
+            if not isinstance(getattr(self, name, None), Real):
+                raise ValueError(f"expected numbers that a trainer has in `drives` of a callback, got {name!r}")
+        recorded = ["loss", *(metric.name for metric in self.metrics)]
+        keys = [*recorded, *(f"{name}_{key}" for name in sets for key in recorded), *driven.union(DRIVEN)]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(
+                f"expected other names of metrics or validation sets, got two values for {twice[0]!r} in the history"
+            )
 
     def _kind_of_epoch(self, data: Data) -> dict[str, Any]:
         """What tells whether an epoch may go on: see `Place`."""
@@ -301,10 +312,13 @@ class Machinery(Settings):
                 rate = series["learning_rate"][result.steps]
             step = f"optimizer step {self.steps}"
             where = f"step {done + result.steps} of epoch {epoch}, {step}" if of_epoch else step
+            what, advice = "the loss", ""
+            if not self.loss.has_second_derivatives:
+                what, advice = f"what {self.loss!r} gave", ", or see whether the loss gives NaN for that batch"
             raise DivergenceError(
-                f"training diverged at {where} (counted from 0): the loss, the parameters or the optimizer's state are "
+                f"training diverged at {where} (counted from 0): {what}, the parameters or the optimizer's state are "
                 f"not finite, with learning rate {rate:g}. The model keeps its last finite parameters. "
-                f"Try a smaller learning rate, or scale the inputs",
+                f"Try a smaller learning rate, or scale the inputs{advice}",
                 step=self.steps,
             )
         if result.status == "interrupted":
