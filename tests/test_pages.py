@@ -12,6 +12,7 @@ import runpy
 from importlib.util import find_spec
 from inspect import isclass, ismodule
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -27,6 +28,8 @@ PAGES = sorted(page.stem for page in DOCS.glob("*.md") if BLOCK.search(page.read
 def test_code_of_the_page_runs(page, tmp_path, monkeypatch):
     for needed in ("matplotlib", "sklearn", "threadpoolctl"):
         pytest.importorskip(needed)
+    if page == "losses" and which("cc") is None:
+        pytest.skip("needs a C compiler")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     foreign = page in FOREIGN and find_spec(FOREIGN[page]) is not None
