@@ -2,11 +2,13 @@
 that take all rows at once, `LBFGS`, `LevenbergMarquardt` and `NewtonCG`, ask for the loss of them and its derivatives.
 
 Below, ``g`` is the gradient (with the penalties of the trainer's ``l1`` and ``l2`` in it), ``p`` the parameters and
-``lr`` the learning rate. Every optimizer has a decoupled ``weight_decay`` (Loshchilov and Hutter, 2019): before its
-step, weights, not biases, are multiplied by ``1 - lr * weight_decay``. The other kind of decay, coupled, is ``l2``.
-``learning_rate``, ``weight_decay`` and ``momentum`` may be schedules: see `mlpfast.schedules`.
+``lr`` the learning rate. What follows is of those that take batches; the others say what they refuse.
 
-With ``ema``, every optimizer keeps an exponential average of the parameters: after step t (from 1),
+Every one has a decoupled ``weight_decay`` (Loshchilov and Hutter, 2019): before its step, weights, not biases, are
+multiplied by ``1 - lr * weight_decay``. The other kind of decay, coupled, is ``l2``. ``learning_rate``,
+``weight_decay`` and ``momentum`` may be schedules: see `mlpfast.schedules`.
+
+With ``ema``, every one but `ScheduleFreeAdamW` keeps an exponential average of the parameters: after step t (from 1),
 ``average += (1 - ema) / (1 - ema^t) (p - average)``, where the division takes the start out of it, as Adam's does.
 Between epochs `Model.parameters` are the average, so that is what `Trainer.evaluate`, callbacks and `Model.save` see;
 the trainer keeps the others, and goes on from them. What is written to `Model.parameters` between epochs replaces both.

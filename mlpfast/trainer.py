@@ -369,8 +369,9 @@ class Trainer(Machinery):
             if feed is None:
                 # The loop finds NaN as it reads the rows, at no cost; but a bar that stays empty should not appear.
                 data, held_out = self._check_training(X, y, sample_weight, validation_fraction, stratify, finite=show)
-            elif validation_fraction is not None:
-                raise ValueError("expected validation_data for rows in chunks or in a file, got validation_fraction")
+            elif validation_fraction is not None or not (stratify is None or stratify is False):
+                got = "stratify" if validation_fraction is None else "validation_fraction"
+                raise ValueError(f"expected validation_data for rows in chunks or in a file, got {got}")
             validation = self._check_validation(validation_data, held_out)
             if data is not None and self.program.over_batch:
                 n = self._rows_of_epoch(data)

@@ -95,6 +95,7 @@ def test_what_a_generator_raises_arrives_as_it_is():
         ([list, Y], {}, ValueError, "expected y within the chunks"),
         ([[(X, Y)]], {"sample_weight": WEIGHTS}, ValueError, "expected sample_weight within the chunks"),
         ([[(X, Y)]], {"validation_fraction": 0.2}, ValueError, "expected validation_data for rows in chunks"),
+        ([[(X, Y)]], {"stratify": True}, ValueError, "expected validation_data for .* got stratify"),
         ([[]], {}, ValueError, "expected chunks of rows, got none"),
         ([[(X, Y, 0 * WEIGHTS)]], {}, ValueError, "expected a positive sum of sample_weight, got zeros only"),
     ],
@@ -115,6 +116,14 @@ def test_what_needs_all_rows_is_refused(arguments, message):
     made = trainer(**arguments)
     with pytest.raises(ValueError, match=message):
         made.fit([(X, Y)], verbose=0)
+    assert made.epochs == 0
+
+
+@pytest.mark.parametrize("name", ["LBFGS", "LevenbergMarquardt", "NewtonCG"])
+def test_optimizers_of_full_batches_ask_for_an_array(name):
+    made = mf.Trainer(mf.mlp([7, 1], seed=0), "mse", getattr(mf, name)(), batch_size=None)
+    with pytest.raises(ValueError, match=f"an optimizer that takes batches for .* got {name}, .* give it an array"):
+        made.fit([(X, X[:, 0])], verbose=0)
     assert made.epochs == 0
 
 

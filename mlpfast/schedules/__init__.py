@@ -2,7 +2,7 @@
 
 A schedule stands where the number would: ``Adam(learning_rate=Cosine(1e-3))``. It may drive
 
-- ``learning_rate`` and ``weight_decay`` of any optimizer, the schedule-free one too,
+- ``learning_rate`` and ``weight_decay`` of any optimizer that takes batches, the schedule-free one too,
 - ``momentum`` of SGD and RMSprop,
 - ``label_smoothing`` of the cross-entropies (evaluation then takes none, so that its values can be compared),
 - ``Trainer(dropout_scale=...)``, the factor of all layers' dropout rates.

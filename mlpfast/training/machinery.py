@@ -154,6 +154,11 @@ class Machinery(Settings):
         )
         if feed is None:
             return None
+        if self.optimizer.full_batch:
+            raise ValueError(
+                "expected an optimizer that takes batches for rows that come in chunks, or lie in a file; got "
+                f"{type(self.optimizer).__name__}, which looks at all of them at once: give it an array"
+            )
         if self.batch_size is None:
             raise ValueError("expected a batch_size for rows that come in chunks, or lie in a file; got None")
         if self.last_batch == "spread":
