@@ -110,8 +110,9 @@ class Trainer(Machinery):
     last_batch : {"keep", "drop", "spread"}, default "keep"
         What becomes of an epoch's last rows, where they do not fill a batch: "keep" makes them a shorter batch, "drop"
         leaves them out, and "spread" divides all rows into as many batches whose sizes differ by at most one, the
-        longer ones first. A last batch of few rows is a noisy step at the end of each epoch. Where layers take
-        statistics of a batch, one of a single row goes with the batch before it.
+        longer ones first. Fewer rows than a batch are one, whatever is asked for: "drop" does not leave out all that
+        there is. A last batch of few rows is a noisy step at the end of each epoch. Where layers take statistics of a
+        batch, one of a single row goes with the batch before it.
 
     Attributes
     ----------
@@ -273,7 +274,7 @@ class Trainer(Machinery):
         """Train for some epochs.
 
         Where the last call ended within an epoch, this one goes on there, with the rows that are left of it: after
-        Ctrl-C, `max_seconds`, or a part of an epoch. With other rows, or batches, it begins a new epoch.
+        Ctrl-C, `max_seconds`, or a part of an epoch. With other rows, batches, or another loss, it begins a new epoch.
 
         Parameters
         ----------
