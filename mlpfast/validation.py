@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .errors import unknown_name
 from .frames import column_names, rows_of_frame
 from .losses import Loss, Targets
+from .maps import check_length
 from .parts import Buffer
 
 __all__ = [
@@ -539,6 +540,7 @@ def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
         raise TypeError(
             f"expected {name} to be an array of numbers, got {type(value).__name__} that does not convert: {error}"
         ) from None
+    check_length(array, name)
     if array.dtype == object:
         try:
             with _QUIET():

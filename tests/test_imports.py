@@ -20,7 +20,7 @@ MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}
 FLOORS = (
     {"_version", *PURE_DATA},
     {"core"},
-    {"_files", "_json", "arrayfile", "classweight", "datasets", "frames", "modelfile", "validation"},
+    {"_files", "_json", "arrayfile", "classweight", "datasets", "frames", "maps", "modelfile", "validation"},
     ON_CORE | {"_threadpoolctl", "callbacks", "diagnosis", "progress", "rounding"},
 )
 TOP = len(FLOORS)

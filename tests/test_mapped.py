@@ -132,6 +132,64 @@ def test_a_file_that_is_cut_short_while_training(on_disk, small_windows):
 
 
 @pytest.mark.parametrize(
+    ("part", "row"),
+    [
+        (lambda disk: disk, 210),
+        (lambda disk: disk[9:], 201),
+        (lambda disk: disk[::2], 105),
+        (lambda disk: disk[::-1], 0),
+        (lambda disk: disk[:, ::-1], 210),
+        (lambda disk: np.asarray(disk)[:, :7], 210),
+    ],
+)
+def test_what_is_given_a_map_of_a_file_that_was_cut_short(part, row, on_disk):
+    trainer = mf.Trainer(mf.mlp([7, 3], output_activation="softmax", seed=0), shuffle=False, metrics=["f1"])
+    disk = on_disk(X)
+    rows = part(disk)
+    whole, y = np.array(rows), Y[: len(rows)]
+    os.truncate(disk.filename, 210 * 56 + 5)
+    for use in (
+        lambda: trainer.model.loss_and_gradient(rows, y, "cross_entropy"),
+        lambda: trainer.evaluate(rows, y),
+        lambda: trainer.model.predict(rows[:, :7]) if isinstance(rows, np.memmap) else trainer.model.jacobian(rows),
+        lambda: trainer.fit(X, Y, validation_data=(rows, y), verbose=0),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"expected 56 bytes of row {row} of X.*, got the end of '.*': it was cut"
+        ):
+            use()
+    assert trainer.steps == 0
+    there = rows[:row] if row else rows[-200:]
+    expected = whole[:row] if row else whole[-200:]
+    np.testing.assert_array_equal(trainer.model.predict(there), trainer.model.predict(expected))
+
+
+def test_targets_and_weights_in_a_file_that_was_cut_short(on_disk):
+    trainer = mf.Trainer(mf.mlp([7, 3], output_activation="softmax", seed=0))
+    for given in ({"y": on_disk(Y)}, {"y": Y, "sample_weight": on_disk(np.ones(300))}):
+        name, disk = list(given.items())[-1]
+        os.truncate(disk.filename, 800)
+        with pytest.raises(ValueError, match=f"expected 8 bytes of row 100 of {name}, got the end of"):
+            trainer.evaluate(X, **given)
+
+
+def test_validation_data_that_are_cut_short_while_training(on_disk):
+    disk = on_disk(X.astype(np.float32))
+    cut = LambdaCallback(on_epoch_end=lambda trainer, logs: os.truncate(disk.filename, 210 * 28))
+    trainer = mf.Trainer(mf.mlp([7, 3], output_activation="softmax", seed=0), callbacks=[cut])
+    with pytest.raises(ValueError, match="expected 28 bytes of row 210 of X, got the end of"):
+        trainer.fit(X, Y, epochs=3, validation_data=(disk, Y), verbose=0)
+    assert trainer.epochs == 2 and trainer.history.epochs == 1
+
+
+def test_the_file_that_was_mapped_counts_and_not_its_name(on_disk):
+    disk = on_disk(X)
+    model = mf.mlp([7, 3], seed=0)
+    os.unlink(disk.filename)
+    np.testing.assert_array_equal(model.predict(disk), model.predict(X))
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"X": X[:, :6]}, r"expected X to be 2-D \(rows, 7\), got shape \(300, 6\)"),

@@ -21,6 +21,7 @@ from ..errors import DivergenceError
 from ..groups import check_by_rows
 from ..history import History
 from ..losses import Loss
+from ..maps import check_length
 from ..optimizers import FullBatchOptimizer
 from ..schedules import Schedule
 from ..schedules.series import DRIVEN, bounds_of
@@ -356,6 +357,8 @@ class Machinery(Settings):
         """The loss and the compiled metrics."""
         n = len(data.y)
         l1, l2 = self._penalties(data)
+        check_length(data.X, "X")  # its file may have been cut short since the last epoch
+        check_length(data.y, "y")
         with self._owner:
             rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
             try:

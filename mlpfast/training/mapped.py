@@ -6,7 +6,6 @@ memory until the system takes them back. What is read here stays within two buff
 
 from __future__ import annotations
 
-import mmap
 import os
 import weakref
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..maps import begin_in_file
 from .chunks import Wanted
 from .order import Order
 from .rows import Gathered, Rows
@@ -52,10 +52,7 @@ class FileRows:
     def __init__(self, array: np.memmap[Any, Any], name: str) -> None:
         self.shape, self.dtype, self.name = array.shape, array.dtype, name
         self.row_bytes, self._stride = array[:1].nbytes, array.strides[0]
-        # `offset` is that of the map; a slice begins further on. Maps begin at multiples of the granularity.
-        start = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
-        into_map = array.ctypes.data - np.frombuffer(array._mmap, np.uint8).ctypes.data  # type: ignore[attr-defined]
-        self._begin = start + into_map
+        self._begin = begin_in_file(array, array)
         self._path = os.fspath(array.filename)  # type: ignore[arg-type]
         self._file = os.open(self._path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
