@@ -270,6 +270,8 @@ class Trainer(Machinery):
         stratify: Any = None,
         resume: str | os.PathLike[str] | None = None,
         steps_per_epoch: int | None = None,
+        jacobian: Any = None,
+        jacobian_weight: float = 1.0,
     ) -> History:
         """Train for some epochs.
 
@@ -315,20 +317,30 @@ class Trainer(Machinery):
             ended, with the same bits. What a callback had ended stays so. Of damaged checkpoints, a warning names each.
         steps_per_epoch : int, optional
             Of chunks: an epoch ends after so many steps. An iterator goes on from there in the next epoch.
+        jacobian : array_like of shape (n, outputs, inputs), or (n, inputs) where there is one output; optional
+            The derivatives of the targets by the inputs, in the units of both, to be fitted together with y, as those
+            of a simulator are (Sobolev training: Czarnecki et al., 2017). To the loss of a batch
+            ``jacobian_weight`` times the mean over its rows of ``1/2 sum (J - jacobian)^2`` is added, weighted by
+            `sample_weight` as the loss is, J being `Model.jacobian`, that of the outputs with their activation. Of rows
+            in one array, and optimizers that take batches.
+        jacobian_weight : float >= 0, default 1.0
+            What the derivatives count beside the values.
 
         Returns
         -------
         History
             Losses and metrics by epoch. Those of training are averages over the epoch, penalties included; with
             `optimizers.LBFGS` and its like, those of the model after it. What schedules or callbacks drive, such as
-            "learning_rate", is there too.
+            "learning_rate", is there too. With `jacobian`, "loss" includes what that adds, and "jacobian_loss" is its
+            mean without the weight; of validation data, of which no derivatives are known, "val_loss" has no such term.
 
         Raises
         ------
         TypeError, ValueError
             For input that does not fit the model or the loss, or parameters that are NaN or infinite from the start;
-            the model is unchanged. For a chunk that does not, with its number, a file that was cut short, or chunks
-            that end before `steps_per_epoch`: the model keeps what it learnt before.
+            for a `jacobian` of a model with Dropout, BatchNorm, or layers that have no mixed derivatives, which are
+            named; the model is unchanged. For a chunk that does not, with its number, a file that was cut short, or
+            chunks that end before `steps_per_epoch`: the model keeps what it learnt before.
         DivergenceError
             When the loss, the parameters or the optimizer's state become infinite or NaN; the model keeps the last
             finite parameters.
@@ -373,7 +385,14 @@ class Trainer(Machinery):
             elif validation_fraction is not None or not (stratify is None or stratify is False):
                 got = "stratify" if validation_fraction is None else "validation_fraction"
                 raise ValueError(f"expected validation_data for rows in chunks or in a file, got {got}")
-            validation = self._check_validation(validation_data, held_out)
+            beside = () if jacobian is None else ("jacobian_loss",)
+            validation = self._check_validation(validation_data, held_out, beside)
+            if jacobian is not None:
+                if data is None:
+                    raise ValueError("expected rows in one array with jacobian, got rows in chunks or in a file")
+                data = self._with_jacobian(data, jacobian, jacobian_weight)
+            elif jacobian_weight != 1.0:
+                raise ValueError(f"expected jacobian_weight with jacobian alone, got {jacobian_weight!r} without one")
             if data is not None and self.program.over_batch:
                 n = self._rows_of_epoch(data)
                 check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
@@ -538,7 +557,10 @@ class Trainer(Machinery):
     def _logs_of(self, data: Data | None, validation: Mapping[str, Data], result: EpochResult) -> Logs:
         """What is recorded of an epoch."""
         trained = None if data is None else data.trained(self.model.inputs)
-        logs = {"loss": result.loss, **self._named_metrics(result.metrics, trained)}
+        logs = {"loss": result.loss}
+        if data is not None and data.term is not None:
+            logs["jacobian_loss"] = result.metrics[data.term.metric]
+        logs |= self._named_metrics(result.metrics, trained)
         for name, held_out in validation.items():
             logs |= {f"{name}_{metric}": value for metric, value in self._evaluate(held_out).items()}
         return logs | self._driven_values(self.callbacks)

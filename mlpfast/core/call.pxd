@@ -50,6 +50,8 @@ ctypedef struct Step:
     Source source
     mf_targets targets
     PyObject *called         # the loss, where it is a Python function; borrowed
+    PyObject *term           # of the loss, beside that of the outputs: see called.call_term; borrowed; or NULL
+    double term_weight
     int n_metrics
     int metrics[MAX_METRICS]
     double metric_numbers[MAX_METRICS]
@@ -78,6 +80,7 @@ ctypedef struct Step:
     double weight            # sum of its sample weights
     double scale             # 1 / weight
     double norm              # of the gradient, where it is clipped; else 0
+    double term_loss         # the sum over its rows of their part of the term
     double share             # of the parameters after the step in their average; 0 where there is none
     mf_update rules[MOST_RULES]
     # the chunk of it at hand

@@ -1,6 +1,7 @@
 """A loss that is a Python function: called between two phases along rows, with all rows of the chunk at once.
 
-Only who has such a loss pays for the interpreter.
+A further term of the loss is called once a batch's gradient is there, and adds its own. Only who has such a loss, or
+such a term, pays for the interpreter.
 """
 
 cimport numpy as cnp
@@ -17,15 +18,39 @@ cnp.import_array()
 
 cdef void call_loss(Step *step) noexcept nogil:
     """Each row's loss, and the derivative by its outputs, weighted. What the function raises is the step's error."""
+    call_python(step, call)
+
+
+cdef void call_term(Step *step) noexcept nogil:
+    """The term's sum over the batch's rows; the gradient of its mean is added to that of the step."""
+    call_python(step, add_term)
+
+
+cdef void call_python(Step *step, int (*function)(Step *) except -1) noexcept nogil:
+    """In the caller's float mode."""
     cdef uint64_t mode = flush_denormals()
     set_float_mode(step.float_mode)
     with gil:
         try:
-            call(step)
+            function(step)
         except BaseException as error:
             Py_INCREF(error)
             step.error = <PyObject *> error
     set_float_mode(mode)
+
+
+cdef int add_term(Step *step) except -1:
+    cdef const Plan *plan = step.plan
+    cdef int64_t n = step.first_row + step.rows, first = step.first - step.first_row, r
+    cdef cnp.npy_intp size = plan.n_parameters
+    rows = np.empty(n, np.int64)
+    cdef int64_t *index = <int64_t *> cnp.PyArray_DATA(rows)
+    for r in range(n):
+        index[r] = step.source.order[first + r] if step.source.order != NULL else first + r
+    kind = cnp.NPY_FLOAT32 if plan.kernels.dtype == MF_FLOAT32 else cnp.NPY_FLOAT64
+    gradient = cnp.PyArray_SimpleNewFromData(1, &size, kind, step.gradient)
+    step.term_loss = (<object> step.term).add(rows, step.scale, gradient)
+    return 0
 
 
 cdef int call(Step *step) except -1:

@@ -51,6 +51,7 @@ class Engine:
         deadline: float = 0.0,
         series: Mapping[str, NDArray[np.float64]] | None = None,
         totals: NDArray[np.float64] | None = None,
+        term: Any = None,
     ) -> EpochResult: ...
     def n_batches(self, rows: int) -> int: ...
     def loss_and_gradient(

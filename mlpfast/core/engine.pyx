@@ -76,7 +76,7 @@ cdef class Engine:
     def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double[::1] weighed,
                   double learning_rate, *, order=None, int epochs=1, double l1=0.0, double l2=0.0,
                   double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t first_step=0,
-                  int64_t max_steps=-1, double deadline=0.0, series=None, double[::1] totals=None):
+                  int64_t max_steps=-1, double deadline=0.0, series=None, double[::1] totals=None, term=None):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -101,6 +101,9 @@ cdef class Engine:
         totals : float64 (N_TOTALS,), of the epoch that was begun last, so far: its steps, their rows and sums; changed
             in place, and then counts[4] is that epoch's number, from 1. With ``epochs=0`` the call adds to them: an
             epoch in pieces has the totals of a whole one to the bit.
+        term : what is added to the loss, or None: ``term.add(rows, scale, gradient)`` adds to the gradient `scale` and
+            its `weight` times that of its sum over these rows of X, and returns the sum; `metric` is its name among the
+            metrics of the result, where it stands for the mean, without the weight
 
         Returns
         -------
@@ -128,7 +131,12 @@ cdef class Engine:
                 step.slots[2] = step.average
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
-        step.apart = update_takes_long(step.plan) or self.program.clips
+        step.apart = update_takes_long(step.plan) or self.program.clips or term is not None
+        if term is not None:
+            step.term, step.term_weight = <PyObject *> term, term.weight
+            if step.n_metrics == MAX_METRICS:
+                raise ValueError(f"metrics: expected at most {MAX_METRICS - 1} beside {term.metric[0]}")
+            metrics = (*metrics, term.metric)
         step.by_rows = step.plan.n_shares > 0
         if step.apart or sums is None and self.batch_rows > step.plan.capacity:
             gradient = np.empty_like(self.network.parameters)

@@ -88,7 +88,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     cdef double loss = 0
     cdef double metrics[MAX_METRICS]
     cdef int m, p
-    step.norm = 0
+    step.norm = step.term_loss = 0
     for m in range(step.n_metrics):
         metrics[m] = 0
     while chunk < rows:
@@ -118,11 +118,14 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
                 return BAD_DATA
             if step.phase.compares:
                 loss = sum_up(step, loss, metrics)
-            if updates and not (isfinite(loss) and isfinite(step.norm)):
+            if updates and not (isfinite(loss) and isfinite(step.norm) and isfinite(step.term_loss)):
                 return DIVERGED
         chunk += n
         if chunk < rows and look_up(step) == INTERRUPTED:
             return INTERRUPTED
+    if step.term != NULL:
+        loss += step.term_weight * step.term_loss
+        totals.metrics[step.n_metrics] += step.term_loss
     totals.rows += rows
     totals.loss += loss
     totals.batch_losses += rows * loss * step.scale

@@ -14,10 +14,11 @@ class Tangents(Engine):
         self,
         network: Network,
         loss: Any,
-        mode: Literal["data", "gauss_newton", "hessian"],
+        mode: Literal["data", "gauss_newton", "hessian", "mixed"],
         *,
         batch_rows: int,
         n_threads: int | None = None,
+        program: Any = None,
     ) -> None: ...
     def jvp(self, X: _Features, V: NDArray[Any] | None, out: NDArray[Any]) -> NDArray[Any]: ...
     def product(
@@ -27,4 +28,12 @@ class Tangents(Engine):
         sample_weight: NDArray[np.float64] | None,
         l2: float,
         out: NDArray[Any],
+    ) -> NDArray[Any]: ...
+    def mixed(
+        self,
+        X: _Features,
+        D: NDArray[Any],
+        S: NDArray[Any],
+        out: NDArray[Any],
+        order: NDArray[np.int64] | None = None,
     ) -> NDArray[Any]: ...

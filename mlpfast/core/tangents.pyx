@@ -5,7 +5,7 @@ of its tensors (`mf_layer_kind.tangent`). Blocks of rows go forward through all 
 done, where the data changed (forward mode); or, where the parameters did, they go through the loss's Hessian and back,
 and each tile of the parameters sums over the rows, in order, as in a step of training: for the Gauss-Newton product the
 plain way back, for the product with the Hessian the way back and its tangent (Pearlmutter, "Fast exact multiplication
-by the Hessian", 1994).
+by the Hessian", 1994). The same way back, of tangents of the data, gives mixed derivatives: by data and by parameters.
 """
 
 cimport numpy as cnp
@@ -19,6 +19,7 @@ from .hadamard cimport propagate
 from .interrupts cimport in_pieces, listen, look_up
 from .layers.along cimport add_parts, tangent_of
 from .layers.block cimport of_block, saved
+from .memory cimport from_column
 from .memory import aligned_zeros
 from .network cimport Network
 from .plan cimport TILE_BYTES, Phase, Plan, Planned, place, set_layers, threads_for
@@ -37,8 +38,9 @@ cdef enum Mode:
     DATA            # the data change: the outputs' tangents are wanted
     GAUSS_NEWTON    # the parameters do
     HESSIAN
+    MIXED           # the data do, and how a product of the outputs changes is differentiated by the parameters
 
-MODES = {"data": DATA, "gauss_newton": GAUSS_NEWTON, "hessian": HESSIAN}
+MODES = {"data": DATA, "gauss_newton": GAUSS_NEWTON, "hessian": HESSIAN, "mixed": MIXED}
 
 # A step, which comes first, so that a pointer to one is a pointer to the other; and the tangents beside it.
 ctypedef struct Course:
@@ -49,6 +51,7 @@ ctypedef struct Course:
     int output
     const char *direction       # of the parameters, flat
     const char *data            # of the data, (rows, inputs); or NULL for unit vectors
+    const char *seeds           # what the outputs are multiplied by, (rows, outputs), where no loss is
     char *out                   # (rows, outputs), or of unit vectors (rows, outputs, inputs)
 
 
@@ -59,9 +62,10 @@ cdef class Tangents(Engine):
     ----------
     network : Network
     loss : Loss, as in `mlpfast.losses`; for the data's tangents any
-    mode : {"data", "gauss_newton", "hessian"}
+    mode : {"data", "gauss_newton", "hessian", "mixed"}
     batch_rows : rows that the arena holds
     n_threads : at most so many; None: as many as the process may use
+    program : the network's program, by default, or the same with other rules for its tensors
     """
 
     cdef readonly object direction      # of the parameters; what is written here is what products are made with
@@ -70,8 +74,8 @@ cdef class Tangents(Engine):
     cdef mf_layer *along
     cdef Mode mode
 
-    def __init__(self, Network network, loss, str mode, *, int64_t batch_rows, n_threads=None):
-        Engine.__init__(self, network, loss, batch_rows=batch_rows, n_threads=n_threads)
+    def __init__(self, Network network, loss, str mode, *, int64_t batch_rows, n_threads=None, program=None):
+        Engine.__init__(self, network, loss, batch_rows=batch_rows, n_threads=n_threads, program=program)
         self.takes_csr = False          # rows are gathered: there is no sparse tangent
         self.mode = MODES[mode]
         self.direction = aligned_zeros(network.n_parameters, network.parameters.dtype)
@@ -104,10 +108,10 @@ cdef class Tangents(Engine):
         cdef size_t used = 0
         cdef int64_t columns
         cdef int i, made
-        cdef bint curves = self.mode == HESSIAN
+        cdef bint curves = self.mode in (HESSIAN, MIXED), of_data = self.mode in (DATA, MIXED)
         layers, placed = self.program.layers, {0}
         run = schedule.phases[0].forward
-        if self.mode == DATA or not all(layers[n].packs for n in run if 0 in (schedule.reads[n], schedule.also[n])):
+        if of_data or not all(layers[n].packs for n in run if 0 in (schedule.reads[n], schedule.also[n])):
             self.values[0].h = place(kernels, base, &used, plan.capacity, plan.inputs)
         for i in run:
             layer, along, given = &plan.gradient.layers[i], &self.along[i], layers[i]
@@ -127,32 +131,31 @@ cdef class Tangents(Engine):
                 columns = max(MF_SCRATCHES * ((columns + kernels.nr - 1) // kernels.nr * kernels.nr),
                               <int64_t> given.saves)
             along.saved = place(kernels, base, &used, plan.capacity, columns)
-            if given.packs and self.mode != DATA:
+            if given.packs and not of_data:
                 along.w = place(kernels, base, &used, layer.reads.columns + 1, value.columns)
                 if curves and layer.wt.data != NULL:
                     along.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
         return used
 
-    cdef int begin_course(self, Course *course, X, y, sample_weight, double l2) except -1:
-        """Point the course at the caller's arrays, which the caller holds."""
+    cdef int64_t begin_course(self, Course *course, X, y, sample_weight, double l2, order=None) except -1:
+        """Point the course at the caller's arrays, which the caller holds. Returns how many rows it goes through."""
         memset(course, 0, sizeof(Course))
-        self.begin(&course.step, X, y, sample_weight, None, 0, l2, ())
+        cdef int64_t rows = self.begin(&course.step, X, y, sample_weight, order, 0, l2, ())
         course.step.schedule = &course.step.plan.gradient
         course.mode, course.along, course.values = self.mode, self.along, self.values
         course.output = course.step.schedule.output - course.step.plan.values
         course.direction = <const char *> cnp.PyArray_DATA(self.direction)
-        return 0
+        return rows
 
     def jvp(self, X, V, out):
         """J V for rows X and V, (n, inputs) of the parameters' dtype, into `out` (n, outputs); a V of None stands for
         the unit vectors, whose products are columns of the Jacobians (n, outputs, inputs)."""
         cdef Course course
         cdef Totals totals
-        self.begin_course(&course, X, None, None, 0)
+        cdef int64_t rows = self.begin_course(&course, X, None, None, 0)
         if V is not None:
             course.data = <const char *> cnp.PyArray_DATA(V)
         course.out = <char *> cnp.PyArray_DATA(out)
-        cdef int64_t rows = course.step.source.rows
         cdef int status
         with nogil:
             status = run(&course, rows, &totals)
@@ -163,16 +166,35 @@ cdef class Tangents(Engine):
         """The matrix of the mode, of the loss with penalties, times `direction`, into `out` (n_parameters,)."""
         cdef Course course
         cdef Totals totals
-        self.begin_course(&course, X, y, sample_weight, l2)
+        cdef int64_t rows = self.begin_course(&course, X, y, sample_weight, l2)
         if not self.all_trainable:
             out.fill(0)
         course.step.gradient = <char *> cnp.PyArray_DATA(out)
-        cdef int64_t rows = course.step.source.rows
         _sums = self.sums_of(&course.step, rows)    # lives until the course is done
         cdef int status
         with nogil:
             status = run(&course, rows, &totals)
         self.settle(status, &course, &totals, X, y)
+        return out
+
+    def mixed(self, X, D, S, out, order=None):
+        """The gradient of the sum over rows of s J d by the parameters, J being a row's Jacobian by the data.
+
+        D (n, inputs) and S (n, outputs), of the parameters' dtype, are constants; `order` has the n rows of X, or None
+        for all. The result goes into `out` (n_parameters,).
+        """
+        cdef Course course
+        cdef Totals totals
+        cdef int64_t rows = self.begin_course(&course, X, None, None, 0, order)
+        course.data, course.seeds = <char *> cnp.PyArray_DATA(D), <char *> cnp.PyArray_DATA(S)
+        if not self.all_trainable:
+            out.fill(0)
+        course.step.gradient = <char *> cnp.PyArray_DATA(out)
+        _sums = self.sums_of(&course.step, rows)
+        cdef int status
+        with nogil:
+            status = run(&course, rows, &totals)
+        self.settle(status, &course, &totals, X, None)
         return out
 
     cdef int settle(self, int status, Course *course, const Totals *totals, X, y) except -1:
@@ -192,7 +214,7 @@ cdef int run(Course *course, int64_t rows, Totals *totals) noexcept nogil:
     listen(step)
     flush_denormals()
     refresh_all(step)
-    if course.mode != DATA:
+    if course.mode in (GAUSS_NEWTON, HESSIAN):
         in_pieces(step, plan.n_packed, 1, refresh, plan.flops)
         weigh(step, 0, rows)
     penalise(step)
@@ -206,14 +228,14 @@ cdef int run(Course *course, int64_t rows, Totals *totals) noexcept nogil:
         in_pieces(step, blocks, threads, take_block, n * work_of(course))
         if course.mode != DATA and step.error == NULL and mf_raised(&step.bad) == MF_OK:
             step.phase = &step.schedule.phases[step.schedule.n_phases - 1]
-            if course.mode == HESSIAN:
-                in_pieces(step, plan.n_tiles, threads, take_tile, 2 * n * step.phase.work)
-            else:
+            if course.mode == GAUSS_NEWTON:
                 take_tiles(step, threads, n * step.phase.work)
+            else:
+                in_pieces(step, plan.n_tiles, threads, take_tile, 2 * n * step.phase.work)
         step.first_row += n
         if step.first_row < rows and step.error == NULL:
             look_up(step)
-    if course.mode != DATA and step.error == NULL and mf_raised(&step.bad) == MF_OK:
+    if course.mode in (GAUSS_NEWTON, HESSIAN) and step.error == NULL and mf_raised(&step.bad) == MF_OK:
         # l2 / 2 |W|^2 has the gradient of itself along the direction; that of l1 |W| does not change.
         for r in range(plan.n_rules):
             step.rules[r].l1 = 0
@@ -253,8 +275,13 @@ cdef void take_block(void *context, int64_t i) noexcept nogil:
     if course.mode == DATA:
         follow(course, &block)
         return
+    if course.mode == MIXED:
+        read_direction(course, &block)
     go_along(course, &block)
-    compare(course, &block, r0)
+    if course.mode == MIXED:
+        multiply(course, &block)
+    else:
+        compare(course, &block, r0)
     if course.mode == GAUSS_NEWTON:
         go_back(step, &block, 0, phase.n_back)
         return
@@ -280,8 +307,7 @@ cdef void follow(Course *course, const mf_block *block) noexcept nogil:
     cdef mf_matrix dx = tangent_of(&course.values[0], block), h = tangent_of(&course.values[course.output], block)
     cdef int64_t outputs = course.values[course.output].columns, size = kernels.itemsize, j
     if course.data != NULL:
-        mf_raise(block.bad, kernels.gather(course.data + block.first * plan.inputs * size, kernels.dtype, plan.inputs,
-                                           NULL, block.rows, block.rows, plan.inputs, dx))
+        read_direction(course, block)
         go_along(course, block)
         kernels.unpack(h, block.rows, outputs, course.out + block.first * outputs * size, outputs)
         return
@@ -295,6 +321,14 @@ cdef void follow(Course *course, const mf_block *block) noexcept nogil:
         else:
             scatter(h, <double *> course.out + block.first * outputs * plan.inputs + j, block.rows, outputs,
                     plan.inputs, kernels.nr)
+
+
+cdef void read_direction(const Course *course, const mf_block *block) noexcept nogil:
+    """The data's, of the block's rows."""
+    cdef const mf_kernels *kernels = course.step.plan.kernels
+    cdef int64_t inputs = course.step.plan.inputs
+    mf_raise(block.bad, kernels.gather(course.data + block.first * inputs * kernels.itemsize, kernels.dtype, inputs,
+                                       NULL, block.rows, block.rows, inputs, tangent_of(&course.values[0], block)))
 
 
 ctypedef fused real:
@@ -347,8 +381,22 @@ cdef void compare(const Course *course, const mf_block *block, int64_t r0) noexc
         add_parts(output, along, 0, block, delta, product)
 
 
+cdef void multiply(const Course *course, const mf_block *block) noexcept nogil:
+    """In place of a loss, what is linear in the outputs: the seeds are its derivative, which does not change."""
+    cdef const mf_kernels *kernels = course.step.plan.kernels
+    cdef const mf_value *output = course.step.schedule.output
+    cdef const mf_value *along = &course.values[course.output]
+    cdef mf_matrix delta = of_block(output.delta, block), change = of_block(along.delta, block)
+    cdef int64_t columns = output.columns, j = 0
+    kernels.pack(course.seeds + block.first * columns * kernels.itemsize, columns, block.rows, columns, delta)
+    while j < columns:
+        memset(from_column(kernels, change, j).data, 0, block.rows * kernels.nr * kernels.itemsize)
+        j += kernels.nr
+    add_parts(output, along, 0, block, delta, change)
+
+
 cdef void take_tile(void *context, int64_t index) noexcept nogil:
-    """A tile of the product with the Hessian, over the chunk's rows; further layers with the same tensor add to it."""
+    """A tile of the tangent of the gradient, over the chunk's rows; further layers with the same tensor add to it."""
     cdef Course *course = <Course *> context
     cdef Step *step = &course.step
     cdef const Plan *plan = step.plan

@@ -3,6 +3,7 @@
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
+from .called cimport call_term
 from .interrupts cimport in_pieces
 from .plan cimport TILE_BYTES, Plan, rule_number
 from .sparse cimport sort_entries
@@ -27,7 +28,9 @@ cdef void take_tiles(Step *step, int threads, double work) noexcept nogil:
             return
     if differentiates and (step.apart or not updates):
         in_pieces(step, n_tiles, threads, take_tile, work)
-    if updates and step.error == NULL:
+    if differentiates and step.term != NULL and step.updates and step.error == NULL:
+        call_term(step)
+    if updates and step.error == NULL and isfinite(step.term_loss):
         parallel_for(n_tiles, threads, update_tile if step.apart else take_tile, step, work)
         if step.by_rows:
             parallel_for(step.plan.n_shares, threads, update_share, step, work)

@@ -42,6 +42,7 @@ class Data(NamedTuple):
     given_y: Any = None
     weight_exponent: int = 0  # of the power of two that is in the weights
     chosen: NDArray[np.int64] | None = None  # the rows to train on; None for all
+    term: Any = None  # of the loss, beside that of the outputs: a `sobolev.JacobianTerm`
 
     def order(self, order: NDArray[np.int64] | None, over_batch: bool) -> NDArray[np.int64] | None:
         """The order without rows of weight zero, if statistics of a batch would notice them."""

@@ -132,6 +132,7 @@ def fingerprint(data: Data) -> int:
     X = take_rows(data.X, rows)
     arrays = [data.y[rows], *([] if data.sample_weight is None else [data.sample_weight[rows]])]
     arrays += [X.values, X.columns] if isinstance(X, CSR) else [X]
+    arrays += [] if data.term is None else [data.term.jacobian[rows]]
     found = zlib.crc32(str(n).encode())
     for array in arrays:
         found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from numbers import Real
@@ -81,25 +81,38 @@ class Machinery(Settings):
         self._penalties(data)
         return data, held_out
 
-    def _check_validation(self, given: Any, held_out: Data | None) -> dict[str, Data]:
-        """Validation data by name, checked."""
+    def _with_jacobian(self, data: Data, jacobian: Any, weight: float) -> Data:
+        """The same data with a term of the loss for the derivatives, checked."""
+        from .sobolev import JacobianTerm, check_jacobian  # who fits no derivatives need not import it
+
+        n = len(data.y)
+        jacobian, weight = check_jacobian(self.model, self._program, self.optimizer, n, jacobian, weight)
+        term = JacobianTerm(
+            self.model.network, self._program, data.X, jacobian, data.sample_weight, weight,
+            batch_rows=min(self.batch_size or n, n), n_threads=self.n_threads,
+        )  # fmt: skip
+        return data._replace(term=term)
+
+    def _check_validation(self, given: Any, held_out: Data | None, beside: Sequence[str] = ()) -> dict[str, Data]:
+        """Validation data by name, checked. `beside` are other names in the history."""
         found = {} if held_out is None else {"val": held_out}
         for name, (X, y, sample_weight) in validation_sets(given).items():
             if name in found:
                 raise ValueError("expected another name than 'val' beside validation_fraction, which has it")
             of = " of validation_data" + (f"[{name!r}]" if isinstance(given, Mapping) else "")
             found[name] = self._check(X, y, sample_weight, of=of)
-        self._check_keys(found)
+        self._check_keys(found, beside)
         return found
 
-    def _check_keys(self, sets: Iterable[str]) -> None:
-        """See that the history has a key for each value of an epoch."""
+    def _check_keys(self, sets: Iterable[str], beside: Sequence[str] = ()) -> None:
+        """See that the history has a key for each value of an epoch, those of `beside` among them."""
         driven = {name for callback in self.callbacks for name in getattr(callback, "drives", ())}
         for name in driven - set(DRIVEN):
             if not isinstance(getattr(self, name, None), Real):
                 raise ValueError(f"expected numbers that a trainer has in `drives` of a callback, got {name!r}")
         recorded = ["loss", *(metric.name for metric in self.metrics)]
-        keys = [*recorded, *(f"{name}_{key}" for name in sets for key in recorded), *driven.union(DRIVEN)]
+        of_sets = (f"{name}_{key}" for name in sets for key in recorded)
+        keys = [*recorded, *beside, *of_sets, *driven.union(DRIVEN)]
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise ValueError(
                 f"expected other names of metrics or validation sets, got two values for {twice[0]!r} in the history"
@@ -109,7 +122,11 @@ class Machinery(Settings):
         """What tells whether an epoch may go on: see `Place`."""
         n = self._rows_of_epoch(data)
         batch_rows = min(self.batch_size or n, n)
-        return self._kind(n, self._batches_of(batch_rows, n), batch_rows)
+        kind = self._kind(n, self._batches_of(batch_rows, n), batch_rows)
+        if data.term is not None:
+            kind["metrics"].append(list(data.term.metric))
+            kind["jacobian_weight"] = data.term.weight
+        return kind
 
     def _part(
         self, data: Data, order: NDArray[np.int64] | None, begins: bool, most: int, deadline: float
@@ -307,6 +324,7 @@ class Machinery(Settings):
                     metrics=self._compiled_metrics, deadline=deadline, series=series,
                     first_step=done if first is None else first,
                     max_steps=-1 if part is None else part, totals=None if part is None else self._place.totals,
+                    term=data.term,
                 )  # fmt: skip
         except ValueError as error:
             raise explanation(error, self.model, data) from None

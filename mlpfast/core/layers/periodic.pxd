@@ -68,11 +68,16 @@ cdef inline void tangent_back(const mf_layer *layer, const mf_layer *along, cons
 
 cdef inline void tangent_gradient(const mf_layer *layer, const mf_layer *along, const mf_block *chunk,
                                   const mf_tile *tile, void *g, int64_t ld, int accumulate) noexcept nogil:
-    """The sums of `gradient`, of tangents; those of W have two factors that change. (The data do not.)"""
+    """The sums of `gradient`, of tangents; those of W, and of frequencies where the data change, have two factors that
+    do."""
     cdef mf_columns part = part_of(layer)
     cdef mf_matrix x = output(layer.reads, chunk), kept = layer.saved if tile.tensor == 2 else along.saved
     chunk.kernels.periodic_gradient(&part, <int64_t> layer.numbers[0], tile.tensor, x, kept, along.makes.delta,
                                     chunk.rows, tile.i0, tile.ni, tile.j0, tile.nj, g, ld, accumulate)
+    if tile.tensor == 0:
+        chunk.kernels.periodic_gradient(&part, <int64_t> layer.numbers[0], tile.tensor, tangent_of(along.reads, chunk),
+                                        layer.saved, layer.makes.delta, chunk.rows, tile.i0, tile.ni, tile.j0, tile.nj,
+                                        g, ld, True)
     if tile.tensor == 2:
         chunk.kernels.periodic_gradient(&part, <int64_t> layer.numbers[0], tile.tensor, x, along.saved,
                                         layer.makes.delta, chunk.rows, tile.i0, tile.ni, tile.j0, tile.nj, g, ld, True)
