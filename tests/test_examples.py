@@ -95,6 +95,12 @@ CLAIMS = {
         ("backward #", -0.0391619, -0.0391618),
         ("by differences of the engine's loss #", -0.039162, -0.039161),
     ],
+    "sobolev": [
+        ("200 points, +values and gradients: error #", 0, 0.02),
+        ("1,000 points, +values alone: error #", 0.02, 0.05),
+        ("the error of 1,000 points is at least # times", 1.5, 10),
+        ("that of their gradients at least # times", 1.5, 10),
+    ],
     "why_cross_entropy": [
         (r"mse: # \(rms\)", 0, 0.15),
         (r"mae: # \(rms\)", 0, 0.15),
