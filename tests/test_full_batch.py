@@ -14,6 +14,7 @@ import mlpfast as mf
 from mlpfast.core.memory import dot
 from mlpfast.lbfgs import Pairs, Point, descent, iterate
 from mlpfast.linesearch import Trial, strong_wolfe
+from mlpfast.training.holdout import hold_out
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(80, 4))
@@ -424,3 +425,18 @@ def test_it_is_exchanged_for_another_and_back():
     one.optimizer = "adam"
     one.fit(X, Y, epochs=3, verbose=0)
     assert one.steps == 9
+
+
+@pytest.mark.parametrize("optimizer", [mf.LBFGS(), mf.NewtonCG(), mf.LevenbergMarquardt()], ids=lambda o: o.name)
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_rows_held_out_are_not_trained_on(optimizer, weight):
+    other, drawn = Y.copy(), hold_out(80, 0.25, 0)
+    other[drawn[1]] = 9.0
+    found = []
+    for targets in (Y, other):
+        each = trainer(optimizer)
+        history = each.fit(X, targets, 4, sample_weight=weight, validation_fraction=0.25, verbose=0)
+        found.append((history["loss"], each.model.parameters.tobytes()))
+        held = [None if part is None else part[drawn[1]] for part in (X, targets, weight)]
+        assert history["val_loss"][-1] == each.evaluate(*held)["loss"]
+    assert found[0] == found[1]

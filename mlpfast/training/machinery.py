@@ -78,6 +78,8 @@ class Machinery(Settings):
             data, held_out = check(), None
         else:
             data, held_out = divide(check, self.model, self.loss, sample_weight, fraction, stratify, seed=self.seed)
+            if self.optimizer.full_batch:  # which knows no order of rows: it takes all that there are
+                data = data.trained(self.model.inputs)
         self._penalties(data)
         return data, held_out
 
