@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .classweight import as_class_weight, balanced, weights_of_rows
 from .diagnosis.data_rules import DATA_RULES
 from .diagnosis.evidence import PROBE_ROWS, Evidence, gather, moved
 from .diagnosis.layer_rules import LAYER_RULES
 from .diagnosis.report import Report
-from .diagnosis.training_rules import STEP_RULES, Steps, stands_still
+from .diagnosis.training_rules import STEP_RULES, Steps, barely_falls
 from .errors import DivergenceError, integer
-from .losses import Loss
+from .losses import Loss, as_loss
 from .model import Model
 from .optimizers import Adam, Optimizer, as_optimizer
 from .schedules import Schedule
@@ -34,6 +35,7 @@ def diagnose(
     *,
     optimizer: str | Optimizer | None = Adam(learning_rate=1e-3),  # noqa: B008 - immutable
     batch_size: int = 128,
+    class_weight: str | Mapping[int, float] | Iterable[float] | None = None,
 ) -> Report:
     """Look for what keeps a model from learning, by the rules of `mlpfast.diagnosis`.
 
@@ -53,6 +55,8 @@ def diagnose(
         of full batches, such as `LBFGS`: no steps, and nothing about the rate.
     batch_size : int, default 128
         Rows in each of these steps.
+    class_weight : "balanced", mapping, sequence of float, or None, default None
+        That of the `Trainer`: classes that it weighs may be rare.
 
     Returns
     -------
@@ -75,7 +79,10 @@ def diagnose(
     if not isinstance(model, Model):
         raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
     batch_size = integer("batch_size", batch_size)
-    evidence = gather(model, X, y, loss)
+    weights = as_class_weight(class_weight, as_loss(loss), model.outputs)
+    evidence = gather(model, X, y, loss, weighed=weights is not None)
+    if isinstance(weights, str):
+        weights = balanced(evidence.targets, evidence.loss, model.outputs)
     findings = [finding for rule in (*DATA_RULES, *LAYER_RULES) for finding in rule(evidence)]
     ratios: dict[str, float] = {}
     enough = len(evidence.y) > 1 or not model.program.over_batch
@@ -84,22 +91,15 @@ def diagnose(
     if optimizer is not None and not optimizer.full_batch and enough and trainable:
         rate = _largest(optimizer.learning_rate, -(-len(evidence.targets) // batch_size))
         optimizer = replace(optimizer, learning_rate=rate)
-        losses, ratios, diverged = _try(evidence, optimizer, batch_size)
+        losses, ratios, diverged = _try(evidence, optimizer, batch_size, weights)
         longer = {}
-        if stands_still(losses):
+        if barely_falls(losses):
             for larger in (factor * rate for factor in _LONGER):
-                longer[larger], _, _ = _try(evidence, replace(optimizer, learning_rate=larger), batch_size)
-        steps = Steps(losses, longer, _learnt_nothing(evidence), diverged, rate)
+                faster = replace(optimizer, learning_rate=larger)
+                longer[larger], _, _ = _try(evidence, faster, batch_size, weights)
+        steps = Steps(losses, longer, evidence.unlearnt, diverged, rate)
         findings += [finding for rule in STEP_RULES for finding in rule(steps)]
     return Report(tuple(findings), evidence.layers, ratios, evidence.value, len(evidence.outputs))
-
-
-def _learnt_nothing(evidence: Evidence) -> float:
-    """The loss of a model that has learnt nothing of these rows: that of their targets in another order."""
-    X, y = evidence.X[:PROBE_ROWS], evidence.y[:PROBE_ROWS]
-    shuffled = np.roll(y, max(1, len(y) // 2), axis=0)
-    with np.errstate(all="ignore"):
-        return evidence.model.loss_and_gradient(X, shuffled, evidence.loss)[0]
 
 
 def _largest(rate: float | Schedule | Callable[[int], float], steps_per_epoch: int) -> float:
@@ -110,19 +110,22 @@ def _largest(rate: float | Schedule | Callable[[int], float], steps_per_epoch: i
     return rate
 
 
-def _try(evidence: Evidence, optimizer: Optimizer, batch_size: int) -> tuple[list[float], dict[str, float], bool]:
+def _try(
+    evidence: Evidence, optimizer: Optimizer, batch_size: int, class_weight: tuple[float, ...] | None
+) -> tuple[list[float], dict[str, float], bool]:
     """Some steps of a copy: the loss before each and after the last, sizes of steps, whether they diverged."""
     model = evidence.model.copy()
     X, y = evidence.X, evidence.y
-    trainer = Trainer(model, evidence.loss, optimizer)
+    trainer = Trainer(model, evidence.loss, optimizer, class_weight=class_weight)
     weights = {facts.weight: model.tensors[facts.weight] for facts in evidence.layers if facts.weight}
     probe = X[:PROBE_ROWS], y[:PROBE_ROWS]
+    weight = None if class_weight is None else weights_of_rows(class_weight, probe[1], evidence.loss)
     order = np.random.default_rng(1)
     sizes = {name: list[float]() for name in weights}
     rows, over_batch = min(batch_size, len(y)), model.program.over_batch
 
     def loss() -> float:
-        return model.loss_and_gradient(*probe, evidence.loss, training=over_batch)[0]
+        return model.loss_and_gradient(*probe, evidence.loss, sample_weight=weight, training=over_batch)[0]
 
     losses = [loss()]
     try:

@@ -42,6 +42,19 @@ HEALTHY = {
         *data(),
         "mse",
     ),
+    "zero head": (
+        mf.Model(64, [mf.Dense(32, "relu"), mf.Dense(10, "identity", "zeros")]),
+        DIGITS,
+        LABELS,
+        "cross_entropy",
+    ),
+    "several yes or no": (
+        mf.mlp([5, 20, 3], "relu", "sigmoid"),
+        data()[0],
+        data()[0][:, :3] > 0.3,
+        "binary_cross_entropy",
+    ),
+    "one of ten": (mf.mlp([64, 32, 10], "relu", "sigmoid"), DIGITS, np.eye(10)[LABELS], "binary_cross_entropy"),
     "residual": (
         mf.Model(5, [mf.Dense(16), *[mf.Residual([mf.LayerNorm(), mf.Dense(16, "relu")])] * 4, mf.Dense(1)]),
         *data(),
@@ -65,9 +78,33 @@ def test_a_healthy_model_is_left_in_peace_before_and_after_training(name):
     assert report.ok, report
 
 
+def test_a_model_that_has_learnt_is_left_in_peace_when_it_is_trained_again():
+    """With dropout the losses of epochs are noise, and far above that of the model without it."""
+    model = mf.mlp([64, 64, 32, 10], "relu", dropout=0.5)
+    mf.Trainer(model, batch_size=64).fit(DIGITS, LABELS, epochs=30, verbose=0)
+    doctors = [mf.callbacks.Doctor(DIGITS, LABELS), mf.callbacks.Doctor()]
+    trainer = mf.Trainer(model, optimizer=mf.Adam(3e-4), batch_size=8, callbacks=doctors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trainer.fit(DIGITS[:200], LABELS[:200], epochs=20, verbose=0)
+    assert mf.diagnose(model, DIGITS, LABELS).ok
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "mse"])
+def test_a_classifier_that_is_sure_of_itself_is_left_in_peace(loss):
+    X = np.random.default_rng(1).uniform(-1, 1, size=(400, 2))
+    y = X[:, 0] > X[:, 1]
+    model = mf.mlp([2, 4, 1], "tanh", "sigmoid", kernel_initializer=mf.initializers.Normal(20.0))
+    mf.Trainer(model, loss, mf.Adam(0.1), batch_size=50).fit(X, y, epochs=150, verbose=0)
+    report = mf.diagnose(model, X, y, loss, optimizer=mf.Adam(1e-3))
+    assert max(facts.saturated or 0.0 for facts in report.layers) > 0.6
+    assert report.ok, report
+
+
 X5, Y5 = data()
 RARE = np.where(np.arange(400) % 100 == 0, 1, 0)
 DYING = mf.mlp([5, 32, 1], "relu", bias_initializer=mf.initializers.Constant(-30.0))
+MANY = np.c_[X5[:, :2] > 0, RARE == 1]
 SHARP = mf.mlp([5, 32, 1], "tanh", kernel_initializer=mf.initializers.Normal(30.0))
 
 PROVOKED = {
@@ -87,13 +124,32 @@ PROVOKED = {
     "beyond elu": ("output_range", mf.mlp([5, 8, 1], "relu", "elu"), X5, 3 * Y5, "mae"),
     "lonely softmax": ("output_range", mf.mlp([5, 8, 1], "relu", "softmax"), X5, abs(Y5), "mse"),
     "softmax of no shares": ("output_range", mf.mlp([5, 8, 2], "relu", "softmax"), X5, abs(X5[:, :2]) % 1, "mse"),
+    "rare among several": ("class_imbalance", mf.mlp([5, 8, 3]), X5, MANY, "binary_cross_entropy"),
+    "nearly always": ("class_imbalance", mf.mlp([5, 8, 3]), X5, ~MANY, "binary_cross_entropy"),
     "large targets": ("unscaled_targets", mf.mlp([5, 8, 1]), X5, 1000 * Y5, "mse"),
     "deep sigmoid": ("vanishing_gradients", deep("sigmoid", "glorot_uniform"), X5, Y5, "mse"),
     "small weights": ("vanishing_gradients", deep("tanh", mf.initializers.Normal(0.02)), X5, Y5, "mse"),
+    "three large layers": (
+        "exploding_gradients",
+        deep("relu", mf.initializers.Normal(1.0), hidden_layers=3),
+        X5,
+        Y5,
+        "mse",
+    ),
+    "slowly": ("exploding_gradients", deep("relu", mf.initializers.Normal(0.4)), X5, Y5, "mse"),
     "large weights": ("exploding_gradients", deep("relu", mf.initializers.Normal(1.0)), X5, Y5, "mse"),
     "beyond float32": ("exploding_gradients", deep("relu", mf.initializers.Normal(1e6)), X5, Y5, "mse"),
     "biases of -30": ("dead_units", DYING, X5, Y5, "mse"),
     "sharp tanh": ("saturated_units", SHARP, X5, Y5, "mse"),
+    "zeros": ("repeated_units", mf.mlp([5, 8, 1], "tanh", kernel_initializer="zeros"), X5, Y5, "mse"),
+    "zeros in sigmoid": ("repeated_units", mf.mlp([5, 8, 1], "sigmoid", kernel_initializer="zeros"), X5, Y5, "mse"),
+    "a constant": (
+        "repeated_units",
+        mf.mlp([5, 8, 1], "relu", kernel_initializer=mf.initializers.Constant(0.1)),
+        X5,
+        Y5,
+        "mse",
+    ),
     "saturated output": (
         "saturated_units",
         mf.mlp([5, 1], "relu", "sigmoid", bias_initializer=mf.initializers.Constant(20.0)),
@@ -123,6 +179,8 @@ STEPS = {
     "peaks": ("rate_too_large", mf.SGD(mf.schedules.CosLog4(2.0)), mf.mlp([5, 1]), X5, X5[:, 0], "mse"),
     "too small": ("rate_too_small", mf.SGD(1e-6), mf.mlp([5, 32, 1]), X5, Y5, "mse"),
     "far too small": ("rate_too_small", mf.Adam(1e-8), mf.mlp([5, 32, 1]), X5, Y5, "mse"),
+    "slow by a hundred": ("rate_too_small", mf.Adam(1e-5), mf.mlp([64, 32, 10]), DIGITS, LABELS, "cross_entropy"),
+    "slow regression": ("rate_too_small", mf.Adam(1e-5), mf.mlp([5, 30, 30, 1]), X5, Y5, "mse"),
     "noise": ("noise", mf.Adam(1.0), mf.mlp([64, 32, 10]), DIGITS, LABELS, "cross_entropy"),
 }
 
@@ -141,6 +199,7 @@ COURSES = {
     "rises": ("rate_too_large", mf.SGD(1.7), mf.mlp([5, 1]), X5[:100], X5[:100, 0], False),
     "jumps": ("rate_too_large", mf.Adam(1.0), mf.mlp([5, 32, 1], "tanh"), X5, Y5, True),
     "stands still": ("rate_too_small", mf.SGD(1e-7), mf.mlp([5, 32, 1]), X5, Y5, True),
+    "creeps": ("rate_too_small", mf.Adam(1e-5), mf.mlp([5, 32, 1]), X5, Y5, True),
     "noise": ("noise", mf.SGD(0.4), mf.mlp([5, 1]), X5[:64], Y5[:64], True),
 }
 
@@ -161,6 +220,49 @@ def test_the_doctor_warns_once_of_a_rate_that_does_not_fit(name):
     for finding, warning in zip(doctor.findings, caught, strict=True):
         assert str(finding) in str(warning.message)
         assert warning.filename == __file__
+
+
+def test_what_weighs_classes_may_be_rare():
+    model, X, y = mf.mlp([5, 8, 2], "relu", "softmax"), X5, RARE
+    assert "class_imbalance" in mf.diagnose(model, X, y, optimizer=None)
+    assert mf.diagnose(model, X, y, class_weight="balanced").ok
+    assert mf.diagnose(model, X, y, mf.losses.Focal(alpha=[1, 99]), optimizer=None).ok
+    several = mf.losses.BinaryCrossEntropy(pos_weight=[1, 1, 99])
+    assert mf.diagnose(mf.mlp([5, 8, 3]), X, MANY, several, optimizer=None).ok
+    doctor = mf.callbacks.Doctor(X, y)
+    mf.Trainer(model, class_weight={0: 1, 1: 99}, callbacks=[doctor]).fit(X, y, epochs=3, verbose=0)
+    assert not doctor.findings
+    missing = mf.diagnose(mf.mlp([5, 8, 3]), X, y, optimizer=None, class_weight="balanced")
+    assert "class 2 has 0 of 400 rows" in missing.findings[0].message
+    assert "class_weight" not in missing.findings[0].advice
+    with pytest.raises(ValueError, match="expected class_weight to have a weight for each of 2 classes, got 3"):
+        mf.diagnose(model, X, y, class_weight=[1, 1, 1])
+
+
+TABLE = np.c_[X5[:, :4] * [1, 50, 1000, 3], np.arange(400) % 3]
+SCALED = mf.Standardize()
+ENCODERS = {
+    "standardized": ([(range(4), [SCALED, mf.PiecewiseLinear(8)])], None),
+    "places among bins": ([(range(4), mf.PiecewiseLinear(8, units=None))], None),
+    "waves": ([(range(4), [SCALED, mf.Periodic()]), (4, mf.OneHot(3))], None),
+    "codes": ([(range(4), SCALED), (4, [mf.OneHot(3), mf.Standardize()])], None),
+    "the line beside the bins": ([(range(4), mf.PiecewiseLinear(8))], 2),
+    "fast waves": ([([3, 2], mf.Periodic()), ([0, 1], SCALED)], 2),
+    "left as they are": ([([3, 2], SCALED), (4, mf.Embedding(3, 4))], 1),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_of_a_table_it_is_what_encoders_multiply_that_has_to_be_scaled(name):
+    encoders, column = ENCODERS[name]
+    model = mf.Model(5, [mf.Columns(encoders), mf.Dropout(0.1), mf.Dense(8, "relu"), mf.Dense(1)])
+    model.adapt(TABLE)
+    for tensor in model.tensors.values():
+        tensor *= 100  # what encoders make may be large
+    report = mf.diagnose(model, TABLE, Y5, "mse", optimizer=None)
+    found = [finding.message for finding in report.findings if finding.rule == "unscaled_inputs"]
+    assert len(found) == (column is not None)
+    assert all(f"column {column} reaches" in message for message in found)
 
 
 def test_every_rule_is_provoked():

@@ -14,7 +14,7 @@ from ..diagnosis.data_rules import DATA_RULES
 from ..diagnosis.evidence import Evidence, LayerFacts, gather, moved
 from ..diagnosis.layer_rules import LAYER_RULES
 from ..diagnosis.report import Finding
-from ..diagnosis.training_rules import COURSE_RULES, Course, stands_still
+from ..diagnosis.training_rules import COURSE_RULES, Course, creeps, stands_still
 from ..errors import boolean
 from .protocol import Callback, Logs, Training
 
@@ -77,8 +77,10 @@ class Doctor(Callback):
         self.findings: list[Finding] = []
         self.layers: dict[int, tuple[LayerFacts, ...]] = {}
         self.update_ratios: dict[int, dict[str, float]] = {}
-        self._loss_before = 0.0
         self._losses: list[float] = []
+        self._probes: list[float] = []
+        self._unlearnt = 0.0
+        self._steps = 0
         self._start: Weights = {}
         self._before: Weights = {}
         self._probe = self._data
@@ -87,10 +89,8 @@ class Doctor(Callback):
         if trainer.run_id == self._run_id:
             return
         self._forget(trainer.run_id)
-        self._start = _weights(trainer)
+        self._start, self._steps = _weights(trainer), trainer.steps
         self._examine(trainer, (*DATA_RULES, *LAYER_RULES))
-        if self._probe is not None:
-            self._loss_before = trainer.evaluate(*self._probe)["loss"]
 
     def on_epoch_begin(self, trainer: Training, logs: Logs) -> None:
         epoch = trainer.epochs + 1
@@ -112,15 +112,27 @@ class Doctor(Callback):
         """Measure the layers at some rows."""
         if self._probe is None:
             return
-        evidence = gather(trainer.model, *self._probe, trainer.loss, _ROWS)
+        weighed = trainer.class_weight is not None
+        evidence = gather(trainer.model, *self._probe, trainer.loss, _ROWS, weighed=weighed)
         self._probe = evidence.X[:_ROWS], evidence.y[:_ROWS]  # the rules about the data have had all
         self.layers[trainer.epochs] = evidence.layers
+        self._probes.append(evidence.value)
+        self._unlearnt = self._unlearnt or evidence.unlearnt
         self._tell(trainer, [finding for rule in rules for finding in rule(evidence)])
 
     def _follow(self, trainer: Training, diverged: bool) -> None:
         """Look at the losses."""
-        moved = max(_moved(trainer, self._start).values(), default=inf) if stands_still(self._losses) else inf
-        course = Course(self._loss_before, self._losses, moved, diverged, trainer.learning_rate)
+        slow = len(self._losses) > 1 and (stands_still(self._losses) or creeps(self._losses))
+        course = Course(
+            losses=self._losses,
+            probes=self._probes,
+            unlearnt=self._unlearnt,
+            moved=max(_moved(trainer, self._start).values(), default=inf) if slow else inf,
+            steps=trainer.steps - self._steps,
+            drops=any(layer.kind == "dropout" for layer in trainer.model.program.layers),
+            diverged=diverged,
+            learning_rate=trainer.learning_rate,
+        )
         self._tell(trainer, [finding for rule in COURSE_RULES for finding in rule(course)])
 
     def _tell(self, trainer: Training, findings: Iterable[Finding]) -> None:
@@ -133,14 +145,17 @@ class Doctor(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {
             "run_id": self._run_id,
-            "loss_before": self._loss_before,
             "losses": self._losses,
+            "probes": self._probes,
+            "unlearnt": self._unlearnt,
+            "steps": self._steps,
             "findings": [list(finding) for finding in self.findings],
         } | {f"start.{name}": array for name, array in self._start.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._forget(state["run_id"])
-        self._loss_before, self._losses = state["loss_before"], list(state["losses"])
+        self._losses, self._probes = list(state["losses"]), list(state["probes"])
+        self._unlearnt, self._steps = state["unlearnt"], state["steps"]
         self._start = {name[6:]: array for name, array in state.items() if name.startswith("start.")}
         self.findings = [Finding(*each) for each in state["findings"]]
 

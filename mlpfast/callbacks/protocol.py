@@ -57,6 +57,10 @@ class Training(Protocol):
         """The loss that is minimised."""
 
     @property
+    def class_weight(self) -> Any:
+        """What weighs the rows of each class; None where nothing does."""
+
+    @property
     def run_id(self) -> str:
         """By this a callback knows its trainer again, also after pickling."""
 

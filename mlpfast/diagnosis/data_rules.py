@@ -48,23 +48,24 @@ _RANGES: dict[str, tuple[float, float]] = {
 def unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
     """A column that the first dense layer reads is large, all are small, or they are of very different size."""
     X = evidence.first_reads.astype(np.float64)
-    varies = X.max(axis=0) > X.min(axis=0)
+    varies = X.max(axis=0) > X.min(axis=0) if X.size else np.zeros(0, bool)
     if not varies.any():
         return
+    name = evidence.first_columns
     reach = np.where(varies, np.abs(X).max(axis=0), 0.0)
     largest, smallest = int(reach.argmax()), int(np.where(varies, reach, math.inf).argmin())
     off = np.abs(X.mean(axis=0)) / np.where(varies, X.std(axis=0), math.inf)
     if reach[largest] > _LARGE:
-        what = f"inputs are far from 1, column {largest} reaches {reach[largest]:.3g}"
+        what = f"inputs are far from 1, column {name[largest]} reaches {reach[largest]:.3g}"
     elif reach[largest] < _SMALL:
         what = f"inputs are far below 1, no column reaches more than {reach[largest]:.3g}"
     elif reach[largest] > _APART * reach[smallest]:
         what = (
-            f"inputs are of very different size, column {largest} reaches {reach[largest]:.3g} "
-            f"and column {smallest} {reach[smallest]:.3g}"
+            f"inputs are of very different size, column {name[largest]} reaches {reach[largest]:.3g} "
+            f"and column {name[smallest]} {reach[smallest]:.3g}"
         )
     elif off.max() > _OFF_CENTRE:
-        what = f"inputs are far from zero, column {off.argmax()} by {off.max():.3g} of its standard deviations"
+        what = f"inputs are far from zero, column {name[off.argmax()]} by {off.max():.3g} of its standard deviations"
     else:
         return
     yield Finding("unscaled_inputs", "data", what, "a Standardize() layer first, with model.adapt(X), or a scaled X")
@@ -87,23 +88,40 @@ def constant_features(evidence: Evidence) -> Iterator[Finding]:
 
 
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
-    """A class has less than a tenth of an equal share of the rows."""
+    """A class has less than a tenth of an equal share of the rows; or of several outputs, one's yes or no has.
+
+    Rare classes that have weights are left out, but not those without a row.
+    """
     y, loss = evidence.targets, evidence.loss
+    by_output = False
     if y.dtype == np.int32:
         counts = np.bincount(y, minlength=loss.classes(evidence.model.outputs)).astype(float)
     elif loss.targets.classes:
         counts = y.sum(axis=0, dtype=np.float64)
-    elif y.ndim == 2 and y.shape[1] == 1 and loss.targets.high < math.inf and len(np.unique(y)) <= 2:
-        yes = float((y > 0).sum())
-        counts = np.array([len(y) - yes, yes])
+    elif y.ndim == 2 and loss.targets.high < math.inf and ((y == y.min()) | (y == y.max())).all():
+        yes = y > 0
+        counts = yes.sum(axis=0, dtype=np.float64)
+        by_output = y.shape[1] > 1 and not (yes.sum(axis=1) == 1).all()
+        if by_output:
+            counts = np.minimum(counts, len(y) - counts)
+        elif y.shape[1] == 1:
+            counts = np.array([len(y) - counts[0], counts[0]])
     else:
         return
-    share = len(y) / len(counts)
+    share = len(y) / (2 if by_output else len(counts))
     rarest = int(counts.argmin())
-    if share >= _EXPECTED and counts[rarest] < _RARE * share:
-        what = f"class {rarest} has {counts[rarest]:,.0f} of {len(y):,} rows, {share:,.0f} would be an equal share"
+    if share < _EXPECTED or counts[rarest] >= _RARE * share or (evidence.weighed and counts[rarest]):
+        return
+    if not by_output:
+        who = f"class {rarest} has {counts[rarest]:,.0f} of {len(y):,} rows"
         advice = "Trainer(class_weight='balanced'), and judge by balanced_accuracy or f1 rather than by accuracy"
-        yield Finding("class_imbalance", "data", what, advice)
+    else:
+        answer = "yes" if 2 * yes[:, rarest].sum() < len(y) else "no"
+        who = f"output {rarest} is {answer} in {counts[rarest]:,.0f} of {len(y):,} rows"
+        advice = "BinaryCrossEntropy(pos_weight=...), for each output no / yes, and judge by f1 rather than by accuracy"
+    if not counts[rarest]:
+        advice = "looking whether y is what it should be: of what has no row, nothing can be learnt"
+    yield Finding("class_imbalance", "data", f"{who}, {share:,.0f} would be an equal share", advice)
 
 
 def output_range(evidence: Evidence) -> Iterator[Finding]:

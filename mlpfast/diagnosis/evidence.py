@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,18 @@ from .. import kernels
 from ..activations import Activation
 from ..losses import Loss, as_loss
 from ..model import Model
+from ..parts import Layer
+from ..program import Program
 from ..validation import CSR, Features, as_features, as_targets, n_rows, take_rows
 
-__all__ = ["Evidence", "LayerFacts", "gather", "moved"]
+__all__ = ["LEARNT", "PROBE_ROWS", "Evidence", "LayerFacts", "gather", "moved"]
 
 #: Rows for what is asked of the data: enough to see one in a hundred.
 _SAMPLE_ROWS = 4096
 #: Rows for what is asked of the layers: their shares are known to a few percent.
 PROBE_ROWS = 512
+#: Beneath this part of the loss of one who has learnt nothing, a model has learnt: nothing keeps it from that.
+LEARNT = 0.1
 _MOST_ELEMENTS = 1 << 24  # of the sample: sparse rows are made dense
 
 #: Activations with two flat ends, and their steepest slope: a unit there is saturated.
@@ -32,6 +36,9 @@ _FLAT = 0.02
 #: Activations with one flat end: a unit that is there for every row learns nothing.
 _ONE_FLAT_END = frozenset(("relu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "elu", "selu", "exponential"))
 _DEAD_SLOPE = 1e-3
+
+#: Pre-activations, outputs and deltas, by the number of the value.
+Values: TypeAlias = "Mapping[int, tuple[NDArray[Any], ...]]"
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class LayerFacts:
         The share of (row, unit) where an activation with two flat ends is in one of these.
     hidden : bool
         Whether it is not the last.
+    repeated : float
+        Of a hidden dense layer, the share of units that repeat another one: the same weights, bias and deltas.
 
     Examples
     --------
@@ -79,6 +88,7 @@ class LayerFacts:
     dead: float | None
     saturated: float | None
     hidden: bool
+    repeated: float
 
 
 @dataclass(frozen=True)
@@ -94,12 +104,19 @@ class Evidence:
     targets : ndarray
         Those of all rows.
     first_reads : ndarray (n, columns)
-        What the first dense layer reads, for some of the rows: the data, or what a normalisation made of them.
+        What the first dense layer reads, for some of the rows: the data, or what a normalisation made of them; of a
+        table, what its encoders read.
+    first_columns : ndarray of int (columns,)
+        Which columns these are, of X, or of a layer that mixes its columns.
     outputs : ndarray (n, outputs)
         For the same rows.
     layers : tuple of LayerFacts
     value : float
         The loss of these rows.
+    unlearnt : float
+        That of one who has learnt nothing of them: their targets stand in another order.
+    weighed : bool
+        Whether rare classes have weights already.
     """
 
     model: Model
@@ -108,12 +125,22 @@ class Evidence:
     y: NDArray[Any]
     targets: NDArray[Any]
     first_reads: NDArray[Any]
+    first_columns: NDArray[np.int64]
     outputs: NDArray[Any]
     layers: tuple[LayerFacts, ...]
     value: float
+    unlearnt: float
+    weighed: bool
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the loss is less than a tenth of that of one who has learnt nothing."""
+        return self.value < LEARNT * self.unlearnt
 
 
-def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PROBE_ROWS) -> Evidence:
+def gather(
+    model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PROBE_ROWS, *, weighed: bool = False
+) -> Evidence:
     """Measure a model.
 
     Parameters
@@ -126,6 +153,8 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PRO
     loss : str or Loss
     probe_rows : int, default 512
         Rows that go through the layers.
+    weighed : bool, default False
+        Whether classes have weights; those that the loss has count, too.
 
     Returns
     -------
@@ -146,24 +175,28 @@ def gather(model: Model, X: Any, y: Any, loss: str | Loss, probe_rows: int = PRO
     X, y = _dense_rows(features, taken, model), np.ascontiguousarray(of_all[taken])
     probe, targets = X[:probe_rows], y[:probe_rows]
     program = model.program
+    shuffled = np.roll(targets, max(1, len(targets) // 2), axis=0)
     with np.errstate(all="ignore"):  # what overflows is what a rule will say
         value, gradient = model.loss_and_gradient(probe, targets, loss)
+        unlearnt, _ = model.loss_and_gradient(probe, shuffled, loss)
         z, h = model.activations(probe)
         deltas = model.deltas(probe, targets, loss)
         values = dict(zip(program.made, zip(z, h, deltas, strict=True), strict=True))
         layers = tuple(_facts(model, values, gradient, loss))
-    reads = program.schedule("gradient").reads
-    first = next((reads[n] for n, layer in enumerate(program.layers) if layer.kind == "dense"), 0)
+    first_reads, first_columns = _first_reads(program, values, probe)
     return Evidence(
         model=model,
         loss=loss,
         X=X,
         y=y,
         targets=of_all,
-        first_reads=values[first][1] if first in values else probe,
+        first_reads=first_reads,
+        first_columns=first_columns,
         outputs=h[-1],
         layers=layers,
         value=value,
+        unlearnt=unlearnt,
+        weighed=weighed or any(getattr(loss, field, None) is not None for field in ("pos_weight", "alpha")),
     )
 
 
@@ -176,11 +209,46 @@ def _dense_rows(X: Features, taken: NDArray[np.int64], model: Model) -> NDArray[
     return rows
 
 
-def _facts(
-    model: Model, values: Mapping[int, tuple[NDArray[Any], ...]], gradient: NDArray[Any], loss: Loss
-) -> Iterator[LayerFacts]:
+def _first_reads(program: Program, values: Values, probe: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """What the first dense layer reads, and the numbers of its columns.
+
+    Of a table it is what the encoders read and multiply: what they make is of whatever size they learn, and codes, or
+    places among bins, are none.
+    """
+    first = next((layer.reads for layer in program.layers if layer.kind == "dense"), 0)
+    makers = {layer.makes: layer for layer in program.layers}
+    while first in makers and makers[first].kind == "dropout":
+        first = makers[first].reads
+    parts = [layer for layer in program.layers if layer.makes == first and layer.part is not None]
+    if not parts:
+        reads = values[first][1] if first in values else probe
+        return reads, np.arange(reads.shape[1])
+    found: dict[int, NDArray[Any]] = {}
+    for part in parts:
+        made = probe if part.reads == 0 else values[part.reads][1]
+        origin = _origin(makers, part)
+        if part.kind in ("copy_columns", "periodic") or (part.kind == "piecewise_linear" and part.tensors):
+            found |= {c: made[:, k] for c, k in zip(origin, part.columns or range(made.shape[1]), strict=False)}
+    columns = sorted(found)
+    return np.stack([found[c] for c in columns], axis=1) if found else probe[:, :0], np.array(columns, dtype=np.int64)
+
+
+def _origin(makers: Mapping[int, Layer], layer: Layer) -> Sequence[int]:
+    """Which columns of X a layer reads, through those before it; none of codes."""
+    columns: Sequence[int] | None = layer.columns or None
+    while layer.reads != 0:
+        layer = makers[layer.reads]
+        if layer.kind == "one_hot":
+            return ()
+        if layer.columns:
+            columns = layer.columns if columns is None else [layer.columns[c] for c in columns]
+    return columns or ()
+
+
+def _facts(model: Model, values: Values, gradient: NDArray[Any], loss: Loss) -> Iterator[LayerFacts]:
     program, seen = model.program, set()
     output = program.schedule("gradient").output
+    before_output = next(layer.reads for layer in reversed(program.layers) if layer.makes == output)
     for number, layer in enumerate(program.layers):
         if layer.makes not in values or layer.makes in seen:
             continue
@@ -209,7 +277,23 @@ def _facts(
             dead=dead,
             saturated=saturated,
             hidden=hidden,
+            repeated=_repeated([model.tensors[tensor.name] for tensor in tensors], delta, values.get(before_output))
+            if hidden and layer.kind == "dense"
+            else 0.0,
         )
+
+
+def _repeated(tensors: Sequence[NDArray[Any]], delta: NDArray[Any], last: tuple[NDArray[Any], ...] | None) -> float:
+    """The share of units that repeat another one, and always will.
+
+    Where the output's weights are zero, so are all deltas, and units are told apart in later steps by what it reads.
+    """
+    if not delta.any() and last is not None and (last[1] != last[1][:, :1]).any():
+        return 0.0
+    units = np.vstack([*tensors, delta]).T
+    if len(np.unique(units.sum(axis=1))) == len(units):  # those that are the same have the same sum
+        return 0.0
+    return 1.0 - len(np.unique(units, axis=0)) / len(units)
 
 
 def _slopes(z: NDArray[Any], h: NDArray[Any], activation: Activation) -> NDArray[Any] | None:

@@ -11,14 +11,19 @@ from .report import Finding
 __all__ = ["LAYER_RULES"]
 
 #: Deltas of the first layer in relation to those of the last hidden one: at a thousandth, a rate that moves the one
-#: leaves the other where it is (Glorot and Bengio, 2010); at a thousand times, it throws it about.
-_VANISHED, _EXPLODED = 1e-3, 1e3
+#: leaves the other where it is (Glorot and Bengio, 2010). Growing is worse, as activations mostly grow with the deltas;
+#: sound nets of sixteen layers stay below 20 times.
+_VANISHED, _EXPLODED = 1e-3, 30.0
+#: In a few layers they grow less: it explodes, too, if they double with each layer, and come to so many times.
+_DOUBLED = 10.0
 
 #: Of the units of a layer. A quarter is not rare where inputs are sparse or many; with half, a layer has lost half of
 #: its width.
 _DEAD = 0.5
 #: Of the rows and units of a layer. A trained layer uses its flat ends; where most of it is there, little is learnt.
 _SATURATED = 0.6
+#: Of the units of a layer: two that are the same, or all.
+_REPEATED = 0.5
 #: Fewer tell nothing of a share.
 _ROWS = 16
 
@@ -33,9 +38,11 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
 
 
 def exploding_gradients(evidence: Evidence) -> Iterator[Finding]:
-    """The deltas of the first layer are a thousand times those of the last hidden one, or more, or not finite."""
+    """Deltas are not finite; or grow to 30 times from the last hidden layer to the first, or to 10 by doubling."""
     first, last = _ends(evidence)
-    if first > _EXPLODED * last > 0.0 or not math.isfinite(evidence.value + first + last):
+    limit = max(_DOUBLED, min(_EXPLODED, 2.0 ** (len(_hidden_deltas(evidence)) - 1)))
+    grown = first > limit * last > 0.0 and not evidence.learnt
+    if grown or not math.isfinite(evidence.value + first + last):
         what = f"the gradient explodes: deltas are {first:.1e} in the first layer and {last:.1e} in the last hidden one"
         advice = (
             "smaller initial weights (he_uniform, glorot_uniform), a norm between the layers, or Trainer(clip_norm=1)"
@@ -55,8 +62,11 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
 
 
 def saturated_units(evidence: Evidence) -> Iterator[Finding]:
-    """Most of a layer's outputs are at a flat end of their activation, where nearly no gradient passes."""
-    if len(evidence.outputs) < _ROWS:
+    """Most of a layer's outputs are at a flat end of their activation, where nearly no gradient passes.
+
+    A model that has learnt may be sure of itself.
+    """
+    if len(evidence.outputs) < _ROWS or evidence.learnt:
         return
     for facts in evidence.layers:
         if facts.saturated is not None and facts.saturated >= _SATURATED:
@@ -69,10 +79,23 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
             yield Finding("saturated_units", facts.name, what, advice)
 
 
+def repeated_units(evidence: Evidence) -> Iterator[Finding]:
+    """Half of a layer's units, or more, repeat another one: the same weights, bias and deltas."""
+    for facts in evidence.layers:
+        if facts.repeated >= _REPEATED:
+            what = f"{facts.repeated:.0%} of the units ({facts.what}) repeat another one, and every step leaves them so"
+            advice = "initial weights that differ, such as he_uniform or glorot_uniform, not zeros or a constant"
+            yield Finding("repeated_units", facts.name, what, advice)
+
+
 def _ends(evidence: Evidence) -> tuple[float, float]:
     """Deltas of the first and of the last hidden layer that has weights; of one, they are the same."""
-    deltas = [facts.delta_norm for facts in evidence.layers if facts.weight and facts.hidden]
+    deltas = _hidden_deltas(evidence)
     return (deltas[0], deltas[-1]) if deltas else (1.0, 1.0)
 
 
-LAYER_RULES = (vanishing_gradients, exploding_gradients, dead_units, saturated_units)
+def _hidden_deltas(evidence: Evidence) -> list[float]:
+    return [facts.delta_norm for facts in evidence.layers if facts.weight and facts.hidden]
+
+
+LAYER_RULES = (vanishing_gradients, exploding_gradients, dead_units, saturated_units, repeated_units)
