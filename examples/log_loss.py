@@ -58,14 +58,16 @@ print(f"they differ by {abs(through_the_jacobian - (f - e_y)).max():.1e} after t
 # A network and its loss are a graph of nodes. Each knows two things: how to compute its value from those of its
 # inputs (``forward``), and how to turn the derivative of the loss by its own value into derivatives by its inputs
 # (``backward``). Nothing else is needed for networks of any depth. Here the softmax and the logarithm of one row are
-# nodes of their own. Backward goes through them in reverse order; each line says what a node adds to its inputs'
-# derivatives.
+# nodes of their own. Forward goes through them in order, each after its inputs; backward in reverse order, and there
+# each line says what a node adds to its inputs' derivatives.
 
 graph = mf.graph
 scores = graph.leaf("a", a)
 f = graph.softmax(scores).named("f")
 L = (-graph.log(f[y])).named("L")
 walk = graph.Graph(L)
+for node in walk.nodes:
+    print(f"{node!s:3} is {node.formula:10} and has the value", np.round(node.value, 4))
 for node, parts in walk.steps():
     for of, part in parts:
         print(f"{node!s:3} is {node.formula:10} and adds to dL/d{of!s:2}", np.round(part, 4))

@@ -58,37 +58,36 @@ def draw(axes, model, title):
 # Grey: the semicircle. Green: where its points should go; blue: where they go; red: the residuals :math:`y - f(x)`,
 # which are minus the deltas of the outputs. Orange: the line on which each hidden unit is 1/2.
 
-steps = 4_000 if quick else 100_000
+steps = 4_000 if quick else 50_000
 shots = [0, 100, steps // 10, steps // 2, steps]
+frames = np.unique(np.geomspace(1, steps, 6 if quick else 30).astype(int))
 model = network()
 trainer = mf.Trainer(model, loss="mse", optimizer=mf.SGD(0.02), batch_size=None, shuffle=False)
+on_the_way, losses = {0: model.copy()}, []
+for until in sorted({*shots[1:], *frames.tolist()}):
+    losses += trainer.fit(X, Y, epochs=until - trainer.steps, verbose=0)["loss"]
+    on_the_way[until] = model.copy()
+
 figure, panels = plt.subplots(2, 3, figsize=(9, 5.5), layout="constrained")
 panels = panels.ravel()
-losses = []
 for axes, until in zip(panels, shots, strict=False):
-    if until > trainer.steps:
-        losses += trainer.fit(X, Y, epochs=until - trainer.steps, verbose=0)["loss"]
-    loss = trainer.evaluate(X, Y)["loss"]
-    draw(axes, model, f"step {until:,}: loss {loss:.5f}")
-    print(f"step {until:6}: loss {loss:.6f}, largest residual {abs(Y - model.predict(X)).max():.3f}")
+    then = on_the_way[until]
+    loss, _ = then.loss_and_gradient(X, Y, loss="mse")
+    draw(axes, then, f"step {until:,}: loss {loss:.5f}")
+    print(f"step {until:6}: loss {loss:.6f}, largest residual {abs(Y - then.predict(X)).max():.3f}")
 panels[-1].loglog(np.arange(1, len(losses) + 1), losses)
 panels[-1].set(xlabel="step", title="loss")
 
 # %%
-# The same as an animation, with a frame for each fifth more steps.
+# The same as an animation, with a frame for each third more steps.
 
-frames = np.unique(np.geomspace(1, steps, 6 if quick else 40).astype(int))
-model = network()
-trainer = mf.Trainer(model, loss="mse", optimizer=mf.SGD(0.02), batch_size=None, shuffle=False)
 figure, axes = plt.subplots(figsize=(5, 4), layout="constrained", dpi=70)
 
 
 def frame(until):
-    """Train up to there, and draw."""
-    if until > trainer.steps:
-        trainer.fit(X, Y, epochs=int(until) - trainer.steps, verbose=0)
+    """Draw the model as it was."""
     axes.clear()
-    draw(axes, model, f"step {trainer.steps:,}")
+    draw(axes, on_the_way[int(until)], f"step {until:,}")
 
 
 animation = FuncAnimation(figure, frame, frames, init_func=lambda: None)
@@ -99,8 +98,10 @@ if quick or "sphinx_gallery" not in sys.modules:
 # Other optimizers
 # ----------------
 # From the same start, with rates that are about the best of each. Momentum and Adam take as many steps as descent.
-# L-BFGS learns the curvature from how the gradient changes, and one of its steps may take several evaluations of the
-# loss.
+# The others know of the curvature, and their steps cost more. L-BFGS learns it from how the gradient changes, and may
+# evaluate the loss several times in a step. Newton-CG minimises a quadratic model with the true Hessian H, of which it
+# needs products H v alone. Levenberg-Marquardt takes :math:`J^\top J` for the Hessian, where J holds the derivatives of
+# the residuals: right where these are small, which is where it is going.
 
 
 def descend(optimizer, epochs):
@@ -116,22 +117,25 @@ paths = {
     "momentum 0.9, 0.5": descend(mf.SGD(0.5, momentum=0.9), steps // 5),
     "Adam, 0.01": descend(mf.Adam(0.01), steps // 5),
     "L-BFGS": descend(mf.LBFGS(tolerance_change=1e-14), 300 if quick else 1_000),
+    "Newton-CG": descend(mf.NewtonCG(tolerance_change=1e-14), 100 if quick else 300),
+    "Levenberg-Marquardt": descend(mf.LevenbergMarquardt(tolerance_change=1e-14), 100 if quick else 300),
 }
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained", sharey=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained", sharey=True)
 for name, (losses, times) in paths.items():
     left.loglog(range(1, len(losses) + 1), losses, label=name, linewidth=1)
     right.loglog(times, losses, linewidth=1)
-    print(f"{name:18} loss {losses[-1]:.1e} after {len(losses)} steps, {times[-1] * 1e3:.0f} ms")
+    print(f"{name:19} loss {losses[-1]:.1e} after {len(losses)} steps, {times[-1] * 1e3:.0f} ms")
 left.set(xlabel="step", title="loss against steps")
 right.set(xlabel="seconds", title="loss against time")
-left.legend()
+figure.legend(loc="outside right upper")
 
 # %%
 # Total and partial derivatives
 # -----------------------------
 # The *partial* derivative of an output with respect to a hidden unit holds everything else still: it is one weight. The
 # *total* derivative of the loss with respect to an input follows every path through the graph and adds them up: through
-# four units and two outputs there are eight. Backpropagation finds it without listing them.
+# four units and two outputs there are eight. Backpropagation finds it without listing them: what a unit hands on is the
+# sum of what it was handed by both outputs.
 
 model, graph = network(), mf.graph
 x, y = X[6], Y[6]
@@ -141,6 +145,8 @@ hidden = [graph.sigmoid(W0[0, k] * inputs[0] + W0[1, k] * inputs[1] + b0[k]).nam
 outputs = [sum((W1[k, j] * h for k, h in enumerate(hidden)), b1[j]).named(f"f{j}") for j in range(2)]
 squares = graph.Graph((0.5 * (outputs[0] - y[0]) ** 2 + 0.5 * (outputs[1] - y[1]) ** 2).named("L"))
 total = float(squares.backward()["x0"])
+for k, h in enumerate(hidden):
+    print(f"h{k}: partial df0/dh{k} = {W1[k, 0]:+.4f}, df1/dh{k} = {W1[k, 1]:+.4f}; total dL/dh{k} = {h.gradient:+.4f}")
 paths = squares.paths("x0")
 for path in paths:
     through = [str(node) for node in path.nodes if str(node)[0] in "xhfL"]
@@ -149,6 +155,18 @@ step = 1e-6
 moved = [model.loss_and_gradient([[x[0] + side, x[1]]], y[None], "mse")[0] for side in (step, -step)]
 print(f"{len(paths)} paths, whose sum is {sum(float(path.derivative) for path in paths):.8f}")
 print(f"backward {total:.8f}, by differences of the engine's loss {(moved[0] - moved[1]) / (2 * step):.8f}")
+
+# %%
+# The graph of one unit's part, :math:`f_0` of :math:`h_0`, with local derivatives on the arrows and total ones below
+# the values. What else adds to its pre-activation is b here, and what the other units add to the output is c.
+
+numbers = {"x0": x[0], "w": W0[0, 0], "b": W0[1, 0] * x[1] + b0[0], "v": W1[0, 0], "y0": y[0]}
+numbers["c"] = W1[1:, 0] @ [float(h.value) for h in hidden[1:]] + b1[0]
+x0, w, b, v, y0, c = (graph.leaf(name, value) for name, value in numbers.items())
+h0 = graph.sigmoid((w * x0 + b).named("z0")).named("h0")
+part = graph.Graph((0.5 * ((v * h0 + c).named("f0") - y0) ** 2).named("L"))
+print(f"through h0 and f0 alone, dL/dx0 = {float(part.backward()['x0']):+.6f}")
+mf.plot.flow_graph(part)
 
 # %%
 # Run as a script, it leaves its pictures in files.
