@@ -317,6 +317,84 @@ def test_what_is_refused(trained):
         plot.animate(mf.callbacks.Snapshots(), print)
 
 
+DRAW = {
+    "first_layer": lambda **given: plot.first_layer(IMAGES, **({"shape": (3, 4)} | given)),
+    "learning_curves": lambda history={"loss": [1.0]}, **given: plot.learning_curves(history, **given),
+    "loss_surface": lambda **given: plot.loss_surface(MODEL, X, LABELS, resolution=3, **given),
+    "network": lambda **given: plot.network(**({"model": MODEL} | given)),
+    "network_text": lambda **given: plot.network_text(**({"model": MODEL} | given)),
+    "gradient_check": lambda **given: plot.gradient_check(MODEL, X, LABELS, **given),
+    "confusion_matrix": lambda **given: plot.confusion_matrix([0, 1], **given),
+}
+N = MODEL.n_parameters
+
+
+@pytest.mark.parametrize(
+    ("picture", "given", "message"),
+    [
+        ("first_layer", {"units": 0}, "expected units to be >= 1, got 0"),
+        ("first_layer", {"units": 2.5}, "expected units to be an integer, got 2.5"),
+        ("first_layer", {"shape": 12}, r"expected shape to be \(height, width\), got 12"),
+        ("first_layer", {"shape": (3, 4, 1)}, r"expected shape to be \(height, width\), got \(3, 4, 1\)"),
+        ("first_layer", {"shape": (-3, -4)}, r"expected shape\[0\] to be >= 1, got -3"),
+        ("first_layer", {"ax": plt}, "expected ax to be Axes"),
+        ("learning_curves", {"history": {}}, "expected a history of at least one epoch, got an empty one"),
+        ("learning_curves", {"history": {"a": {}}}, "expected a history of at least one epoch, got an empty one"),
+        ("learning_curves", {"history": {"loss": []}}, "expected a number for each epoch, one at least, in 'loss'"),
+        ("learning_curves", {"history": {"loss": [[1, 2]]}}, "expected a number for each epoch"),
+        ("learning_curves", {"history": {"loss": ["a"]}}, "expected a number for each epoch"),
+        ("learning_curves", {"history": [1.0]}, "expected a History, or a mapping from names to these, got list"),
+        ("learning_curves", {"history": mf.Trainer(MODEL)}, "got Trainer; give its history"),
+        ("loss_surface", {"extent": 0.0}, "expected extent to be > 0"),
+        ("loss_surface", {"extent": "far"}, "expected extent to be a number, got 'far'"),
+        ("loss_surface", {"extent": np.nan}, "expected extent to be"),
+        ("loss_surface", {"directions": [np.ones(N)]}, "expected two directions, got 1"),
+        ("loss_surface", {"directions": 3}, "expected two directions, got int"),
+        ("loss_surface", {"directions": np.full((2, N), np.nan)}, "expected directions of finite numbers"),
+        ("loss_surface", {"directions": np.ones((2, 3))}, f"expected directions of {N} parameters, got 3 and 3"),
+        ("loss_surface", {"path": "way"}, "expected path to be Snapshots, or a sequence of parameters, got str"),
+        ("loss_surface", {"path": [np.zeros(N + 1)]}, f"expected a path of {N} parameters, got {N + 1}"),
+        ("loss_surface", {"path": [np.full(N, np.inf)]}, "expected a path of finite parameters"),
+        ("loss_surface", {"seed": -1}, "expected seed to be >= 0, got -1"),
+        ("gradient_check", {"seed": "a"}, "expected seed to be an integer"),
+        ("network", {"model": 5}, "expected model to be a Model, got int"),
+        ("network", {"rows": 0}, "expected rows to be >= 1, got 0"),
+        ("network_text", {"model": 5}, "expected model to be a Model, got int"),
+        ("confusion_matrix", {"predicted": [[np.nan, 1.0], [0.0, 1.0]]}, "expected predicted to be numbers, got NaN"),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_drawn(picture, given, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        DRAW[picture](**given)
+    assert not plt.get_fignums()
+
+
+def test_what_an_animation_refuses(trained, tmp_path):
+    snapshots, _ = trained.callbacks
+
+    def fails(model, ax):
+        raise RuntimeError("drawn wrongly")
+
+    for arguments, settings, error, message in (
+        ((MODEL, print), {}, TypeError, "expected a Snapshots callback, got Model"),
+        ((snapshots, 5), {}, TypeError, "expected draw to be a function of a model and axes, got int"),
+        ((snapshots, print, 5), {}, TypeError, "expected path to be a str or a path, got int"),
+        ((snapshots, print, tmp_path / "none" / "fit.gif"), {}, FileNotFoundError, "in a folder that is there"),
+        ((snapshots, print), {"fps": 0}, ValueError, "expected fps to be >= 1, got 0"),
+        ((snapshots, print), {"dpi": "x"}, TypeError, "expected dpi to be an integer"),
+        ((snapshots, fails, tmp_path / "fit.gif"), {}, RuntimeError, "drawn wrongly"),
+    ):
+        with pytest.raises(error, match=message):
+            plot.animate(*arguments, **settings)
+
+
+def test_curves_of_arrays_and_a_surface_that_is_flat():
+    training, validation, _ = plot.learning_curves({"loss": np.arange(3.0), "val_loss": np.arange(3)}).get_lines()
+    assert list(training.get_ydata()) == list(validation.get_ydata()) == [0, 1, 2]
+    flat = mf.mlp([2, 3], kernel_initializer="zeros")
+    assert plot.loss_surface(flat, X * 0, LABELS, extent=1e-9, resolution=3).get_xlim() == (-1e-9, 1e-9)
+
+
 def test_without_matplotlib_it_says_what_to_install():
     program = """
 import sys

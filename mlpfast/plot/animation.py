@@ -55,8 +55,10 @@ def animate(
 
     Raises
     ------
-    ValueError
-        If nothing was kept, or for a path that ends in something else.
+    TypeError, ValueError
+        If an argument is out of range or of another type, nothing was kept, or a path ends in something else.
+    FileNotFoundError
+        If there is no such folder.
     ImportError
         If there is no matplotlib.
 
@@ -72,11 +74,13 @@ def animate(
     ...     mf.plot.decision_boundary(model, X, y, ax=ax)
     >>> animation = mf.plot.animate(snapshots, draw, "fit.gif")  # doctest: +SKIP
     """
+    if not isinstance(snapshots, Snapshots):
+        raise TypeError(f"expected a Snapshots callback, got {type(snapshots).__name__}")
+    if not callable(draw):
+        raise TypeError(f"expected draw to be a function of a model and axes, got {type(draw).__name__}")
     if not snapshots.states:
         raise ValueError("expected Snapshots that have followed a training, got some without states")
-    fps, suffix = integer("fps", fps), None if path is None else Path(path).suffix.lower()
-    if suffix not in (None, ".gif", ".html"):
-        raise ValueError(f"expected a path that ends in .gif or .html, got {os.fspath(path)!r}")  # type: ignore[arg-type]
+    fps, dpi, suffix = integer("fps", fps), integer("dpi", dpi), None if path is None else _suffix(path)
     ax = take_axes(ax, 4.8, 4.2)
     import matplotlib as mpl
     from matplotlib.animation import FuncAnimation, PillowWriter
@@ -87,6 +91,7 @@ def animate(
         ax.set_title(f"epoch {snapshots.epochs[number]}", fontsize=10, loc="left")
         return []
 
+    show(0)  # what is wrong with the function is said here, and not hidden by what saves its pictures
     figure: Any = ax.get_figure()
     animation = FuncAnimation(figure, show, frames=len(snapshots.states), interval=1000 / fps, init_func=list)
     if path is not None and suffix == ".gif":
@@ -97,3 +102,16 @@ def animate(
         Path(path).write_text(page, encoding="utf-8")
     show(len(snapshots.states) - 1)  # until it plays
     return animation
+
+
+def _suffix(path: Any) -> str:
+    """What the path ends in, if a file can be there."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"expected path to be a str or a path, got {type(path).__name__}")
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffix not in (".gif", ".html"):
+        raise ValueError(f"expected a path that ends in .gif or .html, got {str(path)!r}")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"expected a path in a folder that is there, got {str(path)!r}")
+    return suffix

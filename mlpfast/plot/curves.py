@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +41,8 @@ def learning_curves(
 
     Raises
     ------
-    ValueError
-        If a history has no such key.
+    TypeError, ValueError
+        If a history is no mapping, has no such key, or no epoch, or what it has are not numbers.
     ImportError
         If there is no matplotlib.
 
@@ -54,24 +54,33 @@ def learning_curves(
     >>> [line.get_label() for line in ax.get_lines()[:2]]
     ['training', 'validation']
     """
+    if not isinstance(history, Mapping):
+        hint = "; give its history" if hasattr(history, "history") else ""
+        raise TypeError(f"expected a History, or a mapping from names to these, got {type(history).__name__}{hint}")
     several = bool(history) and all(isinstance(each, Mapping) for each in history.values())
-    histories: Mapping[str, Mapping[str, Sequence[float]]] = history if several else {"": history}
-    for each in histories.values():
-        if quantity not in each:
-            raise unknown_name("quantity", quantity, tuple(each))
+    curves = {
+        name: (_values(each, quantity), _values(each, f"val_{quantity}") if f"val_{quantity}" in each else None)
+        for name, each in (history if several else {"": history}).items()
+    }
     ax = take_axes(ax)
     drawn: list[float] = []
-    for number, (name, each) in enumerate(histories.items()):
+    for number, (name, (training, held_out)) in enumerate(curves.items()):
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)] if several else FORWARD
-        held_out = each.get(f"val_{quantity}")
-        epochs = np.arange(1, len(each[quantity]) + 1)
+        epochs = np.arange(1, len(training) + 1)
         marker = "o" if len(epochs) == 1 else None
-        ax.plot(epochs, each[quantity], color=colour, marker=marker, label=name or "training")
-        drawn += each[quantity]
+        ax.plot(epochs, training, color=colour, marker=marker, label=name or "training")
+        drawn += training
         if held_out is not None:
             dashes = "--" if several else "-"
             label = "_" if several else "validation"
-            ax.plot(epochs, held_out, dashes, color=colour if several else BACKWARD, marker=marker, label=label)
+            ax.plot(
+                np.arange(1, len(held_out) + 1),
+                held_out,
+                dashes,
+                color=colour if several else BACKWARD,
+                marker=marker,
+                label=label,
+            )
             drawn += held_out
             if not several and len(epochs) > 1:
                 _mark_best(ax, quantity, np.asarray(held_out))
@@ -79,9 +88,21 @@ def learning_curves(
         ax.set_yscale("log")
     quiet(ax, xlabel="epoch", ylabel=quantity)
     ax.locator_params(axis="x", integer=True)
-    held_out_too = any(f"val_{quantity}" in each for each in histories.values())
+    held_out_too = any(held_out is not None for _, held_out in curves.values())
     ax.legend(frameon=False, title="dashed: validation" if several and held_out_too else None)
     return ax
+
+
+def _values(history: Mapping[str, Any], quantity: str) -> list[float]:
+    """A number for each epoch."""
+    if quantity not in history:
+        if not history:
+            raise ValueError("expected a history of at least one epoch, got an empty one")
+        raise unknown_name("quantity", quantity, tuple(history))
+    values = np.asarray(history[quantity])
+    if values.dtype.kind not in "fiu" or values.ndim != 1 or not values.size:
+        raise ValueError(f"expected a number for each epoch, one at least, in {quantity!r}, got {history[quantity]!r}")
+    return [float(value) for value in values]
 
 
 def _mark_best(ax: Axes, quantity: str, values: Any) -> None:

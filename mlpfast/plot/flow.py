@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import integer
 from ..graph import Graph, Node
 from ..graph.nodes import Array
 from ..model import Model
@@ -92,7 +93,7 @@ def network(model: Model, *, rows: int | str = "n", ax: Axes | None = None) -> A
     Parameters
     ----------
     model : Model
-    rows : int or str, default "n"
+    rows : int >= 1 or str, default "n"
         The number of rows, as it is written.
     ax : matplotlib.axes.Axes, optional
         By default, those of a new figure, as large as the model needs.
@@ -103,6 +104,8 @@ def network(model: Model, *, rows: int | str = "n", ax: Axes | None = None) -> A
 
     Raises
     ------
+    TypeError, ValueError
+        If it is no model, or `rows` no number of rows.
     ImportError
         If there is no matplotlib.
 
@@ -111,6 +114,7 @@ def network(model: Model, *, rows: int | str = "n", ax: Axes | None = None) -> A
     >>> import mlpfast as mf
     >>> ax = mf.plot.network(mf.mlp([64, 32, 10], "relu", "softmax"))
     """
+    rows = _checked(model, rows)
     boxes = {0: Box([("data", INK), (f"({rows}, {model.inputs})", FORWARD)], _LEAF)}
     arrows: list[Arrow] = []
     for what, tensors, makes, _, reads in _layers(model):
@@ -136,12 +140,17 @@ def network_text(model: Model, *, rows: int | str = "n") -> str:
     Parameters
     ----------
     model : Model
-    rows : int or str, default "n"
+    rows : int >= 1 or str, default "n"
         The number of rows, as it is written.
 
     Returns
     -------
     str
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no model, or `rows` no number of rows.
 
     Examples
     --------
@@ -152,6 +161,7 @@ def network_text(model: Model, *, rows: int | str = "n") -> str:
     dense tanh     (n, 4)  (n, 8)  (n, 8)  W0 (4, 8), b0 (8,)
     dense softmax  (n, 8)  (n, 3)  (n, 3)  W1 (8, 3), b1 (3,)
     """
+    rows = _checked(model, rows)
     values = model.program.values
     table = [("layer", "reads", "makes", "delta", "tensors"), ("data", "", f"({rows}, {model.inputs})", "", "")]
     for what, tensors, _, columns, reads in _layers(model):
@@ -161,6 +171,12 @@ def network_text(model: Model, *, rows: int | str = "n") -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
     return "\n".join(line.rstrip() for line in padded)
+
+
+def _checked(model: Any, rows: int | str) -> int | str:
+    if not isinstance(model, Model):
+        raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
+    return rows if isinstance(rows, str) else integer("rows", rows)
 
 
 def _layers(model: Model) -> list[tuple[str, list[str], int, int, list[int]]]:

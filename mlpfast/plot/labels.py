@@ -36,6 +36,8 @@ def numbers_among(name: str, y: ArrayLike, classes: Any) -> NDArray[np.int64]:
 def predicted_classes(predicted: ArrayLike) -> NDArray[np.int64]:
     """The largest of several columns; of one, labels, or probabilities of yes."""
     outputs = np.asarray(predicted)
+    if outputs.dtype.kind == "f" and np.isnan(outputs).any():
+        raise ValueError("expected predicted to be numbers, got NaN")
     if outputs.ndim == 2 and outputs.shape[1] > 1:
         return np.asarray(outputs.argmax(axis=1), np.int64)
     if outputs.ndim == 2 and outputs.dtype.kind == "f" and bool(((outputs >= 0) & (outputs <= 1)).all()):

@@ -11,6 +11,7 @@ import numpy as np
 from ..callbacks import Doctor
 from ..diagnosis import Report
 from ..diagnosis.evidence import LayerFacts, gather
+from ..errors import integer
 from ..losses import Loss
 from ..model import Model
 from .style import BACKWARD, FORWARD, INK, quiet, take_axes
@@ -129,8 +130,9 @@ def first_layer(
 
     Raises
     ------
-    ValueError
-        If the layer does not read pictures of that shape, or there is no dense layer.
+    TypeError, ValueError
+        If an argument is out of range or of another type, the layer does not read pictures of that shape, or there is
+        no dense layer.
     ImportError
         If there is no matplotlib.
 
@@ -139,11 +141,14 @@ def first_layer(
     >>> import mlpfast as mf
     >>> ax = mf.plot.first_layer(mf.mlp([64, 16, 10], "relu", "softmax"))
     """
+    if not isinstance(model, Model):
+        raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
+    units = integer("units", units)
     if not model.weights:
         raise ValueError("expected a model with a dense layer, got one without")
     W = model.weights[0].astype(np.float64)
     side = math.isqrt(len(W))
-    height, width = (side, side) if shape is None else shape
+    height, width = (side, side) if shape is None else _height_and_width(shape)
     if height * width != len(W):
         asked = "square pictures" if shape is None else f"pictures of shape {shape}"
         raise ValueError(f"expected {asked}, got a layer that reads {len(W)} columns; give shape=(height, width)")
@@ -163,3 +168,9 @@ def first_layer(
     bar = ax.get_figure().colorbar(image, ax=ax, shrink=0.6, aspect=25)  # type: ignore[union-attr]
     bar.outline.set_visible(False)
     return ax
+
+
+def _height_and_width(shape: Any) -> tuple[int, int]:
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise TypeError(f"expected shape to be (height, width), got {shape!r}")
+    return integer("shape[0]", shape[0]), integer("shape[1]", shape[1])

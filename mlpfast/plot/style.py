@@ -30,6 +30,10 @@ CLASS_COLOURS = (
 def take_axes(ax: Axes | None, width: float = 6.0, height: float = 3.8) -> Axes:
     """The axes given, or those of a new figure of this size in inches."""
     if ax is not None:
+        if not hasattr(ax, "set_axis_off"):  # which pyplot and figures have not
+            raise TypeError(
+                f"expected ax to be Axes of matplotlib, got {type(ax).__name__}; write ax=axes[0] of several"
+            )
         return ax
     _, new = pyplot().subplots(figsize=(width, height), layout="constrained")
     return new  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Snapshots
-from ..errors import integer
+from ..errors import integer, real
 from ..losses import Loss
 from ..model import Model
 from .style import BACKWARD, FORWARD, INK, quiet, take_axes
@@ -40,7 +40,7 @@ def gradient_check(
         Of any dtype; a copy in float64 is looked at.
     X, y, loss
         As for `Model.loss_and_gradient`. A few dozen rows are enough.
-    seed : int, default 0
+    seed : int >= 0, default 0
         Of the direction.
     ax : matplotlib.axes.Axes, optional
         By default, those of a new figure.
@@ -61,7 +61,7 @@ def gradient_check(
     >>> import numpy as np, mlpfast as mf
     >>> ax = mf.plot.gradient_check(mf.mlp([3, 5, 2], "tanh", "softmax"), np.eye(3), [0, 1, 1])
     """
-    model = _in_float64(model)
+    model, seed = _in_float64(model), integer("seed", seed, at_least=0)
     here, direction = model.parameters.copy(), np.random.default_rng(seed).normal(size=model.n_parameters)
     for tensor in model.program.tensors:  # the gradient is zero by definition where nothing is trained
         if not tensor.rule.trainable:
@@ -115,11 +115,11 @@ def loss_surface(
     directions : two of ndarray (n_parameters,), optional
         By default, with a path, its two principal components, seen from the origin (Lorch, 2016); without, random ones
         that have in each tensor the norm of the parameters there (Li et al., 2018).
-    extent : float, optional
+    extent : float > 0, optional
         How far to go to each side, in lengths of the directions; by default around the whole path, or 1.
     resolution : int, default 41
         Points to a side: the loss is computed at the square of this number.
-    seed : int, default 0
+    seed : int >= 0, default 0
         Of random directions.
     ax : matplotlib.axes.Axes, optional
         By default, those of a new figure.
@@ -146,14 +146,12 @@ def loss_surface(
     """
     model = _in_float64(model)
     here, resolution = model.parameters.copy(), integer("resolution", resolution, at_least=2)
-    states = path.states if isinstance(path, Snapshots) else path if path is not None else []
-    for state in states:
-        if np.size(state) < len(here):
-            raise ValueError(f"expected a path of {len(here)} parameters, got {np.size(state)}")
-    way = np.array([np.asarray(state, np.float64)[: len(here)] for state in states]).reshape(-1, len(here))
+    extent = None if extent is None else real("extent", extent, above=0.0)
+    seed = integer("seed", seed, at_least=0)
+    way = _way(path, model)
     explained = None
     if directions is not None:
-        a, b = (np.asarray(each, np.float64).ravel() for each in directions)
+        a, b = _two(directions)
     elif len(way) > 2:
         _, sizes, components = np.linalg.svd(way - here, full_matrices=False)
         (a, b), explained = components[:2], sizes[:2] ** 2 / max(float((sizes**2).sum()), 1e-300)
@@ -163,12 +161,16 @@ def loss_surface(
     if a.shape != here.shape or b.shape != here.shape:
         raise ValueError(f"expected directions of {len(here)} parameters, got {a.size} and {b.size}")
     plane = np.stack([a, b])
+    if not np.isfinite(plane).all():
+        raise ValueError("expected directions of finite numbers, got NaN or infinity")
     if np.linalg.matrix_rank(plane) < 2:
         raise ValueError("expected two directions that are not parallel")
     on_plane = (way - here) @ np.linalg.pinv(plane) if len(way) else np.zeros((1, 2))
     spans = [_span(on_plane[:, i], extent) for i in (0, 1)]
     axis = [np.linspace(*span, resolution) for span in spans]
     values = [[_loss_at(model, here + s * a + t * b, X, y, loss) for s in axis[0]] for t in axis[1]]
+    if not np.isfinite(values).any():
+        raise ValueError("expected a finite loss somewhere around the model, got none; try a smaller extent")
     ax = take_axes(ax, 5.4, 4.2)
     _draw_surface(ax, axis, np.array(values))
     if len(way):
@@ -190,8 +192,12 @@ def _draw_surface(ax: Axes, axis: Sequence[NDArray[Any]], values: NDArray[np.flo
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
     values = np.where(np.isfinite(values), values, high)
+    if high - low <= 1e-12 * abs(low):  # flat, to rounding
+        high = low + max(abs(low), 1.0)
     log = low > 0 and high > 10 * low
-    levels = np.geomspace(low, high, 25) if log else np.linspace(low, max(high, low + 1e-12), 25)
+    levels = (
+        np.geomspace(low, high, 25) if log else np.linspace(low, high, 25)
+    )
     filled = ax.contourf(*axis, values, levels=levels, cmap="Blues_r", norm=LogNorm() if log else None, extend="both")
     ax.contour(*axis, values, levels=levels[::2], colors="white", linewidths=0.5, alpha=0.7)
     bar = ax.get_figure().colorbar(filled, ax=ax, label="loss", format="%.2g")  # type: ignore[union-attr]
@@ -211,11 +217,37 @@ def _span(place: NDArray[np.float64], extent: float | None) -> tuple[float, floa
 
 
 def _like_the_parameters(direction: NDArray[np.float64], model: Model) -> NDArray[np.float64]:
+    if not model.parameters.any():
+        return direction
     for tensor in model.program.tensors:
         span = slice(tensor.offset, tensor.offset + tensor.size)
         size = float(np.linalg.norm(model.parameters[span]))
         direction[span] *= size / float(np.linalg.norm(direction[span]))
     return direction
+
+
+def _way(path: Any, model: Model) -> NDArray[np.float64]:
+    """The parameters on it, a row each; of snapshots, states without the buffers behind the parameters."""
+    states: Sequence[Any] | NDArray[Any] = []
+    if isinstance(path, (Snapshots, list, tuple, np.ndarray)):
+        states = path.states if isinstance(path, Snapshots) else path
+    elif path is not None:
+        raise TypeError(f"expected path to be Snapshots, or a sequence of parameters, got {type(path).__name__}")
+    n = model.n_parameters
+    for state in states:
+        if np.size(state) not in (n, model.state.size):
+            raise ValueError(f"expected a path of {n} parameters, got {np.size(state)}")
+    way = np.array([np.asarray(state, np.float64).ravel()[:n] for state in states]).reshape(-1, n)
+    if not np.isfinite(way).all():
+        raise ValueError("expected a path of finite parameters, got NaN or infinity")
+    return way
+
+
+def _two(directions: Any) -> list[NDArray[np.float64]]:
+    if not isinstance(directions, (tuple, list, np.ndarray)) or len(directions) != 2:
+        got = len(directions) if hasattr(directions, "__len__") else type(directions).__name__
+        raise ValueError(f"expected two directions, got {got}")
+    return [np.asarray(each, np.float64).ravel() for each in directions]
 
 
 def _in_float64(model: Model) -> Model:
