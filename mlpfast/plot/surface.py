@@ -195,9 +195,7 @@ def _draw_surface(ax: Axes, axis: Sequence[NDArray[Any]], values: NDArray[np.flo
     if high - low <= 1e-12 * abs(low):  # flat, to rounding
         high = low + max(abs(low), 1.0)
     log = low > 0 and high > 10 * low
-    levels = (
-        np.geomspace(low, high, 25) if log else np.linspace(low, high, 25)
-    )
+    levels = np.geomspace(low, high, 25) if log else np.linspace(low, high, 25)
     filled = ax.contourf(*axis, values, levels=levels, cmap="Blues_r", norm=LogNorm() if log else None, extend="both")
     ax.contour(*axis, values, levels=levels[::2], colors="white", linewidths=0.5, alpha=0.7)
     bar = ax.get_figure().colorbar(filled, ax=ax, label="loss", format="%.2g")  # type: ignore[union-attr]
