@@ -42,6 +42,23 @@ class Operation(NamedTuple):
     backward: Callable[..., tuple[Array | None, ...]]
 
 
+def _infix(
+    symbol: str, forward: Callable[..., Array], backward: Callable[..., tuple[Array | None, ...]]
+) -> tuple[Callable[[Node, Any], Node], Callable[[Node, Any], Node]]:
+    """The method of a node on the left of an operator, and that of one on its right."""
+    operation = Operation(symbol, forward, backward)
+    return (
+        lambda node, other: Node(operation, (node, as_node(other))),
+        lambda node, other: Node(operation, (as_node(other), node)),
+    )
+
+
+def _product(X: Array, W: Array) -> Array:
+    if X.ndim != 2 or W.ndim != 2:
+        raise ValueError(f"expected matrices on both sides of @, got {X.shape} @ {W.shape}")
+    return np.asarray(X @ W)
+
+
 class Node:
     """One value of a flow graph. Arithmetic with nodes, ``+ - * / ** @``, and indices make new ones.
 
@@ -163,41 +180,14 @@ class Node:
 
     __array_ufunc__ = None  # so that an array leaves `array + node` to the node
 
-    def __add__(self, other: Any) -> Node:
-        return Node(_ADD, (self, as_node(other)))
-
-    def __radd__(self, other: Any) -> Node:
-        return as_node(other) + self
-
-    def __sub__(self, other: Any) -> Node:
-        return Node(_SUBTRACT, (self, as_node(other)))
-
-    def __rsub__(self, other: Any) -> Node:
-        return as_node(other) - self
-
-    def __mul__(self, other: Any) -> Node:
-        return Node(_MULTIPLY, (self, as_node(other)))
-
-    def __rmul__(self, other: Any) -> Node:
-        return as_node(other) * self
-
-    def __truediv__(self, other: Any) -> Node:
-        return Node(_DIVIDE, (self, as_node(other)))
-
-    def __rtruediv__(self, other: Any) -> Node:
-        return as_node(other) / self
-
-    def __matmul__(self, other: Any) -> Node:
-        other = as_node(other)
-        if self.value.ndim != 2 or other.value.ndim != 2:
-            raise ValueError(f"expected matrices on both sides of @, got {self.value.shape} @ {other.value.shape}")
-        return Node(_MATMUL, (self, other))
-
-    def __rmatmul__(self, other: Any) -> Node:
-        return as_node(other) @ self
+    __add__, __radd__ = _infix("+", lambda a, b: a + b, lambda d, h, a, b: (d, d))
+    __sub__, __rsub__ = _infix("-", lambda a, b: a - b, lambda d, h, a, b: (d, -d))
+    __mul__, __rmul__ = _infix("*", lambda a, b: a * b, lambda d, h, a, b: (d * b, d * a))
+    __truediv__, __rtruediv__ = _infix("/", lambda a, b: a / b, lambda d, h, a, b: (d / b, -d * h / b))
+    __matmul__, __rmatmul__ = _infix("@", _product, lambda d, h, X, W: (d @ W.T, X.T @ d))
 
     def __neg__(self) -> Node:
-        return Node(_NEGATE, (self,))
+        return Node(Operation("-{}", lambda a: -a, lambda d, h, a: (-d,)), (self,))
 
     def __pow__(self, exponent: float) -> Node:
         if isinstance(exponent, Node) or np.ndim(exponent):
@@ -216,14 +206,6 @@ class Node:
 
         shown = index if isinstance(index, int) else ":"
         return Node(Operation(f"{{}}[{shown}]", lambda a: a[index], backward), (self,))
-
-
-_ADD = Operation("+", lambda a, b: a + b, lambda d, h, a, b: (d, d))
-_SUBTRACT = Operation("-", lambda a, b: a - b, lambda d, h, a, b: (d, -d))
-_MULTIPLY = Operation("*", lambda a, b: a * b, lambda d, h, a, b: (d * b, d * a))
-_DIVIDE = Operation("/", lambda a, b: a / b, lambda d, h, a, b: (d / b, -d * h / b))
-_NEGATE = Operation("-{}", lambda a: -a, lambda d, h, a: (-d,))
-_MATMUL = Operation("@", lambda X, W: X @ W, lambda d, h, X, W: (d @ W.T, X.T @ d))
 
 
 def leaf(name: str, value: ArrayLike) -> Node:
