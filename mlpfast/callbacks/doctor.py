@@ -29,8 +29,9 @@ class Doctor(Callback):
     """Watches training by the rules of `mlpfast.diagnosis`, and says what it finds, once, as a warning.
 
     After every epoch it looks at the loss, and, given data, after epochs 1, 2, 4, 8, ... at what the layers make of
-    128 rows, which takes some milliseconds. So the longer a training, the less of it is spent on this. Training itself
-    is not changed: the parameters are the same, to the bit. It keeps a copy of the weights as they were at the start.
+    128 rows, which takes some milliseconds; before the first, once, at all of the data, as `fit` does. So the longer a
+    training, the less of it is spent on this. Training itself is not changed: the parameters are the same, to the bit.
+    It keeps a copy of the weights as they were at the start. Classes that the trainer weighs may be rare.
 
     Parameters
     ----------
