@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,16 +18,20 @@ from ..errors import integer, real
 from ..model import Model
 from .best import BestEpoch
 from .encoder import TableEncoder
+from .held import Held
+from .importances import baseline_score, permutation_importances
 from .plans import ColumnTable
 from .reading import read_table
 from .recipe import make_trainer, network
-from .saving import read_estimator, write_estimator
+from .report import Report, report_of
+from .saving import AFTER, read_estimator, write_estimator
 from .scoring import scorer
 from .splitting import split
 
 __all__ = ["BaseTabular"]
 
 _MOST_TO_ADAPT = 50_000  # rows from which initial values are drawn
+_AFTER = 0.05  # of max_seconds, for what comes after training
 
 
 class BaseTabular(BaseEstimator):
@@ -42,6 +47,12 @@ class BaseTabular(BaseEstimator):
     best_epoch_: int
     best_score_: float
     n_outputs_: int
+    feature_importances_: NDArray[np.float64]
+    feature_importances_std_: NDArray[np.float64]
+    baseline_score_: float
+    n_training_rows_: int
+    n_validation_rows_: int
+    n_epochs_planned_: int
 
     def __init__(
         self,
@@ -75,6 +86,13 @@ class BaseTabular(BaseEstimator):
             raise AttributeError(f"this {type(self).__name__} has no columns_ yet; call fit first")
         return self.encoder_.columns_
 
+    @property
+    def report_(self) -> Report:
+        """What was done to the data, what the curve says, what to try; it prints as text."""
+        if "encoder_" not in vars(self):
+            raise AttributeError(f"this {type(self).__name__} has no report_ yet; call fit first")
+        return report_of(self)
+
     # --- what the subclasses tell ---
 
     def _learn_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
@@ -92,6 +110,21 @@ class BaseTabular(BaseEstimator):
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         """Predictions as `eval_metric` takes them, of the network's outputs."""
         return outputs
+
+    def _after_fit(self, held: Held, columns: ColumnTable) -> dict[str, Any]:
+        """Attributes that a network, when it is trained, teaches by what it says of the validation rows."""
+        if callable(self.eval_metric):  # which may want all of these rows, and take long
+            name, score, more = scorer(None, self._classifier, None)
+            held = replace(held, metric=name, score=score, more_is_better=more)
+        means, deviations = permutation_importances(held, columns)
+        return {
+            "feature_importances_": means,
+            "feature_importances_std_": deviations,
+            "baseline_score_": np.nan if callable(self.eval_metric) else baseline_score(held, self._classifier),
+            "n_training_rows_": held.trained,
+            "n_validation_rows_": len(held.found),
+            "n_epochs_planned_": held.planned,
+        }
 
     # --- fit ---
 
@@ -141,9 +174,14 @@ class BaseTabular(BaseEstimator):
         model = network(encoder.columns_, learnt["n_outputs_"], self._classifier, seed)
         model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
 
+        if held_weights is not None and not held_weights.any():
+            held_weights = None
+
+        def predicted(rows: NDArray[Any]) -> NDArray[Any]:
+            return self._finish(model.predict(rows, n_threads=self.n_threads), learnt)
+
         def score() -> float:
-            found = self._finish(model.predict(Z_val, n_threads=self.n_threads), learnt)
-            return function(held_targets, found, held_weights if held_weights is None or held_weights.any() else None)
+            return function(held_targets, predicted(Z_val), held_weights)
 
         best = BestEpoch(score, more)
         trainer = make_trainer(model, min(batch, len(Z)), self._classifier, seed, self.n_threads, [best])
@@ -152,10 +190,28 @@ class BaseTabular(BaseEstimator):
         except KeyboardInterrupt:
             warnings.warn(f"interrupted after {len(best.scores)} epochs; the best of them is kept", stacklevel=3)
         best.restore(model)
-        for old in ("feature_names_in_", "classes_"):
+        found = predicted(Z_val)
+        best_score = function(held_targets, found, held_weights)
+        held_out = Held(
+            Z=Z_val,
+            targets=held_targets,
+            weights=held_weights,
+            found=found,
+            predict=predicted,
+            metric=name,
+            score=function,
+            more_is_better=more,
+            trained=len(Z),
+            epochs=len(best.scores),
+            planned=epochs,
+            seed=seed,
+            seconds=None if limit is None else limit * _AFTER,
+        )
+        learnt |= self._after_fit(held_out, encoder.columns_)
+        for old in ("feature_names_in_", "classes_", *AFTER):
             self.__dict__.pop(old, None)
         history = {"loss": best.losses, f"val_{name}": best.scores}
-        self._set(encoder, model, learnt, history, best.best_epoch, score())
+        self._set(encoder, model, learnt, history, best.best_epoch, best_score)
 
     def _set(
         self,

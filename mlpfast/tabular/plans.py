@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from .reading import Column, Kind, is_missing, kind_of, number_of, plural
 __all__ = ["ColumnPlan", "ColumnTable", "plan_of"]
 
 CLIP = 3.0
+LARGE = 1e100  # its square is finite
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class ColumnPlan:
                 got = plural(kind) if kind else type(value).__name__
                 raise TypeError(f"expected {plural(self.kind)} for column {self.name!r}, got {got}: {value!r:.60}")
             number = str(value) if kind == "string" else number_of(value)
-            if kind != "string" and np.isinf(number):
+            if kind != "string" and math.isinf(number):
                 raise ValueError(f"expected a finite number for column {self.name!r}, got {value!r}")
         if self.encoding == "category":
             return [float(self._codes.get(number, 0))]
@@ -115,7 +117,8 @@ class ColumnPlan:
             code = self._codes.get(number, 0)
             number = None if code == 0 else float(code - 1)
         given = self.centre if number is None else number
-        encoded = [float(scaled(np.float64(given), self.centre, self.factor))]
+        z = min(max((given / 2 - self.centre / 2) * self.factor * 2, -LARGE), LARGE)  # `scaled`, in Python's floats
+        encoded = [z / math.sqrt(1 + (z / CLIP) * (z / CLIP))]
         return [*encoded, float(number is None)] if self.indicator else encoded
 
     def cells(self) -> tuple[str, ...]:
@@ -207,5 +210,5 @@ def _scale(values: NDArray[np.float64]) -> tuple[float, float]:
 def scaled(x: Any, centre: float, factor: float) -> Any:
     """Numbers without their centre, times the factor, limited smoothly to (-3, 3)."""
     with np.errstate(over="ignore", invalid="ignore"):
-        z = np.clip((x / 2 - centre / 2) * factor * 2, -1e100, 1e100)
+        z = np.clip((x / 2 - centre / 2) * factor * 2, -LARGE, LARGE)
     return z / np.sqrt(1 + (z / CLIP) ** 2)

@@ -17,11 +17,17 @@ from ..modelfile import Header, ModelFile, to_json
 from .encoder import TableEncoder
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of
 
-__all__ = ["read_estimator", "write_estimator"]
+__all__ = ["AFTER", "read_estimator", "write_estimator"]
 
 FORMAT = "mlpfast table"
 VERSION = 1
 _LEARNT = ("centre_", "scale_", "low_", "high_")
+_ONE_FOR_ALL = ("temperature_", "decision_threshold_", "baseline_score_")
+_COUNTS = ("n_training_rows_", "n_validation_rows_", "n_epochs_planned_")
+_OF_COLUMNS = ("feature_importances_", "feature_importances_std_")
+_OF_RESIDUALS = ("residuals_", "residual_ranks_")
+#: What comes after training, and not of every fit.
+AFTER = (*_ONE_FOR_ALL, *_COUNTS, *_OF_COLUMNS, *_OF_RESIDUALS)
 
 
 def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -51,6 +57,9 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     else:
         header["flat"] = estimator.flat_
         members |= {f"targets/{name}": getattr(estimator, name) for name in _LEARNT}
+    after = {name: np.asarray(vars(estimator)[name], dtype=np.float64) for name in AFTER if name in vars(estimator)}
+    header["after"] = {name: array.shape for name, array in after.items()}
+    members |= {f"after/{name}": array for name, array in after.items()}
     write(as_path(path), header, members)
 
 
@@ -78,6 +87,7 @@ def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         else:
             learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))
             learnt["flat_"] = bool(required(header, "flat"))
+        learnt |= _read_after(file, required(header, "after", dict), len(encoder.columns_), outputs)
         lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
         history = {name: values.tolist() for name, values in _read(file, lengths, "history/")}
         estimator = cls()
@@ -92,6 +102,28 @@ def _read(file: ArrayFile, shapes: dict[str, tuple[int, str]], place: str) -> It
         array = np.empty(length, dtype)
         file.read_into(member_of(place + name), array)
         yield name, array
+
+
+def _read_after(file: ArrayFile, shapes: dict[str, Any], columns: int, outputs: int) -> dict[str, Any]:
+    """What comes after training, of the shapes that it has to have."""
+    learnt: dict[str, Any] = {}
+    for name in AFTER:
+        if name not in shapes:
+            continue
+        shape = tuple(int(n) for n in shapes[name])
+        kept = shape[0] if shape and shape[0] > 0 else 1
+        expected = (kept, outputs) if name in _OF_RESIDUALS else (columns,) if name in _OF_COLUMNS else ()
+        if shape != expected:
+            raise ValueError(f"expected {name} of shape {expected}, got {shape}")
+        file.check_size(member_of(f"after/{name}"), shape, "float64")
+        array = np.empty(shape)
+        file.read_into(member_of(f"after/{name}"), array)
+        learnt[name] = array if shape else int(array) if name in _COUNTS else float(array)
+    if len({learnt[name].shape for name in _OF_RESIDUALS if name in learnt}) > 1:
+        raise ValueError("expected a rank for each residual")
+    if not learnt.get("temperature_", 1.0) > 0:
+        raise ValueError(f"expected a temperature above 0, got {learnt['temperature_']}")
+    return learnt
 
 
 def _as_classes(classes: tuple[Any, ...], dtype: str) -> NDArray[Any]:

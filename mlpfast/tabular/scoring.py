@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from ..errors import unknown_name
+from ..scores import Task, balanced_accuracy, f1, roc_auc
 
 __all__ = ["Scorer", "scorer"]
 
 #: f(targets, outputs, weights): class numbers and probabilities, or targets and predictions (n, targets).
 Scorer: TypeAlias = Callable[[NDArray[Any], NDArray[Any], Any], float]
+
+_CLASSES, _YES_NO = Task("classes"), Task("yes_no")
 
 
 def _accuracy(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
@@ -29,14 +32,15 @@ def _log_loss(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
 def _auc(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
     if len(np.unique(y)) < p.shape[1]:
         raise ValueError("eval_metric='auc' needs every class among the validation rows")
-    if p.shape[1] == 2:
-        return float(metrics.roc_auc_score(y, p[:, 1], sample_weight=w))
-    return float(metrics.roc_auc_score(y, p / p.sum(axis=1, keepdims=True), multi_class="ovr", sample_weight=w))
+    return roc_auc(_YES_NO, y, p[:, 1:], w) if p.shape[1] == 2 else roc_auc(_CLASSES, y, p, w)
 
 
 def _f1(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
-    average = "binary" if p.shape[1] == 2 else "macro"
-    return float(metrics.f1_score(y, p.argmax(axis=1), average=average, sample_weight=w, zero_division=0.0))
+    return f1(_YES_NO, y, p[:, 1:], w) if p.shape[1] == 2 else f1(_CLASSES, y, p, w)
+
+
+def _balanced_accuracy(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+    return balanced_accuracy(_CLASSES, y, p, w)
 
 
 def _rmse(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
@@ -58,6 +62,7 @@ _CLASSIFIER: dict[str, tuple[Scorer, bool]] = {
     "log_loss": (_log_loss, False),
     "auc": (_auc, True),
     "f1": (_f1, True),
+    "balanced_accuracy": (_balanced_accuracy, True),
 }
 _REGRESSOR: dict[str, tuple[Scorer, bool]] = {"rmse": (_rmse, False), "mae": (_mae, False), "r2": (_r2, True)}
 

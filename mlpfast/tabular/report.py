@@ -1,0 +1,145 @@
+"""What was done to the data, what the curve says, what to try: plain sentences by stated rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from .plans import ColumnPlan
+from .scoring import scorer
+from .thresholding import DEFAULT
+
+__all__ = ["Report", "report_of"]
+
+MOST_NAMED = 5
+FEW_ROWS = 200  # held out: the score of fewer depends much on which they are
+OWN_LEVELS = 0.5  # categories to training rows, from which on a column is taken to name its rows
+LEADING = 0.9  # share of all importances, from which on one column is said to decide
+
+
+@dataclass(frozen=True)
+class Report:
+    """Sentences about a fit, under headings; it prints as text.
+
+    Attributes
+    ----------
+    data, curve, predictions, advice : tuple of str
+        What was done to the data, how training went, what comes of the validation rows, and what to try.
+    """
+
+    data: tuple[str, ...]
+    curve: tuple[str, ...]
+    predictions: tuple[str, ...]
+    advice: tuple[str, ...]
+
+    @property
+    def _parts(self) -> list[tuple[str, tuple[str, ...]]]:
+        headings = ("Data", "Training", "Predictions", "To try")
+        return [*zip(headings, (self.data, self.curve, self.predictions, self.advice), strict=True)]
+
+    def __repr__(self) -> str:
+        return "\n".join(line for name, said in self._parts if said for line in (name, *(f"  {s}" for s in said)))
+
+    def _repr_html_(self) -> str:
+        parts = [(name, "".join(f"<li>{escape(s)}</li>" for s in said)) for name, said in self._parts if said]
+        return "".join(f"<h4>{name}</h4><ul>{items}</ul>" for name, items in parts)
+
+
+def report_of(model: Any) -> Report:
+    """The report on a fitted estimator."""
+    advice: list[str] = []
+    data = tuple(_data(model, advice))
+    curve = tuple(_curve(model, advice))
+    return Report(data, curve, tuple(_predictions(model, advice)), tuple(advice))
+
+
+def _data(model: Any, advice: list[str]) -> Iterator[str]:
+    columns: Sequence[ColumnPlan] = model.columns_
+    trained, held = model.n_training_rows_, model.n_validation_rows_
+    yield f"{trained:,} rows were trained on, {held:,} chose the epoch."
+    if held < FEW_ROWS:
+        advice.append(
+            f"The score is one of {held:,} rows, and would differ for others; compare settings by cross-validation."
+        )
+    kinds = {"number": "scaled", "binary": "0 or 1", "category": "categories", "ignored": "ignored"}
+    counts = [(sum(plan.encoding == kind for plan in columns), words) for kind, words in kinds.items()]
+    yield f"Columns: {len(columns):,}, of them " + ", ".join(f"{n:,} {words}" for n, words in counts if n) + "."
+    for words, chosen in (
+        ("Ignored, as all values are missing", [p.name for p in columns if p.encoding == "ignored"]),
+        ("Always 0, as training rows have one value", [p.name for p in columns if _constant(p)]),
+    ):
+        if chosen:
+            yield f"{words}: {_named(chosen)}."
+    holes = [p for p in columns if p.missing and p.encoding != "ignored"]
+    if holes:
+        most = max(holes, key=lambda plan: plan.missing)
+        share = most.missing / trained
+        yield f"Columns with missing values: {len(holes):,}, most of all {most.name!r} ({share:.0%})."
+    own = [p.name for p in columns if p.encoding == "category" and len(p.levels) > OWN_LEVELS * trained]
+    if own:
+        advice.append(f"Nearly every row has a category of its own; leave out what only names the rows: {_named(own)}.")
+
+
+def _curve(model: Any, advice: list[str]) -> Iterator[str]:
+    name = next(key for key in model.history_ if key != "loss")
+    scores, best = model.history_[name], model.best_epoch_
+    name = name.removeprefix("val_")
+    if best == 0:
+        advice.append("No epoch was finished; give it more time.")
+        yield f"No epoch was finished; {name} of the initial values is {model.best_score_:.4g}."
+        return
+    yield f"Epoch {best:,} of {len(scores):,} is kept: {name} {model.best_score_:.4g}, {scores[-1]:.4g} at the end."
+    baseline = model.baseline_score_
+    if np.isfinite(baseline):
+        yield f"One answer for all rows has {baseline:.4g} at best."
+        more_is_better = scorer(name, model._classifier, None)[2]
+        if model.best_score_ <= baseline if more_is_better else model.best_score_ >= baseline:
+            advice.append("It is no better than one answer for all rows: do the columns tell of the target?")
+    if len(scores) < model.n_epochs_planned_:
+        yield f"Training was stopped after {len(scores):,} of {model.n_epochs_planned_:,} epochs."
+        advice.append("The rate had not come down yet when training was stopped; give it more time, or fewer epochs.")
+    elif best == len(scores):
+        advice.append("The last epoch is the best one; more epochs may be better still.")
+    elif 2 * best <= len(scores):
+        advice.append("The first half of the epochs has the best one: fewer epochs do, or more rows are wanted.")
+
+
+def _predictions(model: Any, advice: list[str]) -> Iterator[str]:
+    temperature = getattr(model, "temperature_", 1.0)
+    if temperature != 1:
+        change = "flattened" if temperature > 1 else "sharpened"
+        yield f"Probabilities are {change} by a temperature of {temperature:.3g}, as the validation rows ask for."
+    threshold = getattr(model, "decision_threshold_", DEFAULT)
+    if threshold != DEFAULT:
+        yield f"{model.classes_[1]!s} is predicted where its probability is above {threshold:.3g}."
+    means, deviations = model.feature_importances_, model.feature_importances_std_
+    names = [plan.name for plan in model.columns_]
+    if not np.isfinite(deviations).all():
+        yield "Importances were not measured, or once: too many columns for the epochs, or no time."
+        return
+    order = [int(i) for i in np.argsort(-means, kind="stable")]
+    leading = [i for i in order[:MOST_NAMED] if means[i] > 2 * deviations[i]]
+    if leading:
+        said = ", ".join(f"{names[i]!r} ({means[i]:.2g} +- {deviations[i]:.1g})" for i in leading)
+        yield f"What shuffling a column costs, most first: {said}."
+        if len(names) > 1 and means[order[0]] > LEADING * means[means > 0].sum():
+            advice.append(f"{names[order[0]]!r} decides nearly alone; is it known when predictions are made?")
+    used = [plan.encoding != "ignored" and not _constant(plan) for plan in model.columns_]
+    idle = [name for i, name in enumerate(names) if used[i] and means[i] <= 2 * deviations[i]]
+    if leading and idle:
+        advice.append(f"Shuffling these columns changes little; try without them: {_named(idle)}.")
+
+
+def _constant(plan: ColumnPlan) -> bool:
+    return plan.encoding in ("number", "binary") and plan.factor == 0
+
+
+def _named(names: Iterable[str]) -> str:
+    """The names, or the first of them and how many more."""
+    given = list(names)
+    more = f" and {len(given) - MOST_NAMED:,} more" if len(given) > MOST_NAMED else ""
+    return ", ".join(repr(name) for name in given[:MOST_NAMED]) + more
