@@ -1,13 +1,15 @@
-"""Models to and from model files, which `modelfile` writes and reads."""
+"""Models to and from model files, which `modelfile` writes and reads; estimators of tables from theirs."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from . import modelfile
 from ._files import as_path
+from .arrayfile import reading
 from .errors import boolean
 from .model import Model
+from .modelfile import KIND, TABLE, ModelFile
 
 __all__ = ["load", "save"]
 
@@ -17,21 +19,21 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     model.save(path)
 
 
-def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Model:
-    """Read a model that `Model.save` wrote.
+def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Any:
+    """Read a model that `Model.save` wrote, or an estimator of tables, as `TabularClassifier.save` writes them.
 
     Parameters
     ----------
     path : str or path-like
     allow_non_finite : bool, default False
-        Whether parameters and buffers may be NaN or infinite, as those of a model that was saved with such may be. What
-        `Model.adapt` has yet to teach may be NaN anyway.
+        Whether a model's parameters and buffers may be NaN or infinite, as those of one that was saved with such may
+        be. What `Model.adapt` has yet to teach may be NaN anyway.
         Predictions of such a model may depend on the number of rows.
 
     Returns
     -------
-    Model
-        With the saved layers, dtype, parameters and buffers, bit by bit.
+    Model, TabularClassifier or TabularRegressor
+        A model with the saved layers, dtype, parameters and buffers, bit by bit.
 
     Raises
     ------
@@ -39,6 +41,8 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
         If the file is damaged, cut short, not a model file, not even a regular file, of a newer version, claims more
         than it holds, or holds values that are not finite, or a negative variance. It is a ValueError, with a message
         of at most 300 printable characters.
+    ImportError
+        For a file of a table's estimator, without scikit-learn.
     OSError
         If the file can't be opened.
     MemoryError
@@ -50,5 +54,10 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Mod
     >>> model = load("digits.npz")  # doctest: +SKIP
     """
     path, allow_non_finite = as_path(path), boolean("allow_non_finite", allow_non_finite)
-    with modelfile.reading(path) as file:
-        return Model._read(file, allow_non_finite=allow_non_finite)
+    with reading(path, "a model") as file:
+        if not (isinstance(file.header, dict) and file.header.get("format") == TABLE):
+            return Model._read(ModelFile(file, (KIND,)), allow_non_finite=allow_non_finite)
+    from .tabular import TabularClassifier, TabularRegressor  # which need scikit-learn
+    from .tabular.saving import read_estimator
+
+    return read_estimator((TabularClassifier, TabularRegressor), path)

@@ -10,8 +10,7 @@ What is written and read here is a header and arrays by name: models are made el
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,10 +24,11 @@ from .errors import NewerFileError, integer, unknown_name
 from .layers import Dense, Layer, lower
 from .program import Program
 
-__all__ = ["Header", "ModelFile", "reading", "write"]
+__all__ = ["KIND", "TABLE", "Header", "ModelFile", "write"]
 
 FORMAT = "mlpfast model"
 KIND = "model"
+TABLE = "mlpfast table"  # the format of files with an estimator of tables, of which a model is a part
 TRAINER = "trainer"  # with the arrays of a trainer beside those of its model
 VERSION = 2
 
@@ -45,13 +45,6 @@ class Header(NamedTuple):
 def write(path: str, header: Header, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a model file, replacing the one that is there; see `Model.save`."""
     arrayfile.write(path, to_json(header, KIND), arrays)
-
-
-@contextlib.contextmanager
-def reading(path: str) -> Iterator[ModelFile]:
-    """The model file at `path`, for as long as the block runs; what is raised in it becomes a `ModelFileError`."""
-    with arrayfile.reading(path, "a model") as file:
-        yield ModelFile(file, (KIND,))
 
 
 class ModelFile:

@@ -22,5 +22,6 @@ from .classifier import TabularClassifier
 from .encoder import TableEncoder
 from .plans import ColumnPlan, ColumnTable
 from .regressor import TabularRegressor
+from .report import Report
 
-__all__ = ["ColumnPlan", "ColumnTable", "TableEncoder", "TabularClassifier", "TabularRegressor"]
+__all__ = ["ColumnPlan", "ColumnTable", "Report", "TableEncoder", "TabularClassifier", "TabularRegressor"]

@@ -264,7 +264,7 @@ class BaseTabular(BaseEstimator):
         ModelFileError
             If the file is damaged, or another one.
         """
-        return read_estimator(cls, path)
+        return read_estimator((cls,), path)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -38,7 +38,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
         whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
     eval_metric : str or callable, optional
-        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc" or "f1".
+        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or
+        "balanced_accuracy".
         A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
     max_seconds : float, optional
         Stop after so much training, with the best epoch so far.

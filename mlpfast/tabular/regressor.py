@@ -150,6 +150,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ------
         ValueError
             If the validation rows are too few for that coverage: fewer than ``coverage / (1 - coverage)``.
+
+        Examples
+        --------
+        >>> from mlpfast import TabularRegressor
+        >>> X = [[i % 7, "ab"[i % 2]] for i in range(100)]
+        >>> model = TabularRegressor(epochs=20, batch_size=16, random_state=0).fit(X, [row[0] for row in X])
+        >>> low, high = model.predict_interval([[3, "b"]])[0]
+        >>> bool(low < 3 < high)
+        True
         """
         check_is_fitted(self)
         half = half_widths(self.residuals_, self.residual_ranks_, coverage)

@@ -29,6 +29,14 @@ class Report:
     ----------
     data, curve, predictions, advice : tuple of str
         What was done to the data, how training went, what comes of the validation rows, and what to try.
+
+    Examples
+    --------
+    >>> from mlpfast import TabularRegressor
+    >>> X = [[i % 7, "ab"[i % 2]] for i in range(100)]
+    >>> report = TabularRegressor(epochs=3, batch_size=16, random_state=0).fit(X, [row[0] for row in X]).report_
+    >>> report.data
+    ('80 rows were trained on, 20 chose the epoch.', 'Columns: 2, of them 1 scaled, 1 of two values.')
     """
 
     data: tuple[str, ...]
@@ -65,7 +73,7 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
         advice.append(
             f"The score is one of {held:,} rows, and would differ for others; compare settings by cross-validation."
         )
-    kinds = {"number": "scaled", "binary": "0 or 1", "category": "categories", "ignored": "ignored"}
+    kinds = {"number": "scaled", "binary": "of two values", "category": "of categories", "ignored": "ignored"}
     counts = [(sum(plan.encoding == kind for plan in columns), words) for kind, words in kinds.items()]
     yield f"Columns: {len(columns):,}, of them " + ", ".join(f"{n:,} {words}" for n, words in counts if n) + "."
     for words, chosen in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from .._files import as_path
 from .._version import __version__
 from ..arrayfile import ArrayFile, member_of, reading, required, write
+from ..errors import NewerFileError
 from ..model import Model
-from ..modelfile import Header, ModelFile, to_json
+from ..modelfile import TABLE, Header, ModelFile, to_json
 from .encoder import TableEncoder
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of
 
 __all__ = ["AFTER", "read_estimator", "write_estimator"]
 
-FORMAT = "mlpfast table"
 VERSION = 1
 _LEARNT = ("centre_", "scale_", "low_", "high_")
 _ONE_FOR_ALL = ("temperature_", "decision_threshold_", "baseline_score_")
@@ -35,7 +35,7 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     model = estimator.model_
     fields, arrays = estimator.encoder_.to_json()
     header: dict[str, Any] = {
-        "format": FORMAT,
+        "format": TABLE,
         "kind": type(estimator).__name__,
         "version": VERSION,
         "written_by": f"mlpfast {__version__}",
@@ -63,14 +63,17 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     write(as_path(path), header, members)
 
 
-def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
-    """Read an estimator of a class; see `BaseTabular.load`."""
-    with reading(as_path(path), f"a {cls.__name__}") as file:
+def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -> Any:
+    """Read an estimator of one of these classes; see `BaseTabular.load`."""
+    what = " or ".join(f"a {cls.__name__}" for cls in classes)
+    with reading(as_path(path), what) as file:
         header = file.header
-        if required(header, "format") != FORMAT or required(header, "kind") != cls.__name__:
-            raise ValueError(f"expected a file of a {cls.__name__}, got one of {header['kind']!r}")
+        kind = required(header, "kind")
+        cls = next((cls for cls in classes if cls.__name__ == kind), None)
+        if cls is None or required(header, "format") != TABLE:
+            raise ValueError(f"expected a file of {what}, got one of {kind!r}")
         if required(header, "version", int) > VERSION:
-            raise ValueError(f"it has format version {header['version']}, this version reads up to {VERSION}")
+            raise NewerFileError(f"it has format version {header['version']}, this version reads up to {VERSION}")
         fields = required(header, "encoder", dict)
         items = enumerate(required(fields, "columns", list))
         shapes = dict(pair for number, item in items for pair in shapes_of(item["levels"], f"/{number}").items())
@@ -82,8 +85,8 @@ def read_estimator(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         learnt: dict[str, Any] = {"n_outputs_": outputs}
         if "classes" in header:
             found = dict(_read(file, shapes_of(header["classes"], "/classes"), "targets"))
-            classes = levels_from_arrays(header["classes"], found, "/classes")
-            learnt["classes_"] = _as_classes(classes, str(required(header, "classes_dtype", str)))
+            labels = levels_from_arrays(header["classes"], found, "/classes")
+            learnt["classes_"] = _as_classes(labels, str(required(header, "classes_dtype", str)))
         else:
             learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))
             learnt["flat_"] = bool(required(header, "flat"))
@@ -118,6 +121,8 @@ def _read_after(file: ArrayFile, shapes: dict[str, Any], columns: int, outputs: 
         file.check_size(member_of(f"after/{name}"), shape, "float64")
         array = np.empty(shape)
         file.read_into(member_of(f"after/{name}"), array)
+        if name in _OF_RESIDUALS and not (np.isfinite(array).all() and (np.diff(array, axis=0) >= 0).all()):
+            raise ValueError(f"expected {name} to be finite and to ascend")
         learnt[name] = array if shape else int(array) if name in _COUNTS else float(array)
     if len({learnt[name].shape for name in _OF_RESIDUALS if name in learnt}) > 1:
         raise ValueError("expected a rank for each residual")
@@ -128,7 +133,7 @@ def _read_after(file: ArrayFile, shapes: dict[str, Any], columns: int, outputs: 
 
 def _as_classes(classes: tuple[Any, ...], dtype: str) -> NDArray[Any]:
     if dtype == "str":
-        return np.array(classes, dtype=object)
+        return np.array(classes, dtype=str)
     if np.dtype(dtype).kind not in "iufb":
         raise ValueError(f"expected classes of numbers or strings, got {dtype!r}")
     return np.array(classes).astype(dtype)

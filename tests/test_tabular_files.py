@@ -1,0 +1,120 @@
+"""Files of estimators of tables: `mlpfast.load`, one that was written by an earlier version, and damaged ones."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mlpfast
+from mlpfast import TabularClassifier, TabularRegressor
+
+ROOT = Path(__file__).parent
+WRITTEN = ROOT / "data" / "table_1.mlp"
+#: What the file's estimator said of TABLE when it was written.
+SAID = json.loads((ROOT / "data" / "table_1.json").read_text(encoding="utf-8"))
+TABLE = pd.DataFrame(
+    {
+        "income": [1e4, None, 3e4, 2.5e4, 9e4],
+        "plan": ["basic", "pro", None, "team", "never seen"],
+        "member": [True, False, True, True, False],
+        "since": pd.to_datetime(["2020-01-01", "2021-06-01", None, "2023-03-03", "2024-02-29"]),
+        "city": ["city 1", "city 2", "city 30", "city 4", "elsewhere"],
+    }
+)
+
+
+def test_a_file_of_an_earlier_version():
+    model = mlpfast.load(WRITTEN)
+    assert type(model) is TabularClassifier and model.classes_.tolist() == SAID["classes"]
+    np.testing.assert_allclose(model.predict_proba(TABLE), SAID["probabilities"], rtol=1e-6)
+    assert model.predict(TABLE).tolist() == SAID["predictions"]
+    assert [model.predict_one(row) for row in TABLE.to_dict("records")] == SAID["predictions"]
+    assert model.feature_importances_.tolist() == SAID["importances"]
+    assert model.temperature_ == SAID["temperature"] != 1
+    assert str(model.report_).splitlines()[:3] == SAID["report"]
+
+
+@pytest.fixture(scope="module")
+def regressor():
+    X = TABLE.iloc[[0, 1, 2, 3] * 20].reset_index(drop=True)
+    return TabularRegressor(epochs=2, batch_size=16, random_state=0).fit(X, np.arange(80.0))
+
+
+def test_load_reads_estimators_and_models(regressor, tmp_path):
+    regressor.save(tmp_path / "table.mlp")
+    again = mlpfast.load(tmp_path / "table.mlp")
+    assert type(again) is TabularRegressor
+    np.testing.assert_array_equal(again.predict_interval(TABLE, 0.5), regressor.predict_interval(TABLE, 0.5))
+    assert str(again.report_) == str(regressor.report_)
+    regressor.model_.save(tmp_path / "model.mlp")
+    assert type(mlpfast.load(tmp_path / "model.mlp")) is mlpfast.Model
+    with pytest.raises(mlpfast.ModelFileError, match="expected a file of a TabularClassifier, got one of 'TabularReg"):
+        TabularClassifier.load(tmp_path / "table.mlp")
+    with pytest.raises(mlpfast.ModelFileError):
+        TabularClassifier.load(tmp_path / "model.mlp")
+
+
+def change(fields, path):
+    """Copy the stored file with other fields of its header, and None for those that it shall not have."""
+    with zipfile.ZipFile(WRITTEN) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "header.json":
+                header = json.loads(content) | fields
+                content = json.dumps({key: value for key, value in header.items() if value is not None})
+            new.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"kind": "TabularForest"}, "got one of 'TabularForest'"),
+        ({"kind": None}, "kind"),
+        ({"version": 99}, "format version 99"),
+        ({"after": None}, "after"),
+        ({"after": {"temperature_": [10**9]}}, r"temperature_ of shape \(\)"),
+        ({"after": {"feature_importances_": [4]}}, r"shape \(5,\), got \(4,\)"),
+        ({"after": {"residuals_": [5]}}, "residuals_"),
+        ({"outputs": 4}, "fits the columns and targets"),
+    ],
+)
+def test_damaged_files_are_refused(fields, words, tmp_path):
+    change(fields, tmp_path / "other.mlp")
+    with pytest.raises(mlpfast.ModelFileError, match=words):
+        mlpfast.load(tmp_path / "other.mlp")
+
+
+def write():
+    """Make the stored file anew; only before a format is released. Its layers are narrow, for the file to be small."""
+    from mlpfast.tabular import recipe
+
+    rng, n = np.random.default_rng(0), 300
+    X = pd.DataFrame(
+        {
+            "income": np.where(rng.random(n) < 0.2, np.nan, rng.lognormal(10, 1, n)),
+            "plan": rng.choice(["basic", "pro", "team"], n),
+            "member": rng.random(n) < 0.4,
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 2000, n), "D"),
+            "city": [f"city {i}" for i in rng.integers(0, 40, n)],
+        }
+    )
+    y = np.where(X["plan"] == "pro", "stays", np.where(X["member"] & (rng.random(n) < 0.7), "leaves", "asks"))
+    recipe.HIDDEN = (8, 8)
+    model = TabularClassifier(epochs=10, batch_size=32, eval_metric="log_loss", random_state=0).fit(X, y)
+    model.save(WRITTEN)
+    said = {
+        "classes": model.classes_.tolist(),
+        "probabilities": model.predict_proba(TABLE).tolist(),
+        "predictions": model.predict(TABLE).tolist(),
+        "importances": model.feature_importances_.tolist(),
+        "temperature": model.temperature_,
+        "report": str(model.report_).splitlines()[:3],
+    }
+    WRITTEN.with_suffix(".json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
