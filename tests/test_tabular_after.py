@@ -229,7 +229,7 @@ def test_importances_have_a_seed_and_a_metric_of_their_own():
 def test_without_time_or_rows_importances_are_nan():
     hurried = TabularClassifier(max_seconds=1e-6, random_state=0).fit(X, RARE)
     assert np.isnan(hurried.feature_importances_).all() and "not measured" in str(hurried.report_)
-    wide = TabularClassifier(epochs=1, random_state=0).fit(RNG.normal(size=(120, 200)), RNG.random(120) < 0.5)
+    wide = TabularClassifier(epochs=1, random_state=0).fit(RNG.normal(size=(120, 300)), RNG.random(120) < 0.5)
     assert np.isnan(wide.feature_importances_).all()
 
 

@@ -76,8 +76,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         if `eval_metric` is "f1" or "balanced_accuracy", the nearest to 0.5 of several; else 0.5. It may be set.
     feature_importances_, feature_importances_std_ : ndarray (columns,)
         By how much `eval_metric` (accuracy, where that is a function) becomes worse when a column of validation rows is
-        shuffled: mean and standard deviation of five repeats, each with rows of its own, a thousand at most. It takes a
-        few per cent of the training's time; NaN, where in that there is none.
+        shuffled: mean and standard deviation of five repeats, each with rows of its own, a thousand at most; of fewer,
+        where that is more than a few per cent of the training's work, and NaN, if less than two are left.
     baseline_score_ : float
         The metric of the validation rows for one answer, their classes' shares; NaN, where it is a function.
     report_ : Report

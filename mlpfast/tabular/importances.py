@@ -16,25 +16,26 @@ REPEATS = 5
 MOST_ROWS = 1000  # of a repeat
 LEAST_ROWS = 20
 SHARE = 0.03  # of the work of training, in rows that go forward; a row that is trained on counts three times
-LEAST_WORK = 10_000  # rows
+LEAST_WORK = 5_000  # rows
 
 
 def permutation_importances(held: Held, columns: ColumnTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """By how much the score becomes worse when a column's values are shuffled: mean and standard deviation, (columns,).
 
     Each of five repeats draws validation rows of its own, as many as take little beside the training, a thousand at
-    most, and shuffles one column after the other, with all that it was encoded as (Breiman, 2001). NaN, where fewer
-    than twenty rows would be left, or there is no time.
+    most, and shuffles one column after the other, with all that it was encoded as (Breiman, 2001). Where there are many
+    columns, fewer repeats do, of twenty rows; NaN, where these would be less than two, or there is no time.
     """
     ends = np.cumsum([len(plan.outputs) for plan in columns]).tolist()
     spans = list(zip([0, *ends[:-1]], ends, strict=True))
     work = max(int(SHARE * 3 * held.trained * held.epochs), LEAST_WORK)
-    n = len(held.found)
-    size = min(n, MOST_ROWS, work // (REPEATS * sum(end > start for start, end in spans)))
+    n, used = len(held.found), sum(end > start for start, end in spans)
+    repeats = min(REPEATS, work // (used * min(n, LEAST_ROWS)))
+    size = min(n, MOST_ROWS, work // (used * max(repeats, 1)))
     deadline = np.inf if held.seconds is None else time.perf_counter() + held.seconds
     drops: list[list[float]] = []
     try:
-        for repeat in range(REPEATS if size >= min(n, LEAST_ROWS) else 0):
+        for repeat in range(repeats if repeats > 1 else 0):
             rng = np.random.default_rng([held.seed, repeat])
             drops.append(_drops(held, spans, _sample(held, size, rng), rng, deadline))
     except (TimeoutError, KeyboardInterrupt):
