@@ -226,6 +226,13 @@ def test_importances_have_a_seed_and_a_metric_of_their_own():
     assert len(calls) == 7 and np.isnan(own.baseline_score_)  # an epoch each, and the one that is kept
 
 
+def test_an_auc_of_more_classes_than_rows_of_a_repeat():
+    y = np.arange(200) % 25
+    table = pd.DataFrame(RNG.normal(size=(200, 60)) + y[:, None])
+    model = TabularClassifier(epochs=1, batch_size=32, eval_metric="auc", random_state=0).fit(table, y)
+    assert np.isfinite(model.feature_importances_).all()
+
+
 def test_without_time_or_rows_importances_are_nan():
     hurried = TabularClassifier(max_seconds=1e-6, random_state=0).fit(X, RARE)
     assert np.isnan(hurried.feature_importances_).all() and "not measured" in str(hurried.report_)

@@ -30,7 +30,8 @@ def permutation_importances(held: Held, columns: ColumnTable) -> tuple[NDArray[n
     spans = list(zip([0, *ends[:-1]], ends, strict=True))
     work = max(int(SHARE * 3 * held.trained * held.epochs), LEAST_WORK)
     n, used = len(held.found), sum(end > start for start, end in spans)
-    repeats = min(REPEATS, work // (used * min(n, LEAST_ROWS)))
+    least = min(n, max(LEAST_ROWS, held.found.shape[1]))  # a row of each class, which an AUC asks for
+    repeats = min(REPEATS, work // (used * least))
     size = min(n, MOST_ROWS, work // (used * max(repeats, 1)))
     deadline = np.inf if held.seconds is None else time.perf_counter() + held.seconds
     drops: list[list[float]] = []
