@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .columns import Table
 from .plans import ColumnPlan, ColumnTable, plan_of
-from .reading import Table, read_table
+from .reading import read_table
 from .storing import plans_from_json, plans_to_json
 
 __all__ = ["TableEncoder"]

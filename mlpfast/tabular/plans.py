@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tables import html_table
-from .reading import Column, Kind, is_missing, kind_of, number_of, plural
+from .columns import Column, Kind, plural
+from .objects import is_missing, kind_of, number_of
 
 __all__ = ["ColumnPlan", "ColumnTable", "plan_of"]
 
@@ -87,8 +88,7 @@ class ColumnPlan:
             values = np.full(len(column.values), np.nan)
             codes = np.zeros(len(values))
         elif self.levels:
-            get = self._codes.get
-            codes = np.fromiter((get(value, 0) for value in column.values.tolist()), np.float64, len(column.values))
+            codes = self._codes_of(column)
             values = np.where(codes == 0, np.nan, codes - 1)
         else:
             values = column.values
@@ -97,6 +97,17 @@ class ColumnPlan:
         absent = np.isnan(values)
         encoded = [scaled(np.where(absent, self.centre, values), self.centre, self.factor)]
         return [*encoded, absent.astype(np.float64)] if self.indicator else encoded
+
+    def _codes_of(self, column: Column) -> NDArray[np.float64]:
+        """From 1 on, 0 for what is missing or no level: each level is looked up once."""
+        different: Sequence[Any] = column.levels
+        places = column.values
+        if column.kind != "string":
+            values, places = np.unique(column.values, return_inverse=True)
+            different = values.tolist()
+        codes = np.array([*(self._codes.get(value, 0) for value in different), 0], np.float64)
+        found: NDArray[np.float64] = codes[places]  # a string's -1, missing, is the last
+        return found
 
     def encode_one(self, value: Any) -> list[float]:
         """The numbers that a single value becomes."""
@@ -185,11 +196,12 @@ def plan_of(column: Column, categorical: bool) -> ColumnPlan:
     if not categorical:
         centre, factor = _scale(column.values)
         return ColumnPlan(column.name, column.kind, _encoding(column.kind), missing, (), centre, factor)
-    present = column.values[~column.missing]
-    levels = tuple(sorted(set(present.tolist())))
+    present = np.unique(column.values[~column.missing]).tolist()
+    levels = tuple(sorted(column.levels[code] for code in present) if column.kind == "string" else present)
     if len(levels) != 2:
         return ColumnPlan(column.name, column.kind, "category", missing, levels)
-    codes = np.where(column.missing, np.nan, (column.values == levels[1]).astype(np.float64))
+    second = column.levels.index(levels[1]) if column.kind == "string" else levels[1]
+    codes = np.where(column.missing, np.nan, (column.values == second).astype(np.float64))
     return ColumnPlan(column.name, column.kind, "binary", missing, levels, *_scale(codes))
 
 

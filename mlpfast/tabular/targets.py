@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
 
-from .reading import is_missing
+from .objects import is_missing
 
 __all__ = ["numbers", "one_column"]
 

@@ -1,0 +1,140 @@
+"""Python objects as columns: of what kind each is, which are missing, and their numbers."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import numbers
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from types import NoneType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import Column, Kind, plural
+
+__all__ = ["array_of", "column_of", "is_missing", "kind_of", "number_of", "strings"]
+
+_EPOCH = datetime.datetime(1970, 1, 1)
+#: Of values that are missing, or may be.
+_TYPES_OF_MISSING = (NoneType, float, np.floating, decimal.Decimal, np.datetime64, np.timedelta64)
+_NAMES_OF_MISSING = ("NAType", "NaTType")
+
+
+def column_of(name: str, values: NDArray[Any], what: str) -> Column:
+    """A column of Python objects of one kind, some of them missing; a TypeError that names the row otherwise."""
+    absent = _absent(values)
+    present = values[~absent]
+    types = set(map(type, present.tolist()))
+    kinds = {kind_of(t) for t in types}
+    if len(kinds) > 1 or None in kinds:
+        raise _unlike(name, values, absent, what)
+    kind: Kind = next((kind for kind in kinds if kind is not None), "missing")
+    if kind == "string":
+        levels, codes = strings(present.tolist() if types == {str} else map(str, present.tolist()), len(present))
+        places = np.full(len(values), -1)
+        places[~absent] = codes
+        return Column(name, kind, places, levels=levels)
+    found = np.full(len(values), np.nan)
+    found[~absent] = _numbers(present, kind)
+    return Column(name, kind, found)
+
+
+def strings(values: Iterable[str], n: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The strings that occur among n, and which of them each is."""
+    numbered: defaultdict[str, int] = defaultdict()
+    numbered.default_factory = numbered.__len__
+    codes = np.fromiter(map(numbered.__getitem__, values), np.int64, n)
+    return tuple(numbered), codes
+
+
+def array_of(values: Sequence[Any]) -> NDArray[Any]:
+    """Objects (n,), without the guesses of `numpy.array`."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, and pandas' NA and NaT."""
+    if value is None or type(value).__name__ in _NAMES_OF_MISSING:
+        return True
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
+    return isinstance(value, (float, np.floating, decimal.Decimal)) and bool(value != value)
+
+
+def kind_of(t: type) -> Kind | None:
+    """What values of a type are; None for none of what columns hold."""
+    if issubclass(t, (bool, np.bool_)):
+        return "boolean"
+    if issubclass(t, str):
+        return "string"
+    if issubclass(t, (datetime.date, np.datetime64)):
+        return "date"
+    if issubclass(t, (datetime.timedelta, datetime.time, np.timedelta64)):
+        return "duration"
+    return "number" if issubclass(t, (numbers.Real, decimal.Decimal)) else None
+
+
+def number_of(value: Any) -> float:
+    """A number, boolean, date or duration as a float."""
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        unit = "datetime64[ns]" if isinstance(value, np.datetime64) else "timedelta64[ns]"
+        return float(value.astype(unit).astype(np.int64)) / 1e9
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is not None:
+            value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        return float((value - _EPOCH).total_seconds())
+    if isinstance(value, datetime.date):
+        return (value - _EPOCH.date()).total_seconds()
+    if isinstance(value, datetime.time):
+        return value.hour * 3600.0 + value.minute * 60 + value.second + value.microsecond / 1e6
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def _absent(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which are missing; only those are looked at whose types can be."""
+    objects = values.tolist()
+    types = set(map(type, objects))
+    may_be = {t for t in types if issubclass(t, _TYPES_OF_MISSING) or t.__name__ in _NAMES_OF_MISSING}
+    if not may_be:
+        return np.zeros(len(objects), dtype=bool)
+    return np.fromiter((type(value) in may_be and is_missing(value) for value in objects), bool, len(objects))
+
+
+def _numbers(present: NDArray[Any], kind: Kind) -> Any:
+    if kind in ("number", "boolean"):
+        try:
+            return present.astype(np.float64)
+        except OverflowError:
+            pass  # an integer that no float holds: infinite, as others are
+    return [number_of(value) for value in present]
+
+
+def _unlike(name: str, values: NDArray[Any], absent: NDArray[np.bool_], what: str) -> TypeError:
+    first: tuple[int, Kind] | None = None
+    for row, value in enumerate(values):
+        if absent[row]:
+            continue
+        kind = kind_of(type(value))
+        if kind is None:
+            return TypeError(
+                f"expected numbers, strings, booleans or dates in column {name!r} of {what} (an argument must be a "
+                f"string or a number), got {type(value).__name__} in row {row}"
+            )
+        if first is None:
+            first = row, kind
+        elif first[1] != kind:
+            return TypeError(
+                f"expected values of one kind in column {name!r} of {what}, got {plural(first[1])} (row {first[0]}) "
+                f"and {plural(kind)} (row {row})"
+            )
+    raise AssertionError(name)
