@@ -18,6 +18,7 @@ from ..errors import integer, real
 from ..model import Model
 from .best import BestEpoch
 from .encoder import TableEncoder
+from .goals import Goal
 from .held import Held
 from .importances import baseline_score, permutation_importances
 from .plans import ColumnTable
@@ -25,7 +26,7 @@ from .reading import read_table
 from .recipe import make_trainer, network
 from .report import Report, report_of
 from .saving import AFTER, read_estimator, write_estimator
-from .scoring import scorer
+from .scoring import Scorer
 from .splitting import split
 
 __all__ = ["BaseTabular"]
@@ -107,20 +108,34 @@ class BaseTabular(BaseEstimator):
         """What the network is trained on, of the training rows' targets, which may teach more attributes."""
         return targets
 
+    def _goal(self, learnt: Mapping[str, Any]) -> Goal:
+        """What the network is trained for."""
+        raise NotImplementedError
+
+    def _scorer(self, metric: Any, learnt: Mapping[str, Any]) -> tuple[str, Scorer, bool]:
+        """The name of a metric, its function, and whether more is better."""
+        raise NotImplementedError
+
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         """Predictions as `eval_metric` takes them, of the network's outputs."""
         return outputs
 
-    def _after_fit(self, held: Held, columns: ColumnTable) -> dict[str, Any]:
+    def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+        """Answers for all validation rows alike, as `_finish` has them, of which one is the best."""
+        raise NotImplementedError
+
+    def _after_fit(self, held: Held, columns: ColumnTable, learnt: Mapping[str, Any]) -> dict[str, Any]:
         """Attributes that a network, when it is trained, teaches by what it says of the validation rows."""
         if callable(self.eval_metric):  # which may want all of these rows, and take long
-            name, score, more = scorer(None, self._classifier, None)
+            name, score, more = self._scorer(None, learnt)
             held = replace(held, metric=name, score=score, more_is_better=more)
         means, deviations = permutation_importances(held, columns)
         return {
             "feature_importances_": means,
             "feature_importances_std_": deviations,
-            "baseline_score_": np.nan if callable(self.eval_metric) else baseline_score(held, self._classifier),
+            "baseline_score_": np.nan
+            if callable(self.eval_metric)
+            else baseline_score(held, self._constants(held, learnt)),
             "n_training_rows_": held.trained,
             "n_validation_rows_": len(held.found),
             "n_epochs_planned_": held.planned,
@@ -167,11 +182,12 @@ class BaseTabular(BaseEstimator):
             held_targets, held_weights = self._more_targets(y_val, len(Z_val), learnt), None
         if Z.shape[1] == 0:
             raise ValueError("expected a column of X with values, got none: all of them are missing")
-        name, function, more = scorer(self.eval_metric, self._classifier, learnt.get("classes_"))
+        name, function, more = self._scorer(self.eval_metric, learnt)
         if weights is not None:
             weights = weights / weights.mean()
         native = self._rescale(learnt, targets)
-        model = network(encoder.columns_, learnt["n_outputs_"], self._classifier, seed)
+        goal = self._goal(learnt)
+        model = network(encoder.columns_, goal, seed)
         model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
 
         if held_weights is not None and not held_weights.any():
@@ -184,7 +200,7 @@ class BaseTabular(BaseEstimator):
             return function(held_targets, predicted(Z_val), held_weights)
 
         best = BestEpoch(score, more)
-        trainer = make_trainer(model, min(batch, len(Z)), self._classifier, seed, self.n_threads, [best])
+        trainer = make_trainer(model, goal, min(batch, len(Z)), seed, self.n_threads, [best])
         try:
             trainer.fit(Z, native, epochs, sample_weight=weights, verbose=self.verbose, max_seconds=limit)
         except KeyboardInterrupt:
@@ -207,7 +223,7 @@ class BaseTabular(BaseEstimator):
             seed=seed,
             seconds=None if limit is None else limit * _AFTER,
         )
-        learnt |= self._after_fit(held_out, encoder.columns_)
+        learnt |= self._after_fit(held_out, encoder.columns_, learnt)
         for old in ("feature_names_in_", "classes_", *AFTER):
             self.__dict__.pop(old, None)
         history = {"loss": best.losses, f"val_{name}": best.scores}

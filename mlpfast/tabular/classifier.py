@@ -13,10 +13,13 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import unknown_name
+from ..losses import CrossEntropy
 from .base import BaseTabular
 from .calibrating import CALIBRATIONS, PROBABILITIES, calibrated, fit_temperature
+from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
+from .scoring import Scorer, of_classes
 from .targets import one_column
 from .thresholding import DECISIONS, DEFAULT, choose_threshold
 
@@ -194,16 +197,25 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             raise ValueError(f"expected classes of y in y_val, got {labels.tolist()[row]!r} in row {row}")
         return np.searchsorted(classes, labels).astype(np.int32)
 
+    def _goal(self, learnt: Mapping[str, Any]) -> Goal:
+        return Goal(CrossEntropy(label_smoothing=0.1), learnt["n_outputs_"], "softmax", classifier=True)
+
+    def _scorer(self, metric: Any, learnt: Mapping[str, Any]) -> tuple[str, Scorer, bool]:
+        return of_classes(metric, learnt["classes_"])
+
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         p = outputs.astype(np.float64)
         return calibrated(p / p.sum(axis=1, keepdims=True), learnt.get("temperature_", 1.0))
 
-    def _after_fit(self, held: Held, columns: ColumnTable) -> dict[str, Any]:
+    def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+        return [np.bincount(held.targets, held.relative_weights, held.found.shape[1]) / len(held.targets)]
+
+    def _after_fit(self, held: Held, columns: ColumnTable, learnt: Mapping[str, Any]) -> dict[str, Any]:
         wanted = self.calibration == "temperature" or (self.calibration and held.metric in PROBABILITIES)
         temperature = fit_temperature(held) if wanted else 1.0
         p = calibrated(held.found, temperature)
-        learnt = {"temperature_": temperature}
+        more: dict[str, Any] = {"temperature_": temperature}
         if p.shape[1] == 2:
-            learnt["decision_threshold_"] = choose_threshold(held, p[:, 1]) if held.metric in DECISIONS else DEFAULT
+            more["decision_threshold_"] = choose_threshold(held, p[:, 1]) if held.metric in DECISIONS else DEFAULT
         tempered = replace(held, found=p, predict=lambda Z: calibrated(held.predict(Z), temperature))
-        return learnt | super()._after_fit(tempered, columns)
+        return more | super()._after_fit(tempered, columns, learnt)

@@ -48,14 +48,9 @@ def permutation_importances(held: Held, columns: ColumnTable) -> tuple[NDArray[n
     return np.mean(drops, axis=0), np.std(np.array(drops) / unit, axis=0) * unit
 
 
-def baseline_score(held: Held, classifier: bool) -> float:
-    """The best score that one and the same prediction for all validation rows reaches: shares, or mean or median."""
-    weights = held.relative_weights
-    if classifier:
-        shares = [np.bincount(held.targets, weights, held.found.shape[1]) / len(held.targets)]
-    else:
-        shares = [np.average(held.targets, axis=0, weights=weights), np.median(held.targets, axis=0)]
-    scores = [held.score(held.targets, np.tile(share, (len(held.targets), 1)), held.weights) for share in shares]
+def baseline_score(held: Held, answers: list[NDArray[np.float64]]) -> float:
+    """The best score that one and the same answer (outputs,) for all validation rows reaches."""
+    scores = [held.score(held.targets, np.tile(answer, (len(held.targets), 1)), held.weights) for answer in answers]
     return max(scores) if held.more_is_better else min(scores)
 
 

@@ -9,12 +9,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..groups import Group
-from ..layers import Columns, Dense, Dropout, Embedding, Layer, OneHot, Parametric, Periodic, Scale, Standardize
-from ..losses import CrossEntropy
+from ..layers import (
+    Ascending,
+    Columns,
+    Dense,
+    Dropout,
+    Embedding,
+    Layer,
+    OneHot,
+    Parametric,
+    Periodic,
+    Scale,
+    Standardize,
+)
 from ..model import Model
 from ..optimizers import Adam
 from ..schedules import CosLog4, FlatCos
 from ..trainer import Trainer
+from .goals import Goal
 from .plans import CLIP, ColumnPlan
 
 __all__ = ["make_trainer", "network"]
@@ -26,7 +38,7 @@ EMBEDDING = 8
 SLOW = 0.1  # rates of biases, slopes and waves
 
 
-def network(plans: Iterable[ColumnPlan], outputs: int, classifier: bool, seed: int) -> Model:
+def network(plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
     """The network for columns as they are encoded, not adapted to their rows yet."""
     numbers: list[int] = []
     coded: list[tuple[int, int]] = []
@@ -46,16 +58,21 @@ def network(plans: Iterable[ColumnPlan], outputs: int, classifier: bool, seed: i
     front: list[Layer] = [Columns(encoders)] if encoders else []
     layers = [*front, Scale(learning_rate_scale=6.0, weight_decay_scale=6.0)]
     for units in HIDDEN:
-        activation = Parametric("selu" if classifier else "mish", learning_rate_scale=SLOW, weight_decay_scale=SLOW)
+        activation = Parametric(
+            "selu" if goal.classifier else "mish", learning_rate_scale=SLOW, weight_decay_scale=SLOW
+        )
         layers += [_dense(units), activation, Dropout(DROPOUT)]
-    return Model(inputs, [*layers, _dense(outputs, "softmax" if classifier else "identity")], seed=seed)
+    layers.append(_dense(goal.outputs, goal.activation))
+    if goal.ascending > 1:
+        layers.append(Ascending(goal.ascending))
+    return Model(inputs, layers, seed=seed)
 
 
 def make_trainer(
-    model: Model, batch_size: int, classifier: bool, seed: int, n_threads: int | None, callbacks: Iterable[Any]
+    model: Model, goal: Goal, batch_size: int, seed: int, n_threads: int | None, callbacks: Iterable[Any]
 ) -> Trainer:
     """A trainer for a network of `network`."""
-    rate = 0.04 if classifier else 0.2
+    rate = 0.04 if goal.classifier else 0.2
     slow = {
         tensor.name: Group(learning_rate_scale=SLOW)
         for tensor in model.program.tensors
@@ -63,7 +80,7 @@ def make_trainer(
     }
     return Trainer(
         model,
-        CrossEntropy(label_smoothing=0.1) if classifier else "mse",
+        goal.loss,
         Adam(learning_rate=CosLog4(rate), weight_decay=FlatCos(0.02), beta_2=0.95),
         groups=slow,
         dropout_scale=FlatCos(1.0),

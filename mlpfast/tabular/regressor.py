@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,8 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import BaseTabular
 from .conformal import half_widths, residuals_of
+from .families import Family, family_of
+from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
+from .scoring import Scorer, of_numbers
 from .targets import numbers
 
 __all__ = ["TabularRegressor"]
@@ -22,10 +26,18 @@ __all__ = ["TabularRegressor"]
 class TabularRegressor(RegressorMixin, BaseTabular):
     """Numbers of a table's rows, by a network that needs no preparation and no tuning: RealMLP-TD, natively.
 
-    The loss is squared, of targets that are standardised; predictions stay within the range of the training targets.
+    Predictions stay within the range of the training targets, whose scale does not matter.
 
     Parameters
     ----------
+    loss : str or Loss, default "squared_error"
+        What predictions are: "squared_error": means; "absolute_error": medians; "huber", "log_cosh": between the two,
+        for heavy tails; "poisson" (counts, y >= 0), "tweedie" (sums of a random number of sizes, >= 0), "gamma" (sizes,
+        y > 0): means that are positive, of which the logarithm is learnt; "gaussian": means and spreads, see `predict`;
+        "quantile": `quantiles`. Names are scikit-learn's, where it has them (`HistGradientBoostingRegressor`); one of
+        `mlpfast.losses` with numbers of its own, such as ``Huber(0.5)`` or ``TweedieDeviance(1.9)``, does too.
+    quantiles : sequence of float in (0, 1), optional
+        Ascending; they make the loss that of quantiles, which `predict_quantiles` gives, and which never cross.
     preset : {"default"}, default "default"
         RealMLP-TD's recipe (Holzmüller et al., 2024).
     categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
@@ -36,7 +48,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
         whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
     eval_metric : str or callable, optional
-        What the epoch is chosen by; "rmse" (the default), "mae" or "r2".
+        What the epoch is chosen by: "rmse", "mae", "r2" or "pinball"; with positive losses "deviance", with "gaussian"
+        "nll", the mean negative log-likelihood. By default what goes with the loss: "rmse", "mae" (of absolute_error,
+        huber and log_cosh), "pinball" (of quantiles), "deviance" or "nll".
         A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
     max_seconds : float, optional
         Stop after so much training, with the best epoch so far.
@@ -82,6 +96,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     >>> model = TabularRegressor(epochs=20, batch_size=16, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.9
     True
+    >>> model = TabularRegressor(quantiles=[0.1, 0.5, 0.9], epochs=20, batch_size=16, random_state=0).fit(X, y)
+    >>> low, median, high = model.predict_quantiles(X).T
+    >>> bool((low <= median).all() and (median <= high).all())
+    True
     """
 
     _classifier: ClassVar[bool] = False
@@ -92,6 +110,38 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     flat_: bool
     residuals_: NDArray[np.float64]
     residual_ranks_: NDArray[np.float64]
+    _family: Family
+
+    def __init__(
+        self,
+        *,
+        loss: Any = "squared_error",
+        quantiles: Any = None,
+        preset: str = "default",
+        categorical_features: Any = "auto",
+        epochs: int = 256,
+        batch_size: int = 256,
+        validation: Any = "random",
+        eval_metric: Any = None,
+        max_seconds: float | None = None,
+        n_threads: int | None = None,
+        random_state: Any = None,
+        verbose: bool | int = 0,
+    ) -> None:
+        super().__init__(
+            preset=preset,
+            categorical_features=categorical_features,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            eval_metric=eval_metric,
+            max_seconds=max_seconds,
+            n_threads=n_threads,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.loss = loss
+        self.quantiles = quantiles
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
@@ -117,14 +167,46 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self._fit(X, y, sample_weight, X_val, y_val, groups)
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Predictions, of the shape of y in training."""
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Predictions, of the shape of y in training.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+        return_std : bool, default False
+            With ``loss="gaussian"``: the standard deviations of new targets, too.
+
+        Returns
+        -------
+        ndarray of float64, or two of them
+            Means; medians with "absolute_error"; of `quantiles` the one nearest to 0.5.
+        """
         found = self._outputs(X)
-        return found[:, 0] if self.flat_ else found
+        if not return_std:
+            return self._shaped(self._family.point(found))
+        if self._family.name != "gaussian":
+            raise ValueError(f"expected loss='gaussian' for return_std, got a fit with loss={self._family.name!r}")
+        return self._shaped(found[:, ::2]), self._shaped(found[:, 1::2])
+
+    def predict_quantiles(self, X: Any) -> NDArray[np.float64]:
+        """The `quantiles`, in ascending order.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+
+        Returns
+        -------
+        ndarray (n, quantiles), or (n, targets, quantiles) if y was (n, targets)
+        """
+        found = self._outputs(X)
+        if self._family.quantiles is None:
+            raise ValueError(f"expected quantiles for predict_quantiles, got a fit with loss={self._family.name!r}")
+        return found if self.flat_ else found.reshape(len(found), -1, self._family.each)
 
     def predict_one(self, row: Mapping[str, Any] | Sequence[Any]) -> Any:
         """The prediction of a single row: values by name, or in the order of training."""
-        found = self._outputs_of_one(row)[0]
+        found = self._family.point(self._outputs_of_one(row))[0]
         return float(found[0]) if self.flat_ else found
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
@@ -162,37 +244,51 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         """
         check_is_fitted(self)
         half = half_widths(self.residuals_, self.residual_ranks_, coverage)
-        found = self._outputs(X)
+        found = self._family.point(self._outputs(X))
         ends = np.stack([found - half, found + half], axis=-1)
         return ends[:, 0] if self.flat_ else ends
 
-    def _after_fit(self, held: Held, columns: ColumnTable) -> dict[str, Any]:
-        residuals, ranks = residuals_of(held)
-        return {"residuals_": residuals, "residual_ranks_": ranks} | super()._after_fit(held, columns)
+    def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+        family: Family = learnt["_family"]
+        return family.constants(held.targets, held.relative_weights)
+
+    def _after_fit(self, held: Held, columns: ColumnTable, learnt: Mapping[str, Any]) -> dict[str, Any]:
+        family: Family = learnt["_family"]
+        residuals, ranks = residuals_of(replace(held, found=family.point(held.found)))
+        return {"residuals_": residuals, "residual_ranks_": ranks} | super()._after_fit(held, columns, learnt)
+
+    def _shaped(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        return found[:, 0] if self.flat_ else found
 
     def _learn_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
+        family = family_of(self.loss, self.quantiles)
         targets, flat = numbers(y, n)
-        return {"n_outputs_": targets.shape[1], "flat_": flat}, targets, None
+        family.check(targets)
+        return {"n_outputs_": targets.shape[1], "flat_": flat, "_family": family}, targets, None
 
     def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any]) -> NDArray[Any]:
         targets, _ = numbers(y, n, "y_val")
         if targets.shape[1] != learnt["n_outputs_"]:
             raise ValueError(f"expected {learnt['n_outputs_']} targets in y_val, got {targets.shape[1]}")
+        learnt["_family"].check(targets, "y_val")
         return targets
 
     def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any]) -> NDArray[Any]:
-        largest = np.abs(targets).max(axis=0)
-        unit = np.where(largest > 0, largest, 1.0)  # squares of 1e200 would be infinite
-        centre, scale = (targets / unit).mean(axis=0) * unit, (targets / unit).std(axis=0) * unit
-        scale = np.where((targets != targets[0]).any(axis=0) & (scale > 0), scale, 1.0)
-        learnt |= {"centre_": centre, "scale_": scale, "low_": targets.min(axis=0), "high_": targets.max(axis=0)}
-        standardised: NDArray[np.float32] = ((targets - centre) / scale).astype(np.float32)
-        return standardised
+        family: Family = learnt["_family"]
+        learnt |= family.learn(targets)
+        return family.native(targets, learnt)
+
+    def _goal(self, learnt: Mapping[str, Any]) -> Goal:
+        family: Family = learnt["_family"]
+        outputs, ascending = learnt["n_outputs_"] * family.each, family.each if family.quantiles else 1
+        return Goal(family.loss, outputs, family.activation, classifier=False, ascending=ascending)
+
+    def _scorer(self, metric: Any, learnt: Mapping[str, Any]) -> tuple[str, Scorer, bool]:
+        return of_numbers(metric, learnt["_family"])
 
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
-        found = outputs * learnt["scale_"] + learnt["centre_"]
-        within: NDArray[np.float64] = np.clip(found, learnt["low_"], learnt["high_"])
-        return within
+        family: Family = learnt["_family"]
+        return family.finish(outputs, learnt)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from .plans import ColumnPlan
-from .scoring import scorer
 from .thresholding import DEFAULT
 
 __all__ = ["Report", "report_of"]
@@ -104,7 +103,7 @@ def _curve(model: Any, advice: list[str]) -> Iterator[str]:
     baseline = model.baseline_score_
     if np.isfinite(baseline):
         yield f"One answer for all rows has {baseline:.4g} at best."
-        more_is_better = scorer(name, model._classifier, None)[2]
+        more_is_better = model._scorer(name, vars(model))[2]
         if model.best_score_ <= baseline if more_is_better else model.best_score_ >= baseline:
             advice.append("It is no better than one answer for all rows: do the columns tell of the target?")
     if len(scores) < model.n_epochs_planned_:

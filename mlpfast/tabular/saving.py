@@ -16,6 +16,7 @@ from ..errors import NewerFileError
 from ..model import Model
 from ..modelfile import TABLE, Header, ModelFile, to_json
 from .encoder import TableEncoder
+from .families import family_of
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of
 
 __all__ = ["AFTER", "read_estimator", "write_estimator"]
@@ -55,7 +56,8 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         header["classes"], found = levels_to_arrays(classes.tolist(), "/classes")
         members |= {f"targets{name}": array for name, array in found.items()}
     else:
-        header["flat"] = estimator.flat_
+        family = estimator._family
+        header |= {"flat": estimator.flat_, "loss": family.name, "quantiles": list(family.quantiles or ())}
         members |= {f"targets/{name}": getattr(estimator, name) for name in _LEARNT}
     after = {name: np.asarray(vars(estimator)[name], dtype=np.float64) for name in AFTER if name in vars(estimator)}
     header["after"] = {name: array.shape for name, array in after.items()}
@@ -80,7 +82,11 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         encoder = TableEncoder.from_json(fields, dict(_read(file, shapes, "columns")))
         model = Model._read(ModelFile(file, ("model",), fields=required(header, "model", dict), folder="model/"))
         outputs = int(required(header, "outputs", int))
-        if model.outputs != outputs or model.inputs != len(encoder.get_feature_names_out()):
+        family = None
+        if "classes" not in header:
+            family = family_of(header.get("loss", "squared_error"), header.get("quantiles") or None)
+        each = family.each if family else 1
+        if model.outputs != outputs * each or model.inputs != len(encoder.get_feature_names_out()):
             raise ValueError("expected a network that fits the columns and targets")
         learnt: dict[str, Any] = {"n_outputs_": outputs}
         if "classes" in header:
@@ -89,7 +95,7 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
             learnt["classes_"] = _as_classes(labels, str(required(header, "classes_dtype", str)))
         else:
             learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))
-            learnt["flat_"] = bool(required(header, "flat"))
+            learnt |= {"flat_": bool(required(header, "flat")), "_family": family}
         learnt |= _read_after(file, required(header, "after", dict), len(encoder.columns_), outputs)
         lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
         history = {name: values.tolist() for name, values in _read(file, lengths, "history/")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,8 +12,9 @@ from sklearn import metrics
 
 from ..errors import unknown_name
 from ..scores import Task, balanced_accuracy, f1, roc_auc
+from .families import Family
 
-__all__ = ["Scorer", "scorer"]
+__all__ = ["Scorer", "of_classes", "of_numbers"]
 
 #: f(targets, outputs, weights): class numbers and probabilities, or targets and predictions (n, targets).
 Scorer: TypeAlias = Callable[[NDArray[Any], NDArray[Any], Any], float]
@@ -57,28 +59,69 @@ def _r2(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
     return float(metrics.r2_score(y, p, sample_weight=w)) if len(y) > 1 else -_rmse(y, p, w)
 
 
-_CLASSIFIER: dict[str, tuple[Scorer, bool]] = {
+def _pinball(family: Family, y: NDArray[Any], found: NDArray[Any], w: Any) -> float:
+    """The mean over the quantiles; where there are none, of the median."""
+    quantiles = family.quantiles or (0.5,)
+    error = y[:, :, None] - found.reshape(len(y), -1, family.each)[..., : len(quantiles)]
+    losses = np.maximum(np.array(quantiles) * error, (np.array(quantiles) - 1) * error)
+    return float(np.average(losses.mean(axis=(1, 2)), weights=w))
+
+
+def _deviance(family: Family, y: NDArray[Any], found: NDArray[Any], w: Any) -> float:
+    targets = zip(y.T, found.T, strict=True)
+    each = [metrics.mean_tweedie_deviance(t, p, sample_weight=w, power=family.power) for t, p in targets]
+    return float(np.mean(each))
+
+
+def _nll(family: Family, y: NDArray[Any], found: NDArray[Any], w: Any) -> float:
+    mean, deviation = found[:, ::2], found[:, 1::2]
+    terms = np.log(np.sqrt(2 * np.pi) * deviation) + ((y - mean) / deviation) ** 2 / 2
+    return float(np.average(terms.mean(axis=1), weights=w))
+
+
+_OF_CLASSES: dict[str, tuple[Scorer, bool]] = {
     "accuracy": (_accuracy, True),
     "log_loss": (_log_loss, False),
     "auc": (_auc, True),
     "f1": (_f1, True),
     "balanced_accuracy": (_balanced_accuracy, True),
 }
-_REGRESSOR: dict[str, tuple[Scorer, bool]] = {"rmse": (_rmse, False), "mae": (_mae, False), "r2": (_r2, True)}
+_OF_NUMBERS: dict[str, tuple[Scorer, bool]] = {"rmse": (_rmse, False), "mae": (_mae, False), "r2": (_r2, True)}
 
 
-def scorer(metric: Any, classifier: bool, classes: NDArray[Any] | None) -> tuple[str, Scorer, bool]:
-    """The name of a metric, its function, and whether more is better, which it is of a function of the user's."""
+def of_classes(metric: Any, classes: NDArray[Any]) -> tuple[str, Scorer, bool]:
+    """The name of a classifier's metric, its function, and whether more is better, as it is of the user's."""
     if callable(metric):
 
         def of_user(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
-            if classes is not None:
-                return float(metric(classes[y], classes[p.argmax(axis=1)]))
-            return float(metric(*(a[:, 0] if a.shape[1] == 1 else a for a in (y, p))))
+            return float(metric(classes[y], classes[p.argmax(axis=1)]))
 
         return getattr(metric, "__name__", "score"), of_user, True
-    known = _CLASSIFIER if classifier else _REGRESSOR
-    name = metric or next(iter(known))
+    return _named(metric or "accuracy", _OF_CLASSES)
+
+
+def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:
+    """As `of_classes`, of a regressor's metric; functions are given what `finish` of the family makes of outputs."""
+    if callable(metric):
+
+        def of_user(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+            return float(metric(*(a[:, 0] if a.shape[1] == 1 else a for a in (y, p))))
+
+        return getattr(metric, "__name__", "score"), _of_points(family, of_user), True
+    known = {name: (_of_points(family, function), more) for name, (function, more) in _OF_NUMBERS.items()}
+    known["pinball"] = (partial(_pinball, family), False)
+    if family.power is not None:
+        known["deviance"] = (partial(_deviance, family), False)
+    if family.name == "gaussian":
+        known["nll"] = (partial(_nll, family), False)
+    return _named(metric or family.metric, known)
+
+
+def _of_points(family: Family, score: Scorer) -> Scorer:
+    return lambda y, found, w: score(y, family.point(found), w)
+
+
+def _named(name: Any, known: Mapping[str, tuple[Scorer, bool]]) -> tuple[str, Scorer, bool]:
     if name not in known:
         raise unknown_name("eval_metric", name, known)
     return (name, *known[name])
