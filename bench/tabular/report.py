@@ -1,0 +1,149 @@
+"""The page of the tabular benchmark, from its lines of JSON:
+
+python -m bench.tabular.report build/bench/tabular.jsonl --docs docs
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.tables import duration, table
+from bench.tabular.__main__ import read_lines
+from bench.tabular.peers import PEERS
+from bench.tabular.sets import CLASSIFICATION, SETS, TableSet
+from bench.tabular.summary import mean_by_set, mean_rank, quiet, ratio, win_rate
+
+PAGE = "tabular_benchmark.md"
+PICTURE = "tabular.svg"
+BESIDE = ("realmlp-td", "lightgbm", "catboost")
+HALVES = {
+    "confirm": ("Tables that confirm", "No choice was made by these: they were run when the recipes stood."),
+    "choose": ("Tables that choices were made by", "The recipes were chosen by these, so they may flatter them."),
+}
+
+Records = list[dict[str, Any]]
+
+
+def page(records: Records) -> str:
+    """Markdown of what was measured; what was not is not there."""
+    one_thread = [r for r in records if r["threads"] == 1]
+    parts = [_head(records)]
+    for half, (title, text) in HALVES.items():
+        mine = [r for r in one_thread if r["set"] in SETS and SETS[r["set"]].half == half]
+        if any("error" in r for r in mine):
+            parts += [f"## {title}", text, _overall(mine), _by_set(mine)]
+    parts += [_times(records), _tables()]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(records: Records) -> str:
+    measured = [r for r in records if "error" in r]
+    versions = {PEERS[r["peer"]].package: r["version"] for r in measured if r.get("version")}
+    machines = sorted({f"{r['cpu']}, {r['processors']} processors" for r in measured if "cpu" in r})
+    seeds = sorted({r["seed"] for r in measured})
+    named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    return f"""# Tables: what was measured
+
+`bench/tabular/` fits each peer, with its default settings and the categories of the table as it takes them best, on
+the same rows. The error is the share of wrong classes, or the root of the mean squared error; less is better. With
+several splits it is their mean. The halves of the tables are told apart: recipes were chosen by one, and confirmed by
+the other. One split of a table of some thousand rows says little: errors of two peers on it that are a few percent
+apart may be the other way round on the next split.
+
+Machine: {"; ".join(machines)}. Splits: {", ".join(map(str, seeds))}. Versions: {named}."""
+
+
+def _present(records: Records) -> list[str]:
+    return [peer for peer in PEERS if any(r["peer"] == peer and "error" in r for r in records)]
+
+
+def _number(x: float, form: str = ".3f") -> str:
+    return "" if math.isnan(x) else format(x, form)
+
+
+def _overall(records: Records) -> str:
+    errors, peers = mean_by_set(records), _present(records)
+    complete = max(len(errors[p]) for p in peers)
+    ranked = [p for p in peers if len(errors[p]) == complete]
+    ranks = mean_rank(errors, ranked)
+    head = ["", *(f"error / {PEERS[b].name}'s" for b in BESIDE), "mean rank", "wins against LightGBM", "tables"]
+    rows = [
+        [
+            PEERS[p].name,
+            *(_number(ratio(errors, p, b)[0]) for b in BESIDE),
+            _number(ranks.get(p, math.nan), ".1f"),
+            _number(100 * win_rate(errors, p, "lightgbm"), ".0f") + " %" if p != "lightgbm" else "",
+            str(len(errors[p])),
+        ]
+        for p in peers
+    ]
+    return "Geometric means of error ratios, over the tables that both have:\n\n" + table(head, rows)
+
+
+def _by_set(records: Records) -> str:
+    errors, peers = mean_by_set(records), _present(records)
+    rows = []
+    for name, one in SETS.items():
+        if any(name in errors[p] for p in peers):
+            cells = [_error(one, errors[p].get(name, math.nan)) for p in peers]
+            rows.append([name, *cells])
+    return table(["", *(PEERS[p].name for p in peers)], rows)
+
+
+def _error(one: TableSet, error: float) -> str:
+    return _number(100 * error, ".2f") + " %" if one.task == CLASSIFICATION else _number(error, ".4g")
+
+
+def _times(records: Records) -> str:
+    """Only those of a machine that had nothing else to do."""
+    timed = [r for r in records if quiet(r) and "fit_seconds" in r]
+    if not timed:
+        return ""
+    keys = [(p, t) for p in PEERS for t in (1, 2) if any(r["peer"] == p and r["threads"] == t for r in timed)]
+    names = [name for name in SETS if any(r["set"] == name for r in timed)]
+    rows = []
+    for peer, threads in keys:
+        mine = [r for r in timed if r["peer"] == peer and r["threads"] == threads]
+        seconds, predict = (mean_by_set(mine, f)[peer] for f in ("fit_seconds", "predict_seconds"))
+        cells = [duration(seconds[n]) if n in seconds else "" for n in names]
+        rows.append([PEERS[peer].name, str(threads), *cells, duration(_geometric(list(predict.values())))])
+    text = "Seconds to fit, and to predict 10,000 rows from a DataFrame (geometric mean over the tables):"
+    return "\n\n".join(("## Times", text, table(["", "threads", *names, "predict"], rows)))
+
+
+def _geometric(values: Sequence[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def _tables() -> str:
+    rows = [
+        [s.name, s.half, s.source, s.target, s.task, ", ".join(s.drop), f"{s.most:,}"] for s in SETS.values()
+    ]  # fmt: skip
+    head = ["", "half", "from", "target", "task", "columns left out", "most rows trained on"]
+    return "## The tables\n\nrdatasets' items, and scikit-learn's own:\n\n" + table(head, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.tabular.report", description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--docs", type=Path, help="folder to write to; else it is printed")
+    arguments = parser.parse_args()
+    records = [record for file in arguments.files for record in read_lines(file)]
+    text = page(records)
+    if arguments.docs is None:
+        print(text)
+        return
+    from bench.tabular.picture import draw
+
+    if draw(records, arguments.docs / "images" / PICTURE):
+        head, rest = text.split("\n\n## ", 1)
+        text = f"{head}\n\n![error beside LightGBM's, against time]({'images/' + PICTURE})\n\n## {rest}"
+    (arguments.docs / PAGE).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

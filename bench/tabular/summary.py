@@ -1,0 +1,57 @@
+"""Over many tables: geometric means of ratios, ranks and wins, as papers on tabular data give them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Errors = Mapping[str, Mapping[str, float]]  # of a peer, on a set
+QUIET = 0.7  # load of others, beyond which a time is not to be quoted
+
+
+def mean_by_set(records: Iterable[Mapping[str, Any]], field: str = "error") -> dict[str, dict[str, float]]:
+    """Of each peer on each set, the mean over the seeds of what was measured."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        if field in record:
+            found[record["peer"]][record["set"]].append(record[field])
+    return {peer: {name: sum(v) / len(v) for name, v in each.items()} for peer, each in found.items()}
+
+
+def quiet(record: Mapping[str, Any]) -> bool:
+    """Whether the machine had nothing else to do, so that times are worth quoting."""
+    return "load" in record and max(record["load"]) <= record["threads"] + QUIET
+
+
+def ratio(errors: Errors, peer: str, beside: str) -> tuple[float, int]:
+    """The geometric mean of error ratios over sets that both have, and their number; zeros are left out."""
+    common = [s for s in errors.get(peer, {}) if errors[peer][s] > 0 and errors.get(beside, {}).get(s, 0) > 0]
+    if not common:
+        return math.nan, 0
+    return math.exp(sum(math.log(errors[peer][s] / errors[beside][s]) for s in common) / len(common)), len(common)
+
+
+def mean_rank(errors: Errors, peers: Sequence[str]) -> dict[str, float]:
+    """Mean ranks, from 1 on, over the sets that all peers have; equal ones share theirs."""
+    common = set.intersection(*(set(errors[peer]) for peer in peers)) if peers else set()
+    ranks = dict.fromkeys(peers, 0.0)
+    for name in common:
+        for peer in peers:
+            mine = errors[peer][name]
+            less = sum(errors[other][name] < mine for other in peers)
+            same = sum(errors[other][name] == mine for other in peers)
+            ranks[peer] += less + (same + 1) / 2
+    return {peer: rank / len(common) if common else math.nan for peer, rank in ranks.items()}
+
+
+def win_rate(errors: Errors, peer: str, beside: str) -> float:
+    """The share of common sets on which the error is smaller; an equal one is half a win."""
+    common = set(errors.get(peer, {})) & set(errors.get(beside, {}))
+    if not common:
+        return math.nan
+    wins = sum(
+        1.0 if errors[peer][s] < errors[beside][s] else 0.5 * (errors[peer][s] == errors[beside][s]) for s in common
+    )
+    return wins / len(common)

@@ -1,0 +1,103 @@
+"""The tabular benchmark: its tables are told apart, its means are right, and its page says what was measured."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pandas")
+bench = pytest.importorskip("bench.tabular.__main__", reason="bench lies beside the tests, not in the package")
+measure = pytest.importorskip("bench.tabular.measure")
+peers = pytest.importorskip("bench.tabular.peers").PEERS
+report = pytest.importorskip("bench.tabular.report")
+sets = pytest.importorskip("bench.tabular.sets")
+summary = pytest.importorskip("bench.tabular.summary")
+
+ERRORS = {"a": {"x": 1.0, "y": 4.0}, "b": {"x": 2.0, "y": 2.0}, "c": {"x": 2.0}}
+
+
+def test_each_half_has_six_tables_or_more_of_both_tasks():
+    for half in ("choose", "confirm"):
+        mine = [one for one in sets.SETS.values() if one.half == half]
+        assert len(mine) >= 6
+        assert {one.task for one in mine} == {"classification", "regression"}
+    assert len({(one.source, one.target) for one in sets.SETS.values()}) == len(sets.SETS)
+
+
+def test_rows_of_a_split_are_the_same_again_and_not_tested_on():
+    pytest.importorskip("sklearn")
+    first, again, other = (
+        sets.split(sets.SETS["digits"]),
+        sets.split(sets.SETS["digits"]),
+        sets.split(sets.SETS["digits"], seed=1),
+    )
+    assert first.X.equals(again.X)
+    assert not first.X.equals(other.X)
+    assert len(first.X) == len(first.y) == 1797 * 3 // 4
+    assert len(first.X) + len(first.X_test) == 1797
+
+
+def test_ratios_ranks_and_wins():
+    assert summary.ratio(ERRORS, "a", "b") == (pytest.approx(1.0), 2)
+    assert summary.ratio(ERRORS, "c", "a") == (pytest.approx(2.0), 1)
+    assert np.isnan(summary.ratio(ERRORS, "a", "nobody")[0])
+    assert summary.mean_rank(ERRORS, ["a", "b"]) == {"a": 1.5, "b": 1.5}
+    assert summary.mean_rank(ERRORS, ["a", "b", "c"]) == {"a": 1.0, "b": 2.5, "c": 2.5}
+    assert summary.win_rate(ERRORS, "a", "b") == 0.5
+    assert summary.win_rate(ERRORS, "b", "c") == 0.5
+
+
+def test_errors_of_several_seeds_are_averaged_and_failures_left_out():
+    records = [{"peer": "a", "set": "x", "error": e} for e in (1.0, 3.0)] + [{"peer": "a", "set": "y", "missing": "no"}]
+    assert summary.mean_by_set(records) == {"a": {"x": 2.0}}
+
+
+def test_a_time_is_quiet_only_where_nothing_else_ran():
+    assert summary.quiet({"load": [0.1, 1.2], "threads": 1})
+    assert not summary.quiet({"load": [0.1, 4.0], "threads": 1})
+    assert not summary.quiet({"threads": 1})
+
+
+def test_scores_of_labels_and_numbers():
+    class Fitted:
+        classes_ = np.array(["no", "yes"])
+
+        def predict_proba(self, X):
+            return np.array([[0.75, 0.25], [0.5, 0.5]])
+
+    y, found = np.array(["no", "yes"]), np.array(["no", "no"])
+    expected = {"error": 0.5, "log_loss": pytest.approx(-np.log(0.75 * 0.5) / 2)}
+    assert measure.scores("classification", y, found, Fitted(), None) == expected
+    assert measure.scores("regression", np.zeros(2), np.array([3.0, 4.0]), None, None)["error"] == pytest.approx(
+        12.5**0.5
+    )
+
+
+@pytest.mark.parametrize("peer", [name for name, one in peers.items() if one.package in ("mlpfast", "sklearn")])
+def test_peers_that_are_here_take_a_mixed_table(peer):
+    pytest.importorskip("sklearn")
+    X = sets.timing_table(40)[0].drop(columns="since")
+    prepared = peers[peer].prepare(X)(X)
+    assert len(prepared) == 40
+    assert peers[peer].version()
+    assert hasattr(peers[peer].make("classification", 1, 0), "fit")
+
+
+def test_the_page_of_a_file_whose_later_lines_replace_earlier_ones(tmp_path):
+    common = {"set": "digits", "seed": 0, "threads": 1, "version": "1", "cpu": "one", "processors": 2, "load": [0, 1]}
+    times = {"fit_seconds": 2.0, "predict_seconds": 0.1}
+    lines = [
+        {"peer": "lightgbm", "missing": "too slow", **common},
+        {"peer": "lightgbm", "error": 0.04, **common, **times},
+        {"peer": "mlpfast", "error": 0.02, **common, **times},
+    ]
+    file = tmp_path / "lines.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    records = bench.read_lines(file)
+    assert [r["error"] for r in records] == [0.04, 0.02]
+    text = report.page(records)
+    assert "## Tables that confirm" in text
+    assert "## Tables that choices were made by" not in text
+    assert "0.500" in text
+    assert "2.00 %" in text
+    assert "## Times" in text
