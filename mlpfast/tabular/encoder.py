@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..errors import integer
 from .columns import Table
 from .plans import ColumnPlan, ColumnTable, plan_of
 from .reading import read_table
@@ -38,6 +39,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
         "auto": strings, and what its library calls categorical. Else the names, or numbers, of the columns, or a mask;
         columns of strings always are.
+    views : bool, default False
+        Numbers, dates and durations get further columns: ``<name>_rank``, their rank among the training values, from -2
+        to 2; and, if more than one in a hundred of these is beyond 3 after scaling, ``<name>_tail``, the number minus
+        its median in standard deviations, cut at 20 of them.
+    min_frequency : int, default 1
+        In columns of more than 8 categories, those with fewer training rows become code 0.
 
     Attributes
     ----------
@@ -69,8 +76,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: NDArray[Any]
 
-    def __init__(self, categorical_features: Any = "auto") -> None:
+    def __init__(self, categorical_features: Any = "auto", *, views: bool = False, min_frequency: int = 1) -> None:
         self.categorical_features = categorical_features
+        self.views = views
+        self.min_frequency = min_frequency
 
     def fit(self, X: Any, y: Any = None) -> TableEncoder:
         """Learn what becomes of each column.
@@ -179,7 +188,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _learn(self, table: Table) -> None:
         categorical = self._mask(table)
-        plans = [plan_of(column, chosen) for column, chosen in zip(table.columns, categorical, strict=True)]
+        rare = integer("min_frequency", self.min_frequency)
+        plans = [
+            plan_of(column, chosen, self.views, rare) for column, chosen in zip(table.columns, categorical, strict=True)
+        ]
         self._set(plans, table.named)
 
     def _set(self, plans: Sequence[ColumnPlan], named: bool) -> None:

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from ..tables import html_table
 from .columns import Column, Kind, plural
 from .objects import is_missing, kind_of, number_of
+from .views import Views
 
 __all__ = ["ColumnPlan", "ColumnTable", "plan_of"]
 
 CLIP = 3.0
 LARGE = 1e100  # its square is finite
+FEW = 8  # categories, of which rare ones are kept
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,16 @@ class ColumnPlan:
         Of its values: "number", "boolean", "date", "duration", "string" or "missing".
     encoding : {"number", "binary", "category", "ignored"}
         "number": centred, scaled and clipped. "binary": of two categories, as the number 0 or 1, and then the same.
-        "category": a code from 1 on; 0 for what is missing, or not among `levels`. "ignored": all was missing.
+        "category": a code from 1 on; 0 for what is missing, or not among `levels`. "ignored": all was missing, or each
+        category rare.
     missing : int
         How many training values were.
     levels : tuple of str or float
         Categories, ascending.
     centre, factor : float
         A number x becomes ``z = (x - centre) * factor``, and ``z / sqrt(1 + (z / 3)^2)``.
+    views : Views, optional
+        What z becomes beside that.
 
     Examples
     --------
@@ -54,6 +59,7 @@ class ColumnPlan:
     levels: tuple[str | float, ...] = ()
     centre: float = 0.0
     factor: float = 0.0
+    views: Views | None = None
     _codes: dict[Any, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +75,8 @@ class ColumnPlan:
         """Names of the columns that it becomes."""
         if self.encoding == "ignored":
             return []
-        return [self.name, f"{self.name}_missing"] if self.indicator else [self.name]
+        names = [self.name, *(self.views.names(self.name) if self.views else [])]
+        return [*names, f"{self.name}_missing"] if self.indicator else names
 
     def check(self, column: Column, what: str) -> None:
         """A TypeError for values of another kind than in training."""
@@ -95,8 +102,12 @@ class ColumnPlan:
         if self.encoding == "category":
             return [codes]
         absent = np.isnan(values)
-        encoded = [scaled(np.where(absent, self.centre, values), self.centre, self.factor)]
+        encoded = self._numbers(np.where(absent, self.centre, values))
         return [*encoded, absent.astype(np.float64)] if self.indicator else encoded
+
+    def _numbers(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        z = unclipped(values, self.centre, self.factor)
+        return [clipped(z), *(self.views.of(z) if self.views else [])]
 
     def _codes_of(self, column: Column) -> NDArray[np.float64]:
         """From 1 on, 0 for what is missing or no level: each level is looked up once."""
@@ -128,19 +139,21 @@ class ColumnPlan:
             code = self._codes.get(number, 0)
             number = None if code == 0 else float(code - 1)
         given = self.centre if number is None else number
-        z = min(max((given / 2 - self.centre / 2) * self.factor * 2, -LARGE), LARGE)  # `scaled`, in Python's floats
-        encoded = [z / math.sqrt(1 + (z / CLIP) * (z / CLIP))]
+        z = min(max((given / 2 - self.centre / 2) * self.factor * 2, -LARGE), LARGE)  # `unclipped`, in Python's floats
+        encoded = [z / math.sqrt(1 + (z / CLIP) * (z / CLIP)), *(self.views.of_one(z) if self.views else [])]
         return [*encoded, float(number is None)] if self.indicator else encoded
 
     def cells(self) -> tuple[str, ...]:
         """Its line in the table of `ColumnTable`."""
         notes = []
         if self.encoding == "ignored":
-            notes.append("every value is missing")
+            notes.append("every value is missing" if self.kind == "missing" else "every category is rare")
         elif self.encoding == "number" and self.factor == 0:
             notes.append("constant: 0 always")
         elif self.encoding in ("number", "binary"):
             notes.append(f"centre {self.centre:.4g}, scale {1 / self.factor if self.factor else 0:.4g}, clipped at 3")
+        if self.views:
+            notes.append("rank and tail" if self.views.tail else "rank")
         if self.indicator:
             notes.append("missing: 0 and an indicator")
         levels = f"{len(self.levels):,}" if self.levels else ""
@@ -188,16 +201,24 @@ class ColumnTable(Sequence[ColumnPlan]):
         return html_table(f"{len(self)} columns", self._rows())
 
 
-def plan_of(column: Column, categorical: bool) -> ColumnPlan:
+def plan_of(column: Column, categorical: bool, views: bool = False, min_frequency: int = 1) -> ColumnPlan:
     """Learn from the training rows what becomes of a column."""
     missing = int(column.missing.sum())
     if column.kind == "missing":
         return ColumnPlan(column.name, "missing", "ignored", missing)
     if not categorical:
         centre, factor = _scale(column.values)
-        return ColumnPlan(column.name, column.kind, _encoding(column.kind), missing, (), centre, factor)
-    present = np.unique(column.values[~column.missing]).tolist()
+        encoding = _encoding(column.kind)
+        seen = None
+        if views and encoding == "number" and factor > 0:
+            seen = Views.learn(unclipped(column.values[~column.missing], centre, factor))
+        return ColumnPlan(column.name, column.kind, encoding, missing, (), centre, factor, seen)
+    present, counts = np.unique(column.values[~column.missing], return_counts=True)
+    many = len(present) > FEW
+    present = (present[counts >= min_frequency] if many else present).tolist()
     levels = tuple(sorted(column.levels[code] for code in present) if column.kind == "string" else present)
+    if many:
+        return ColumnPlan(column.name, column.kind, "category" if levels else "ignored", missing, levels)
     if len(levels) != 2:
         return ColumnPlan(column.name, column.kind, "category", missing, levels)
     second = column.levels.index(levels[1]) if column.kind == "string" else levels[1]
@@ -219,8 +240,12 @@ def _scale(values: NDArray[np.float64]) -> tuple[float, float]:
     return 2 * centre, factor
 
 
-def scaled(x: Any, centre: float, factor: float) -> Any:
-    """Numbers without their centre, times the factor, limited smoothly to (-3, 3)."""
+def unclipped(x: Any, centre: float, factor: float) -> Any:
+    """Numbers without their centre, times the factor."""
     with np.errstate(over="ignore", invalid="ignore"):
-        z = np.clip((x / 2 - centre / 2) * factor * 2, -LARGE, LARGE)
+        return np.clip((x / 2 - centre / 2) * factor * 2, -LARGE, LARGE)
+
+
+def clipped(z: Any) -> Any:
+    """Limited smoothly to (-3, 3)."""
     return z / np.sqrt(1 + (z / CLIP) ** 2)

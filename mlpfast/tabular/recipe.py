@@ -45,7 +45,7 @@ def network(plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
     inputs = 0
     for plan in plans:
         if plan.encoding == "number":
-            numbers.append(inputs)
+            numbers += range(inputs, inputs + (2 if plan.views else 1))
         elif plan.encoding == "category":
             coded.append((inputs, len(plan.levels) + 1))
         inputs += len(plan.outputs)

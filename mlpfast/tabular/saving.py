@@ -17,7 +17,7 @@ from ..model import Model
 from ..modelfile import TABLE, Header, ModelFile, to_json
 from .encoder import TableEncoder
 from .families import family_of
-from .storing import levels_from_arrays, levels_to_arrays, shapes_of
+from .storing import levels_from_arrays, levels_to_arrays, shapes_of, shapes_of_plan
 
 __all__ = ["AFTER", "read_estimator", "write_estimator"]
 
@@ -78,7 +78,7 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
             raise NewerFileError(f"it has format version {header['version']}, this version reads up to {VERSION}")
         fields = required(header, "encoder", dict)
         items = enumerate(required(fields, "columns", list))
-        shapes = dict(pair for number, item in items for pair in shapes_of(item["levels"], f"/{number}").items())
+        shapes = dict(pair for number, item in items for pair in shapes_of_plan(item, number).items())
         encoder = TableEncoder.from_json(fields, dict(_read(file, shapes, "columns")))
         model = Model._read(ModelFile(file, ("model",), fields=required(header, "model", dict), folder="model/"))
         outputs = int(required(header, "outputs", int))

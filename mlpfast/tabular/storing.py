@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import unknown_name
 from .plans import ColumnPlan
+from .views import Views
 
-__all__ = ["levels_from_arrays", "levels_to_arrays", "plans_from_json", "plans_to_json"]
+__all__ = ["levels_from_arrays", "levels_to_arrays", "plans_from_json", "plans_to_json", "shapes_of", "shapes_of_plan"]
 
 _KINDS = ("number", "boolean", "date", "duration", "string", "missing")
+_VIEWS = ("knots", "ranks")
 _ENCODINGS = ("number", "binary", "category", "ignored")
 
 
@@ -48,6 +51,12 @@ def shapes_of(fields: Mapping[str, Any], place: str) -> dict[str, tuple[int, str
     return {f"numbers{place}": (int(fields["numbers"]), "float64")} if fields["numbers"] else {}
 
 
+def shapes_of_plan(item: Mapping[str, Any], number: int) -> dict[str, tuple[int, str]]:
+    """Length and dtype of the arrays that `plans_from_json` needs of a column, by name."""
+    knots = {f"{name}/{number}": (int(item["knots"]), "float64") for name in _VIEWS} if item.get("knots") else {}
+    return shapes_of(item["levels"], f"/{number}") | knots
+
+
 def plans_to_json(plans: Sequence[ColumnPlan]) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
     """What the plans hold, for a header, and the arrays beside it."""
     items: list[dict[str, Any]] = []
@@ -56,6 +65,9 @@ def plans_to_json(plans: Sequence[ColumnPlan]) -> tuple[list[dict[str, Any]], di
         levels, found = levels_to_arrays(plan.levels, f"/{number}")
         arrays |= found
         numbers = {"missing": plan.missing, "centre": plan.centre, "factor": plan.factor, "levels": levels}
+        if plan.views:
+            numbers |= {"knots": len(plan.views.knots), "tail": plan.views.tail}
+            arrays |= {f"{name}/{number}": np.array(getattr(plan.views, name)) for name in _VIEWS}
         items.append({"name": plan.name, "kind": plan.kind, "encoding": plan.encoding, **numbers})
     return items, arrays
 
@@ -71,7 +83,18 @@ def plans_from_json(items: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDA
         numbers = float(item["centre"]), float(item["factor"])
         if not np.isfinite(numbers).all():
             raise ValueError(f"expected finite numbers for column {number}, got {numbers}")
-        plans.append(
-            ColumnPlan(str(item["name"]), item["kind"], item["encoding"], int(item["missing"]), levels, *numbers)
-        )
+        plan = ColumnPlan(str(item["name"]), item["kind"], item["encoding"], int(item["missing"]), levels, *numbers)
+        plans.append(replace(plan, views=_views(item, arrays, number)))
     return plans
+
+
+def _views(item: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], number: int) -> Views | None:
+    if not item.get("knots"):
+        return None
+    knots, ranks = (arrays[f"{name}/{number}"] for name in _VIEWS)
+    if not (np.isfinite(knots).all() and np.isfinite(ranks).all() and (np.diff(knots) > 0).all()):
+        raise ValueError(f"expected ascending, finite knots for column {number}")
+    tail = float(item["tail"])
+    if not 0 <= tail < np.inf:
+        raise ValueError(f"expected tail >= 0, finite, for column {number}, got {tail}")
+    return Views(tuple(knots.tolist()), tuple(ranks.tolist()), tail)
