@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from .allrows import AllRows
 from .core.memory import all_finite
-from .derivatives.net import check_tangents
-from .derivatives.second_order import check_fits
+from .derivatives.net import check_fits, check_tangents
 from .lbfgs import Pairs, Point, iterate
 from .levenberg import Damping, damped, solver
 from .losses import Loss, MeanSquaredError

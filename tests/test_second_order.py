@@ -1,5 +1,6 @@
 """Products with the Hessian and with its Gauss-Newton part, the objective for SciPy, tangents: what users meet."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +9,7 @@ import scipy.optimize
 import scipy.sparse as sp
 
 import mlpfast as mf
-from mlpfast.derivatives.second_order import check_fits
+from mlpfast.derivatives.net import check_fits
 
 pytestmark = pytest.mark.usefixtures("as_many_threads_as_asked_for")
 
@@ -198,6 +199,60 @@ def test_an_objective_of_sparse_rows_and_of_float32():
     assert value == expected[0]
     assert gradient.dtype == f.hvp(f.parameters, gradient).dtype == np.float64
     np.testing.assert_array_equal(gradient, expected[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_objective_writes_where_it_is_asked_to(dtype):
+    """Even onto what it reads; in float64, whatever the model's dtype."""
+    rng = np.random.default_rng(0)
+    model = mf.mlp([4, 3], "tanh", dtype=dtype, seed=1)
+    f = model.objective(rng.normal(size=(9, 4)), rng.normal(size=(9, 3)), "mse")
+    point, v = f.parameters, rng.normal(size=15)
+    for function in (f.hvp, f.gauss_newton_product, lambda p, v, **out: f.gradient(p, **out)):
+        expected, out, both = function(point, v), np.empty(15), v.copy()
+        assert function(point, v, out=out) is out and function(point, both, out=both) is both
+        for found in (out, both):
+            np.testing.assert_array_equal(found, expected)
+        with pytest.raises(ValueError, match=r"expected out of shape \(15,\), float64; got \(15,\), float32"):
+            function(point, v, out=np.empty(15, "float32"))
+
+
+#: What is multiplied with, by its name in errors, of a float32 model.
+VECTORS = {
+    "jvp": ("V", (20, 4), lambda m, X, Y, a: m.jvp(X, a)),
+    "vjp": ("U", (20, 3), lambda m, X, Y, a: m.vjp(X, a)),
+    "hvp": ("v", (59,), lambda m, X, Y, a: m.hvp(X, Y, a, "mse")),
+    "gauss_newton_product": ("v", (59,), lambda m, X, Y, a: m.gauss_newton_product(X, Y, a, "mse")),
+    "Objective.hvp": ("v", (59,), lambda m, X, Y, a: m.objective(X, Y, "mse").hvp(m.parameters, a)),
+    "Objective.gauss_newton_product": (
+        *("v", (59,)),
+        lambda m, X, Y, a: m.objective(X, Y, "mse").gauss_newton_product(m.parameters, a),
+    ),
+    "Objective": ("parameters", (59,), lambda m, X, Y, a: m.objective(X, Y, "mse").gradient(a)),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors_that_are_none(name):
+    named, shape, call = VECTORS[name]
+    model, X, Y, _ = problem()
+    model = mf.mlp([4, 7, 3], "tanh")
+    before, right = model.state.copy(), np.random.default_rng(0).normal(size=shape)
+    expected = call(model, X, Y, right)
+    for same in (right.astype(">f8"), right.tolist(), np.asfortranarray(right)):
+        np.testing.assert_array_equal(call(model, X, Y, same), expected)
+    first = re.escape(", column 0" if len(shape) > 1 else "")
+    for wrong, error, message in (
+        (right[1:], ValueError, f"expected {named} of shape {re.escape(str(shape))}, got "),
+        (right[None], ValueError, f"expected {named} of shape {re.escape(str(shape))}, got "),
+        (right.astype(complex), TypeError, f"expected {named} to be numeric, got dtype complex128"),
+        (right.astype(str), TypeError, f"expected {named} to be numeric, got dtype <U"),
+        (right * np.nan, ValueError, f"expected finite values in {named}, got NaN at row 0{first}"),
+        (right * 0 + 1e300, ValueError, f"expected finite values in {named}, got .*, too large for float32, at row 0"),
+    ):
+        with pytest.raises(error, match=message):
+            call(model, X, Y, wrong)
+    np.testing.assert_array_equal(model.state, before)
 
 
 def quartic(y, h):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
@@ -20,7 +22,17 @@ from ..errors import integer
 from ..losses import Loss
 from ..program import Program
 
-__all__ = ["Mode", "Net", "check_tangents", "engine", "explained", "lacking_tangents", "result_array", "returned"]
+__all__ = [
+    "Mode",
+    "Net",
+    "check_fits",
+    "check_tangents",
+    "engine",
+    "explained",
+    "lacking_tangents",
+    "result_array",
+    "returned",
+]
 
 Mode: TypeAlias = Literal["data", "gauss_newton", "hessian"]
 
@@ -94,11 +106,18 @@ def result_array(net: Net, out: NDArray[Any] | None, shape: tuple[int, ...], *re
         validation.check_out(out, shape, net.dtype)
         if not validation.shares_memory(out, *read, net.state):
             return out
-    try:
-        return np.empty(shape, net.dtype)
-    except (MemoryError, ValueError):
-        size = int(np.prod([float(n) for n in shape])) * net.dtype.itemsize
-        raise MemoryError(f"a result of shape {shape} takes {size:,} bytes, which are not there") from None
+    check_fits("result", shape, net.dtype)
+    return np.empty(shape, net.dtype)
+
+
+def check_fits(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise a MemoryError that says what the array would take, where that is more than the machine has.
+
+    Systems that promise more memory than they have would end the process where it is written.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if size > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        raise MemoryError(f"{name}: an array of shape {shape} takes {size:,} bytes, more than this machine has")
 
 
 def returned(result: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:

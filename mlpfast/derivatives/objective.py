@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import validation
 from ..errors import integer, real
 from ..losses import Loss, as_loss
-from .net import Net
+from .net import Net, returned
 from .second_order import Products
 
 __all__ = ["Objective"]
@@ -41,7 +41,8 @@ class Objective:
 
     Parameters are vectors of the model's size and order; results are float64, whatever the model's dtype. Each call
     sets the parameters of a copy of the model; the model itself stays as it is. Calls from several threads wait for
-    each other. Data that need no conversion are not copied: they are not to change.
+    each other. Data that need no conversion are not copied: they are not to change. ``out=``, of float64, may share
+    memory with anything else.
 
     Attributes
     ----------
@@ -93,19 +94,32 @@ class Objective:
         """The loss with its penalty."""
         return self(parameters)[0]
 
-    def gradient(self, parameters: ArrayLike) -> NDArray[np.float64]:
-        """The gradient (n_parameters,)."""
-        return self(parameters)[1]
+    def gradient(self, parameters: ArrayLike, *, out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """The gradient (n_parameters,), in `out` where that is given."""
+        self._check_out(out)
+        return returned(self(parameters)[1], out)
 
-    def hvp(self, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
-        """The Hessian at the parameters, times v: (n_parameters,)."""
-        return self._multiply("hessian", parameters, v)
+    def hvp(
+        self, parameters: ArrayLike, v: ArrayLike, *, out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """The Hessian at the parameters, times v: (n_parameters,), in `out` where that is given."""
+        return self._multiply("hessian", parameters, v, out)
 
-    def gauss_newton_product(self, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
-        """The Gauss-Newton matrix at the parameters, times v: (n_parameters,)."""
-        return self._multiply("gauss_newton", parameters, v)
+    def gauss_newton_product(
+        self, parameters: ArrayLike, v: ArrayLike, *, out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """The Gauss-Newton matrix at the parameters, times v: (n_parameters,), in `out` where that is given."""
+        return self._multiply("gauss_newton", parameters, v, out)
 
-    def _multiply(self, mode: Any, parameters: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
+    def _check_out(self, out: NDArray[np.float64] | None) -> None:
+        """A result is float64, whatever the model's dtype."""
+        if out is not None:
+            validation.check_out(out, (self._model.n_parameters,), np.dtype(np.float64))
+
+    def _multiply(
+        self, mode: Any, parameters: ArrayLike, v: ArrayLike, out: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        self._check_out(out)
         model = self._model
         direction = validation.as_array(v, (model.n_parameters,), model.dtype, "v")
         result = np.empty(model.n_parameters, model.dtype)
@@ -117,4 +131,4 @@ class Objective:
                 )
             model.parameters = parameters
             self._products[mode].multiply(direction, result)
-        return result.astype(np.float64)
+        return returned(result.astype(np.float64, copy=False), out)

@@ -8,8 +8,6 @@ Hessian", 1994); that of Gauss and Newton goes forward along the direction, thro
 
 from __future__ import annotations
 
-import math
-import os
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from .. import validation
 from ..errors import real
 from ..losses import Loss, as_loss
-from .net import Mode, Net, check_tangents, engine, explained, result_array, returned
+from .net import Mode, Net, check_fits, check_tangents, engine, explained, result_array, returned
 
 __all__ = ["Products", "hessian", "product"]
 
@@ -119,10 +117,3 @@ def hessian(
         products.multiply(unit, result[i])  # a row in place of a column: it is symmetric, but for rounding
         unit[i] = 0
     return returned(result, out)
-
-
-def check_fits(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise a MemoryError that says what the array would take, where that is more than the machine has."""
-    size = math.prod(shape) * dtype.itemsize
-    if size > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        raise MemoryError(f"{name}: an array of shape {shape} takes {size:,} bytes, more than this machine has")
