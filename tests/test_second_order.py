@@ -82,6 +82,18 @@ def test_the_jacobian_holds_the_jvps():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_direction_leaves_nothing_behind(dtype):
+    """Forward mode keeps its memory from call to call, and a Jacobian of few inputs is made by it, column by column."""
+    rng = np.random.default_rng(0)
+    for inputs in (2, 20):
+        model = mf.mlp([inputs, 4, 30], "tanh", dtype=dtype, seed=0)
+        X = rng.normal(size=(150, inputs))
+        expected = model.jacobian(X)
+        model.jvp(X, rng.normal(size=X.shape))
+        np.testing.assert_array_equal(model.jacobian(X), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_many_rows_in_chunks(dtype):
     """More rows than an arena holds; and in float32, more than one running sum may have."""
     rng = np.random.default_rng(0)

@@ -311,6 +311,8 @@ cdef void follow(Course *course, const mf_block *block) noexcept nogil:
         go_along(course, block)
         kernels.unpack(h, block.rows, outputs, course.out + block.first * outputs * size, outputs)
         return
+    for j in range(plan.inputs):    # a direction may be left here from a call before
+        set_column(kernels, dx, block.rows, j, 0)
     for j in range(plan.inputs):
         set_column(kernels, dx, block.rows, j, 1)
         go_along(course, block)
