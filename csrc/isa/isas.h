@@ -11,4 +11,4 @@ ISA(avx2, "-mavx2 -mfma -mprfchw", CPU(avx2) && CPU(fma))
 #elif defined(__aarch64__)
 ISA(neon, "", 1)
 #endif
-ISA(portable, "", 1)
+ISA(portable, "-Os", 1)
