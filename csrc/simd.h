@@ -103,12 +103,12 @@ INLINE vec vsqrt(vec a) { return (vec)_mm256_sqrt_ps((__m256)a); }
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 INLINE vec vsqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
 #else
-/* On aarch64 the compiler turns both loops into one instruction. Elsewhere fma() is a call for each lane: inlined, they
+/* On aarch64 the compiler turns both loops into one instruction. On x86 fma() is a call for each lane: inlined, they
  * were most of the portable kernels' code, and gained nothing. */
-#if defined(__aarch64__)
-INLINE vec vfma(vec a, vec b, vec c) {
-#else
+#if defined(__x86_64__)
 static __attribute__((noinline, unused)) vec vfma(vec a, vec b, vec c) {
+#else
+INLINE vec vfma(vec a, vec b, vec c) {
 #endif
     vec d;
     for (int i = 0; i < LANES; i++)

@@ -8,7 +8,12 @@
 ISA(avx512, "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprfchw",
     CPU(avx2) && CPU(fma) && CPU(avx512f) && CPU(avx512dq) && CPU(avx512bw) && CPU(avx512vl))
 ISA(avx2, "-mavx2 -mfma -mprfchw", CPU(avx2) && CPU(fma))
+#define PORTABLE "-Os" /* without FMA, all of its time goes into calls of fma() */
 #elif defined(__aarch64__)
 ISA(neon, "", 1)
+#define PORTABLE ""
+#else
+#define PORTABLE ""
 #endif
-ISA(portable, "-Os", 1)
+ISA(portable, PORTABLE, 1)
+#undef PORTABLE
