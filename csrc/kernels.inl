@@ -133,7 +133,6 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .limit_columns = limit_columns,
     .average = average,
     .all_finite = all_finite,
-    .propagate_delta_ahead = propagate_delta_ahead,
     .outer_product = outer_product,
     .row_squares = row_squares,
     .copy_columns_back = copy_columns_back,

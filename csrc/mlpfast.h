@@ -136,9 +136,11 @@ typedef struct {
      * into; what would be the next `rows` of them is asked for meanwhile. */
     void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
                         int activation, double alpha, int skip_zeros);
-    /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). */
+    /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). soon[0:count] may be brought
+     * into the caches meanwhile; if count is 0, the next block of wt is. */
     void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                            int64_t n, int activation, double alpha, int skip_zeros);
+                            int64_t n, int activation, double alpha, int skip_zeros, const mf_soon *soon,
+                            int64_t count);
     /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .); i0 and j0 are
      * multiples of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
     void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
@@ -340,11 +342,6 @@ typedef struct {
                     int64_t ld); /* mean += share (p - mean), of a tile (rows, cols; ld) */
     int (*all_finite)(const void *p, int64_t n);
 
-    /* As propagate_delta; `soon` may be brought into the caches meanwhile. */
-    void (*propagate_delta_ahead)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows,
-                                  int64_t k, int64_t n, int activation, double alpha, int skip_zeros,
-                                  const mf_soon *soon);
-
     /* --- per_row.inl --- */
     /* g (k, n), contiguous, = h^T delta of one row, the first of both; written past the caches. */
     void (*outer_product)(mf_matrix h, mf_matrix delta, int64_t k, int64_t n, void *g);
@@ -363,7 +360,7 @@ typedef struct {
  * of rows or a tile of parameters; they may come from outside. --- */
 
 enum {
-    MF_LAYER_KIND_VERSION = 3, /* of mf_layer_kind and all that its functions are given */
+    MF_LAYER_KIND_VERSION = 4, /* of mf_layer_kind and all that its functions are given */
     MF_MOST_TENSORS = 4,       /* of a layer */
     MF_MOST_BUFFERS = 2,
     MF_MOST_NUMBERS = 4,

@@ -114,7 +114,8 @@ cdef extern from "mlpfast.h" nogil:
         void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha, int skip_zeros) noexcept nogil
         void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                                int64_t n, int activation, double alpha, int skip_zeros) noexcept nogil
+                                int64_t n, int activation, double alpha, int skip_zeros, const mf_soon *soon,
+                                int64_t count) noexcept nogil
         void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0,
                                 int64_t ni, int64_t j0, int64_t nj, int accumulate, int skip_zeros,
                                 const mf_soon *soon, int64_t count) noexcept nogil
@@ -224,9 +225,6 @@ cdef extern from "mlpfast.h" nogil:
         void (*limit_columns)(double most, void *p, int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         void (*average)(double share, const void *p, void *mean, int64_t rows, int64_t cols, int64_t ld) noexcept nogil
         int (*all_finite)(const void *p, int64_t n) noexcept nogil
-        void (*propagate_delta_ahead)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows,
-                                      int64_t k, int64_t n, int activation, double alpha, int skip_zeros,
-                                      const mf_soon *soon) noexcept nogil
         void (*outer_product)(mf_matrix h, mf_matrix delta, int64_t k, int64_t n, void *g) noexcept nogil
         void (*row_squares)(mf_matrix x, int64_t rows, int64_t cols, double *sums) noexcept nogil
         void (*copy_columns_back)(const mf_columns *part, mf_matrix delta, mf_matrix out, int64_t rows) noexcept nogil

@@ -39,9 +39,9 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
     cdef const mf_kernels *kernels = block.kernels
     cdef int64_t first = into.delta_first // kernels.nr * kernels.nr
     if layer.edge == 0 and block.soon != NULL and into.activation == MF_IDENTITY:
-        kernels.propagate_delta_ahead(delta, from_column(kernels, layer.wt, first), delta,
-                                      from_column(kernels, of_block(into.delta, block), first), block.rows,
-                                      layer.makes.columns, into.delta_end - first, MF_IDENTITY, 0, True, block.soon)
+        kernels.propagate_delta(delta, from_column(kernels, layer.wt, first), delta,
+                                from_column(kernels, of_block(into.delta, block), first), block.rows,
+                                layer.makes.columns, into.delta_end - first, MF_IDENTITY, 0, True, block.soon, 1)
         return
     if layer.edge == 0:
         propagate_delta(kernels, delta, from_column(kernels, layer.wt, first),
