@@ -12,8 +12,8 @@ PACKAGE = ROOT / "mlpfast"
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
 PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "linesearch", "names", "parts", "program"}
 PURE_DATA |= {"schedules", "scores", "tables"}
-ON_CORE = {"adapting", "allrows", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels", "lbfgs"}
-ON_CORE |= {"levenberg", "methods", "model", "trainer", "training", "trustregion"}
+ON_CORE = {"adapting", "allrows", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
+ON_CORE |= {"lbfgs", "levenberg", "methods", "model", "trainer", "training", "trustregion"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}
 #: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.

@@ -218,6 +218,15 @@ def test_a_gradient_check_goes_down_and_up_again():
         assert errors[-1] > 100 * errors.min()
 
 
+@pytest.mark.parametrize("of", ["jacobian", "per_sample_gradients", "hvp", "gauss_newton_product"])
+def test_a_check_of_any_derivative_goes_down_and_up_again(of):
+    ax = plot.gradient_check(MODEL, X[:9], LABELS[:9], of=of)
+    assert ax.get_ylabel() == f"relative error of {of}"
+    for line, lowest in zip(ax.get_lines(), (1e-6, 1e-8), strict=True):
+        errors = np.asarray(line.get_ydata())
+        assert errors.min() < lowest and errors[0] > 100 * errors.min() < errors[-1]
+
+
 def test_a_gradient_check_leaves_frozen_layers_where_they_are():
     model = mf.Model(2, [mf.Dense(8, "tanh", trainable=False), mf.Dense(3, "softmax")], seed=0)
     for line in plot.gradient_check(model, X, LABELS).get_lines():

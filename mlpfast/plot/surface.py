@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Snapshots
+from ..checks.reference import in_float64
 from ..errors import integer, real
+from ..gradcheck import errors_by_step
 from ..losses import Loss
 from ..model import Model
 from .style import BACKWARD, FORWARD, INK, quiet, take_axes
@@ -23,16 +25,17 @@ __all__ = ["gradient_check", "loss_surface"]
 def gradient_check(
     model: Model,
     X: Any,
-    y: Any,
+    y: Any = None,
     loss: str | Loss = "cross_entropy",
     *,
+    of: str = "gradient",
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """The error of differences against backpropagation, by the step: first that of the formula, then that of rounding.
+    """The error of differences against a derivative, by the step: first that of the formula, then that of rounding.
 
-    The derivative of the loss along a random direction, in float64: forward differences are off by about h, central
-    ones by h^2; both by rounding, about 1e-16 / h. Where backpropagation is wrong, the curves do not go down.
+    In float64: forward differences are off by about h, central ones by h^2; both by rounding, about 1e-16 / h. Where
+    the derivative is wrong, the curves do not go down.
 
     Parameters
     ----------
@@ -40,8 +43,11 @@ def gradient_check(
         Of any dtype; a copy in float64 is looked at.
     X, y, loss
         As for `Model.loss_and_gradient`. A few dozen rows are enough.
+    of : str, default "gradient"
+        Which derivative, as for `mlpfast.gradcheck`: of the loss along a random direction of the parameters, or what
+        the method of this name returns, by a few of its parameters or inputs.
     seed : int >= 0, default 0
-        Of the direction.
+        Of the direction, and of which these are.
     ax : matplotlib.axes.Axes, optional
         By default, those of a new figure.
 
@@ -52,41 +58,29 @@ def gradient_check(
     Raises
     ------
     TypeError, ValueError
-        For input that does not fit the model or the loss, or if no parameter is trainable.
+        For input that does not fit the model or the loss.
     ImportError
         If there is no matplotlib.
 
     Examples
     --------
     >>> import numpy as np, mlpfast as mf
-    >>> ax = mf.plot.gradient_check(mf.mlp([3, 5, 2], "tanh", "softmax"), np.eye(3), [0, 1, 1])
+    >>> model = mf.mlp([3, 5, 2], "tanh", "softmax")
+    >>> ax = mf.plot.gradient_check(model, np.eye(3), [0, 1, 1])
+    >>> ax = mf.plot.gradient_check(model, np.eye(3), [0, 1, 1], of="hvp")
     """
-    model, seed = _in_float64(model), integer("seed", seed, at_least=0)
-    here, direction = model.parameters.copy(), np.random.default_rng(seed).normal(size=model.n_parameters)
-    for tensor in model.program.tensors:  # the gradient is zero by definition where nothing is trained
-        if not tensor.rule.trainable:
-            direction[tensor.offset : tensor.offset + tensor.size] = 0.0
-    if not direction.any():
-        raise ValueError("expected a model with trainable parameters, got one without")
-    direction *= max(1.0, float(np.linalg.norm(here))) / np.linalg.norm(direction)
-    value, gradient = model.loss_and_gradient(X, y, loss)
-    exact = float(gradient @ direction)
     steps = np.logspace(-12, 0, 49)
-    forward, central = [], []
-    for h in steps:
-        above, below = (_loss_at(model, here + s * direction, X, y, loss) for s in (h, -h))
-        forward.append(abs((above - value) / h - exact))
-        central.append(abs((above - below) / (2 * h) - exact))
-    scale = abs(exact) or 1.0
+    forward, central = errors_by_step(model, X, y, loss, of, steps, seed)
     ax = take_axes(ax)
     for errors, name, colour in ((forward, "forward difference", BACKWARD), (central, "central difference", FORWARD)):
-        relative = np.maximum(np.divide(errors, scale), 1e-17)
-        best = int(relative.argmin())
+        relative = np.maximum(errors, 1e-17)
+        best = int(np.nanargmin(relative))
         ax.loglog(
             steps, relative, ".-", color=colour, label=f"{name}, best {relative[best]:.0e} at h = {steps[best]:.0e}"
         )
     ax.legend(frameon=False)
-    return quiet(ax, xlabel="step h", ylabel="relative error of the derivative")
+    what = "the derivative" if of == "gradient" else of
+    return quiet(ax, xlabel="step h", ylabel=f"relative error of {what}")
 
 
 def loss_surface(
@@ -144,7 +138,9 @@ def loss_surface(
     >>> history = trainer.fit(X, X**2, epochs=20, verbose=0)
     >>> ax = mf.plot.loss_surface(model, X, X**2, "mse", path=path, resolution=9)
     """
-    model = _in_float64(model)
+    if not isinstance(model, Model):
+        raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
+    model = in_float64(model)
     here, resolution = model.parameters.copy(), integer("resolution", resolution, at_least=2)
     extent = None if extent is None else real("extent", extent, above=0.0)
     seed = integer("seed", seed, at_least=0)
@@ -246,14 +242,6 @@ def _two(directions: Any) -> list[NDArray[np.float64]]:
         got = len(directions) if hasattr(directions, "__len__") else type(directions).__name__
         raise ValueError(f"expected two directions, got {got}")
     return [np.asarray(each, np.float64).ravel() for each in directions]
-
-
-def _in_float64(model: Model) -> Model:
-    if not isinstance(model, Model):
-        raise TypeError(f"expected model to be a Model, got {type(model).__name__}")
-    twin = Model(model.inputs, model.layers, dtype="float64")
-    twin.state = model.state
-    return twin
 
 
 def _loss_at(model: Model, parameters: NDArray[np.float64], X: Any, y: Any, loss: str | Loss) -> float:
