@@ -22,7 +22,7 @@ from .core.results import BadCodeError, NotFiniteError
 from .core.rowwise import Rowwise
 from .core.tangents import Tangents
 from .customloss import check_gradient
-from .derivatives import fisher, forward, jacobian, per_sample, reverse, second_order
+from .derivatives import fisher, forward, input_hessian, jacobian, per_sample, reverse, second_order
 from .derivatives.objective import Objective
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
@@ -525,6 +525,63 @@ class Model:
                [1.5, 1. ]])
         """
         return second_order.hessian(self, X, y, loss, sample_weight, l2, out, n_threads)
+
+    def input_hessian(
+        self,
+        X: Any,
+        y: Any = None,
+        loss: str | Loss | None = None,
+        *,
+        out: NDArray[Any] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]:
+        """The second derivatives of each row by its own inputs, of its loss or of each output, for few inputs.
+
+        By as many passes as there are inputs, of each output where there is no loss; the tangent of backpropagation,
+        without finite differences, as for `hvp`, whose conventions it shares.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs) or SciPy sparse
+        y : array-like, optional
+            Targets, as for `loss_and_gradient`.
+        loss : str or Loss, optional
+            See `mlpfast.losses`; without y and loss, outputs are differentiated.
+        out : ndarray, optional
+            C-contiguous, of the model's dtype, and as large as the result, which it receives. May share memory with the
+            other arrays.
+        n_threads : int, optional
+            At most so many threads; by default as many as pay.
+
+        Returns
+        -------
+        ndarray (n, inputs, inputs), or (n, outputs, inputs, inputs) without a loss
+            Of row i, the derivatives of `input_gradient`, or of `jacobian`, by the inputs once more; no other row has a
+            part in them. Symmetric but for rounding, and the same bits for every number of threads.
+
+        Raises
+        ------
+        MemoryError
+            If it is larger than the machine's memory; the message says how many bytes it takes.
+        TypeError, ValueError
+            If an argument is of another type, or does not fit the model or the other arguments; if the loss or a layer
+            has no second derivatives, such as the encoders of a table's columns.
+
+        Examples
+        --------
+        >>> model = Model(2, [Dense(1, "exponential")], dtype="float64")
+        >>> model.parameters = [1.0, 2.0, 0.0]
+        >>> model.input_hessian([[0.0, 0.0]])
+        array([[[[1., 2.],
+                 [2., 4.]]]])
+        """
+        return input_hessian.input_hessian(self, self._of_one_input, X, y, loss, out, n_threads)
+
+    def _of_one_input(self, layers: Sequence[Layer]) -> Model:
+        """A model of other layers, all of whose values are zero."""
+        model = Model.__new__(Model)
+        model._build(1, layers, self.dtype, 0)
+        return model
 
     def objective(
         self,

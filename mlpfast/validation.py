@@ -446,6 +446,15 @@ def n_rows(X: Features) -> int:
     return len(X.offsets) - 1 if isinstance(X, CSR) else int(X.shape[0])
 
 
+def dense_rows(X: Features, n_features: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rows as an array of this dtype, where they are stored; a copy of sparse ones."""
+    if not isinstance(X, CSR):
+        return X.astype(dtype, copy=False)
+    rows = np.zeros((n_rows(X), n_features), dtype)
+    rows[np.repeat(np.arange(len(rows)), np.diff(X.offsets)), X.columns] = X.values
+    return rows
+
+
 def check_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str, given: object = None) -> None:
     """Raise a ValueError that names the first NaN, infinity or number too large for `dtype`, if there is one."""
     error = finite_error(array, dtype, name, given)

@@ -24,6 +24,7 @@ PRODUCTS = {
     "per_sample_gradients": lambda m, X, y, V, U, v: m.per_sample_gradients(X, y, "cross_entropy"),
     "per_sample_gradient_norms": lambda m, X, y, V, U, v: m.per_sample_gradient_norms(X, y, "cross_entropy"),
     "fisher_diagonal": lambda m, X, y, V, U, v: m.fisher_diagonal(X, y, loss="cross_entropy"),
+    "input_hessian": lambda m, X, y, V, U, v: m.input_hessian(X, y, "cross_entropy"),
     "hvp": lambda m, X, y, V, U, v: m.hvp(X, y, v, "cross_entropy"),
     "gauss_newton_product": lambda m, X, y, V, U, v: m.gauss_newton_product(X, y, v, "cross_entropy"),
 }

@@ -32,8 +32,9 @@ def test_layers(layer_class):
     found = list(some(layer_class))[:2]
     for model in found:
         rows, y = data(model, 3)
+        encoders = any(layer.part is not None for layer in model.program.layers)
         for of in PRODUCTS:
-            if of != "hessian" or model.n_parameters < 40:
+            if (of != "hessian" or model.n_parameters < 40) and not (of == "input_hessian" and encoders):
                 report = mf.gradcheck(model, rows, y, "mse", of=of, max_parameters=2)
                 assert report.ok, f"{of}\n{model}\n{report}"
 
@@ -142,7 +143,7 @@ def test_frozen_layers_penalties_codes_and_sparse_rows():
     rows = np.column_stack([np.arange(7) % 4, X[:, :2]])
     for of, product in PRODUCTS.items():
         settings = {"l2": 0.1} if product.weighted else {}
-        for each, given in ((model, X), (coded, rows)):
+        for each, given in ((model, X), (coded, rows))[: 1 if of == "input_hessian" else 2]:
             report = mf.gradcheck(each, given, LABELS, of=of, max_parameters=8, **settings)
             assert report.ok, f"{of}\n{report}"
         assert mf.gradcheck(net(), sp.csr_matrix(X * (X > 0)), LABELS, of=of, max_parameters=2).ok

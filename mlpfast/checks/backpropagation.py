@@ -15,9 +15,9 @@ from ..losses import Loss
 from ..model import Model
 from ..parts import Rule
 from ..rounding import gradient_rounding
-from ..validation import CSR, as_features, as_sample_weight, as_targets, n_rows, without_weightless
+from ..validation import CSR, as_features, as_sample_weight, as_targets, dense_rows, n_rows, without_weightless
 from .differences import Curve
-from .reference import FLOAT64, dense, derivative_of_outputs, moved
+from .reference import FLOAT64, derivative_of_outputs, moved
 
 __all__ = ["DEVIATIONS", "Reference", "relative_error"]
 
@@ -130,7 +130,7 @@ class Reference:
         if self.fused:
             layers[-1] = (*layers[-1][:2], Activation("identity"))
         rounding = gradient_rounding(
-            *(layers, dense(self.X, self.model.inputs)),
+            *(layers, dense_rows(self.X, self.model.inputs, FLOAT64)),
             lambda outputs: derivative_of_outputs(outputs, self.y, self.weight, self.loss),
             *(self._terms(), roundoff),
         )

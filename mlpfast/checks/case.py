@@ -12,7 +12,7 @@ from .. import validation
 from ..core.engine import Engine
 from ..losses import Loss
 from ..model import Model
-from .reference import FLOAT64, dense, in_float64, sample
+from .reference import FLOAT64, in_float64, sample
 
 __all__ = ["Case"]
 
@@ -41,7 +41,10 @@ class Case:
         self.model, self.twin, self.loss, self.l2, self.most, self.seed = model, in_float64(model), loss, l2, most, seed
         features = validation.as_features(X, model.inputs, model.dtype, cast=True)
         n = validation.n_rows(features)
-        self.X, self.codes = dense(features, model.inputs), [column for column, _ in model.program.codes]
+        self.X, self.codes = (
+            validation.dense_rows(features, model.inputs, FLOAT64),
+            [column for column, _ in model.program.codes],
+        )
         self.sample_weight = validation.as_sample_weight(sample_weight, n)
         self.y: Any = None
         if y is not None:

@@ -66,6 +66,12 @@ def _input_gradient(case: Case) -> Iterator[Curve]:
         yield Curve(at, (slice(None), j), scale)
 
 
+def _input_hessian(case: Case) -> Iterator[Curve]:
+    for j, unit, scale in case.inputs():
+        at = case.moving_data(lambda X: case.twin.input_gradient(X, case.y, case.loss), unit)
+        yield Curve(at, (..., j), scale)
+
+
 def _per_sample_gradients(case: Case) -> Iterator[Curve]:
     penalty, _ = case.penalties()
     for row, i, unit, scale in case.parameters(copies=len(case.X)):
@@ -119,6 +125,9 @@ PRODUCTS = {
     "jacobian": Product(lambda case, model, X: model.jacobian(X), _jacobian, ("row", "output", "input"), needs_y=False),
     "input_gradient": Product(
         lambda case, model, X: model.input_gradient(X, case.y, case.loss), _input_gradient, ("row", "input")
+    ),
+    "input_hessian": Product(
+        lambda case, model, X: model.input_hessian(X, case.y, case.loss), _input_hessian, ("row", "input", "by input")
     ),
     "per_sample_gradients": Product(
         lambda case, model, X: model.per_sample_gradients(X, case.y, case.loss),

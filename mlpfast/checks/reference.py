@@ -14,9 +14,9 @@ from ..core.random import SPLIT, permutation
 from ..layers import Dense, lower
 from ..losses import Loss
 from ..model import Model
-from ..validation import CSR, Features, n_rows
+from ..validation import CSR
 
-__all__ = ["FLOAT64", "dense", "derivative_of_outputs", "in_float64", "moved", "sample"]
+__all__ = ["FLOAT64", "derivative_of_outputs", "in_float64", "moved", "sample"]
 
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 _ONE_HOT_ROWS = 256  # at most at a time
@@ -27,16 +27,6 @@ def in_float64(model: Model) -> Model:
     twin = Model(model.inputs, model.layers, dtype="float64")
     twin.state = model.state
     return twin
-
-
-def dense(X: Features, inputs: int) -> NDArray[np.float64]:
-    """A copy of rows, in float64."""
-    rows = np.zeros((n_rows(X), inputs))
-    if isinstance(X, CSR):
-        np.add.at(rows, (np.repeat(np.arange(len(rows)), np.diff(X.offsets)), X.columns), X.values)
-    else:
-        rows[...] = X
-    return rows
 
 
 def sample(seed: int, number: int, size: int, most: int) -> NDArray[np.int64]:
