@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ from .. import kernels
 from ..activations import Activation
 from ..losses import Loss, as_loss
 from ..model import Model
-from ..parts import Layer
-from ..program import Program
 from ..validation import CSR, Features, as_features, as_targets, n_rows, take_rows
+from .inputs import Values, first_reads
 
 __all__ = ["LEARNT", "PROBE_ROWS", "Evidence", "LayerFacts", "gather", "moved"]
 
@@ -36,9 +35,6 @@ _FLAT = 0.02
 #: Activations with one flat end: a unit that is there for every row learns nothing.
 _ONE_FLAT_END = frozenset(("relu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "elu", "selu", "exponential"))
 _DEAD_SLOPE = 1e-3
-
-#: Pre-activations, outputs and deltas, by the number of the value.
-Values: TypeAlias = "Mapping[int, tuple[NDArray[Any], ...]]"
 
 
 @dataclass(frozen=True)
@@ -183,15 +179,15 @@ def gather(
         deltas = model.deltas(probe, targets, loss)
         values = dict(zip(program.made, zip(z, h, deltas, strict=True), strict=True))
         layers = tuple(_facts(model, values, gradient, loss))
-    first_reads, first_columns = _first_reads(program, values, probe)
+    reads, columns = first_reads(program, values, probe)
     return Evidence(
         model=model,
         loss=loss,
         X=X,
         y=y,
         targets=of_all,
-        first_reads=first_reads,
-        first_columns=first_columns,
+        first_reads=reads,
+        first_columns=columns,
         outputs=h[-1],
         layers=layers,
         value=value,
@@ -207,42 +203,6 @@ def _dense_rows(X: Features, taken: NDArray[np.int64], model: Model) -> NDArray[
     rows = np.zeros((len(taken), model.inputs), model.dtype)
     rows[np.repeat(np.arange(len(taken)), np.diff(X.offsets)), X.columns] = X.values
     return rows
-
-
-def _first_reads(program: Program, values: Values, probe: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """What the first dense layer reads, and the numbers of its columns.
-
-    Of a table it is what the encoders read and multiply: what they make is of whatever size they learn, and codes, or
-    places among bins, are none.
-    """
-    first = next((layer.reads for layer in program.layers if layer.kind == "dense"), 0)
-    makers = {layer.makes: layer for layer in program.layers}
-    while first in makers and makers[first].kind == "dropout":
-        first = makers[first].reads
-    parts = [layer for layer in program.layers if layer.makes == first and layer.part is not None]
-    if not parts:
-        reads = values[first][1] if first in values else probe
-        return reads, np.arange(reads.shape[1])
-    found: dict[int, NDArray[Any]] = {}
-    for part in parts:
-        made = probe if part.reads == 0 else values[part.reads][1]
-        origin = _origin(makers, part)
-        if part.kind in ("copy_columns", "periodic") or (part.kind == "piecewise_linear" and part.tensors):
-            found |= {c: made[:, k] for c, k in zip(origin, part.columns or range(made.shape[1]), strict=False)}
-    columns = sorted(found)
-    return np.stack([found[c] for c in columns], axis=1) if found else probe[:, :0], np.array(columns, dtype=np.int64)
-
-
-def _origin(makers: Mapping[int, Layer], layer: Layer) -> Sequence[int]:
-    """Which columns of X a layer reads, through those before it; none of codes."""
-    columns: Sequence[int] | None = layer.columns or None
-    while layer.reads != 0:
-        layer = makers[layer.reads]
-        if layer.kind == "one_hot":
-            return ()
-        if layer.columns:
-            columns = layer.columns if columns is None else [layer.columns[c] for c in columns]
-    return columns or ()
 
 
 def _facts(model: Model, values: Values, gradient: NDArray[Any], loss: Loss) -> Iterator[LayerFacts]:
