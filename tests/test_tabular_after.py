@@ -35,7 +35,7 @@ def held(found, targets, weights=None, metric="log_loss"):
         targets=targets,
         weights=weights,
         found=found,
-        predict=lambda Z: found,
+        predict=lambda Z, rows: found,
         metric=metric,
         score=lambda y, p, w: 0.0,
         more_is_better=True,

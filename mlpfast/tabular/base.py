@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -11,28 +10,21 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from ..errors import integer, real
 from ..model import Model
-from .best import BestEpoch
 from .encoder import TableEncoder
+from .fitting import fitted
 from .goals import Goal
 from .held import Held
 from .importances import baseline_score, permutation_importances
 from .plans import ColumnTable
 from .reading import read_table
-from .recipe import make_trainer, network
 from .report import Report, report_of
 from .saving import AFTER, read_estimator, write_estimator
 from .scoring import Scorer
-from .splitting import split
 
 __all__ = ["BaseTabular"]
-
-_MOST_TO_ADAPT = 50_000  # rows from which initial values are drawn
-_AFTER = 0.05  # of max_seconds, for what comes after training
 
 
 class BaseTabular(BaseEstimator):
@@ -41,11 +33,12 @@ class BaseTabular(BaseEstimator):
     _classifier: ClassVar[bool]
 
     encoder_: TableEncoder
-    model_: Model
+    models_: list[Model]
+    oof_: NDArray[np.float64]
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     history_: dict[str, list[float]]
-    best_epoch_: int
+    best_epochs_: list[int]
     best_score_: float
     n_outputs_: int
     feature_importances_: NDArray[np.float64]
@@ -59,6 +52,7 @@ class BaseTabular(BaseEstimator):
         self,
         *,
         preset: str = "default",
+        n_ensemble: int | None = None,
         categorical_features: Any = "auto",
         epochs: int = 256,
         batch_size: int = 256,
@@ -70,6 +64,7 @@ class BaseTabular(BaseEstimator):
         verbose: bool | int = 0,
     ) -> None:
         self.preset = preset
+        self.n_ensemble = n_ensemble
         self.categorical_features = categorical_features
         self.epochs = epochs
         self.batch_size = batch_size
@@ -86,6 +81,22 @@ class BaseTabular(BaseEstimator):
         if "encoder_" not in vars(self):  # so that hasattr is False
             raise AttributeError(f"this {type(self).__name__} has no columns_ yet; call fit first")
         return self.encoder_.columns_
+
+    @property
+    def model_(self) -> Model:
+        """The network; of several the first."""
+        found: Model = self._first("models_")
+        return found
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch, from 1, whose parameters are kept; of several networks that of the first."""
+        return int(self._first("best_epochs_"))
+
+    def _first(self, name: str) -> Any:
+        if name not in vars(self):
+            raise AttributeError(f"this {type(self).__name__} has no {name} yet; call fit first")
+        return vars(self)[name][0]
 
     @property
     def report_(self) -> Report:
@@ -120,6 +131,15 @@ class BaseTabular(BaseEstimator):
         """Predictions as `eval_metric` takes them, of the network's outputs."""
         return outputs
 
+    def _mean(self, found: list[NDArray[Any]], learnt: Mapping[str, Any]) -> NDArray[Any]:
+        """One of the finished predictions of several networks."""
+        mean: NDArray[Any] = np.mean(found, axis=0)
+        return mean
+
+    def _answers(self, found: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
+        """Finished predictions of rows held out, as users are given them."""
+        return found
+
     def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
         """Answers for all validation rows alike, as `_finish` has them, of which one is the best."""
         raise NotImplementedError
@@ -144,102 +164,22 @@ class BaseTabular(BaseEstimator):
     # --- fit ---
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> None:
-        if self.preset != "default":
-            raise ValueError(f"expected preset to be 'default', got {self.preset!r}")
-        epochs, batch = integer("epochs", self.epochs), integer("batch_size", self.batch_size)
-        limit = None if self.max_seconds is None else real("max_seconds", self.max_seconds, above=0.0)
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected X_val and y_val together, got only one of them")
-        owner = type(self).__name__
-        if y is None:  # in scikit-learn's words
-            raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
-        table = read_table(X, owner=owner)
-        learnt, targets, weights = self._learn_targets(y, table.rows)
-        if sample_weight is not None:
-            given = _check_sample_weight(sample_weight, targets, dtype=np.float64, ensure_non_negative=True)
-            weights = given if weights is None else weights * given
-            if not weights.any():
-                raise ValueError("expected a positive sum of the rows' weights, got zeros only")
-        rng = check_random_state(self.random_state)
-        seed = int(rng.randint(2**31 - 1))
-        encoder = TableEncoder(self.categorical_features)
-        if X_val is None:
-            labels = targets if self._classifier else None
-            train, held = split(self.validation, table.rows, labels, groups, rng)
-            if weights is not None:
-                # Rows of weight zero are as if they weren't there
-                train, held = (rows[weights[rows] > 0] if weights[rows].any() else rows for rows in (train, held))
-            encoder._learn(table.taken(train))
-            Z = encoder._encode(table)
-            Z_val, held_targets, Z, targets = Z[held], targets[held], Z[train], targets[train]
-            held_weights = None if weights is None else weights[held]
-            weights = None if weights is None else weights[train]
-            if weights is not None and not weights.any():
-                raise ValueError("expected a positive sum of the training rows' weights, got zeros only")
-        else:
-            encoder._learn(table)
-            Z, Z_val = encoder._encode(table), encoder.transform(X_val)
-            held_targets, held_weights = self._more_targets(y_val, len(Z_val), learnt), None
-        if Z.shape[1] == 0:
-            raise ValueError("expected a column of X with values, got none: all of them are missing")
-        name, function, more = self._scorer(self.eval_metric, learnt)
-        if weights is not None:
-            weights = weights / weights.mean()
-        native = self._rescale(learnt, targets)
-        goal = self._goal(learnt)
-        model = network(encoder.columns_, goal, seed)
-        model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
-
-        if held_weights is not None and not held_weights.any():
-            held_weights = None
-
-        def predicted(rows: NDArray[Any]) -> NDArray[Any]:
-            return self._finish(model.predict(rows, n_threads=self.n_threads), learnt)
-
-        def score() -> float:
-            return function(held_targets, predicted(Z_val), held_weights)
-
-        best = BestEpoch(score, more)
-        trainer = make_trainer(model, goal, min(batch, len(Z)), seed, self.n_threads, [best])
-        try:
-            trainer.fit(Z, native, epochs, sample_weight=weights, verbose=self.verbose, max_seconds=limit)
-        except KeyboardInterrupt:
-            warnings.warn(f"interrupted after {len(best.scores)} epochs; the best of them is kept", stacklevel=3)
-        best.restore(model)
-        found = predicted(Z_val)
-        best_score = function(held_targets, found, held_weights)
-        held_out = Held(
-            Z=Z_val,
-            targets=held_targets,
-            weights=held_weights,
-            found=found,
-            predict=predicted,
-            metric=name,
-            score=function,
-            more_is_better=more,
-            trained=len(Z),
-            epochs=len(best.scores),
-            planned=epochs,
-            seed=seed,
-            seconds=None if limit is None else limit * _AFTER,
-        )
-        learnt |= self._after_fit(held_out, encoder.columns_, learnt)
-        for old in ("feature_names_in_", "classes_", *AFTER):
+        learnt = fitted(self, X, y, sample_weight, X_val, y_val, groups)
+        for old in ("feature_names_in_", "classes_", "oof_", *AFTER):
             self.__dict__.pop(old, None)
-        history = {"loss": best.losses, f"val_{name}": best.scores}
-        self._set(encoder, model, learnt, history, best.best_epoch, best_score)
+        self._set(**learnt)
 
     def _set(
         self,
         encoder: TableEncoder,
-        model: Model,
+        models: list[Model],
         learnt: Mapping[str, Any],
         history: dict[str, list[float]],
-        best_epoch: int,
+        best_epochs: list[int],
         best_score: float,
     ) -> None:
-        self.encoder_, self.model_, self.history_ = encoder, model, history
-        self.best_epoch_, self.best_score_ = best_epoch, best_score
+        self.encoder_, self.models_, self.history_ = encoder, models, history
+        self.best_epochs_, self.best_score_ = best_epochs, best_score
         self.n_features_in_ = encoder.n_features_in_
         if hasattr(encoder, "feature_names_in_"):
             self.feature_names_in_ = encoder.feature_names_in_
@@ -250,12 +190,16 @@ class BaseTabular(BaseEstimator):
     def _outputs(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
         table = read_table(X, owner=type(self).__name__)
-        encoded = self.encoder_._encode(self.encoder_._arranged(table, type(self).__name__))
-        return self._finish(self.model_.predict(encoded, n_threads=self.n_threads), vars(self))
+        return self._predicted(self.encoder_._encode(self.encoder_._arranged(table, type(self).__name__)))
 
     def _outputs_of_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[Any]:
         check_is_fitted(self)
-        return self._finish(self.model_.predict(self.encoder_.transform_one(row)), vars(self))
+        return self._predicted(self.encoder_.transform_one(row))
+
+    def _predicted(self, Z: NDArray[np.float32]) -> NDArray[Any]:
+        learnt = vars(self)
+        found = [self._finish(model.predict(Z, n_threads=self.n_threads), learnt) for model in self.models_]
+        return found[0] if len(found) == 1 else self._mean(found, learnt)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, without pickle: columns, network, and what targets are.

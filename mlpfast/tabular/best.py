@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,16 +17,21 @@ __all__ = ["BestEpoch"]
 class BestEpoch(Callback):
     """Keeps the state of the epoch whose score is best, the last one of several: RealMLP's rule."""
 
-    def __init__(self, score: Callable[[], float], more_is_better: bool) -> None:
+    def __init__(
+        self, score: Callable[[], float], more_is_better: bool, name: str, stop: threading.Event | None = None
+    ) -> None:
         self._score, self._sign = score, 1.0 if more_is_better else -1.0
+        self._name, self._stop = name, stop
         self.scores: list[float] = []
         self.losses: list[float] = []
         self.best_epoch = 0
         self._best = -np.inf
         self._state: NDArray[Any] | None = None
 
-    def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> bool:
         score = self._score()
+        others = {name: logs.pop(name) for name in list(logs) if name != "loss"}
+        logs |= {self._name: score, **others}  # a progress bar leaves out the last ones
         self.scores.append(score)
         self.losses.append(logs["loss"])
         if self._sign * score >= self._best:
@@ -33,6 +39,7 @@ class BestEpoch(Callback):
             if self._state is None:
                 self._state = np.empty_like(trainer.model.state)
             np.copyto(self._state, trainer.model.state)
+        return self._stop is not None and self._stop.is_set()
 
     def restore(self, model: Any) -> None:
         """Give the model the best epoch's parameters, if an epoch was finished."""

@@ -31,8 +31,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Parameters
     ----------
-    preset : {"default"}, default "default"
-        RealMLP-TD's recipe (Holzmüller et al., 2024).
+    preset : {"default", "best"}, default "default"
+        "default": RealMLP-TD's recipe (Holzmüller et al., 2024). "best": eight such networks.
+    n_ensemble : int, optional
+        So many networks, side by side on the threads, whose predictions are averaged. Each holds out a fold of its own,
+        of rows, or of groups, so that every row is held out once; with ``validation="time"``, or `X_val`, they have the
+        same rows held out, and other seeds. By default the preset's.
     categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
         See `TableEncoder`.
     epochs, batch_size : int, default 256
@@ -64,12 +68,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     columns_ : ColumnTable
         What becomes of each column; it prints as a table.
     model_ : Model
-        The network, of the columns that ``encoder_`` makes.
+        The network, of the columns that ``encoder_`` makes; of several the first of ``models_``.
     encoder_ : TableEncoder
     history_ : dict
         "loss" and "val_<eval_metric>" of each epoch.
     best_epoch_ : int
-        The epoch, from 1, whose parameters are kept: the last one of the best.
+        The epoch, from 1, whose parameters are kept: the last one of the best; of several networks that of the first of
+        ``best_epochs_``, as is ``history_``.
     best_score_ : float
         The metric of the validation rows then, before what follows.
     temperature_ : float
@@ -85,6 +90,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         The metric of the validation rows for one answer, their classes' shares; NaN, where it is a function.
     report_ : Report
         What was done to the data, what the curve says, what to try; it prints as text.
+    oof_ : ndarray
+        Of several networks: the probabilities (n, classes) of each row by the one that held it out; NaN where none did.
     n_features_in_, feature_names_in_, n_outputs_
         As scikit-learn has them.
 
@@ -107,6 +114,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self,
         *,
         preset: str = "default",
+        n_ensemble: int | None = None,
         categorical_features: Any = "auto",
         epochs: int = 256,
         batch_size: int = 256,
@@ -121,6 +129,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ) -> None:
         super().__init__(
             preset=preset,
+            n_ensemble=n_ensemble,
             categorical_features=categorical_features,
             epochs=epochs,
             batch_size=batch_size,
@@ -207,6 +216,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         p = outputs.astype(np.float64)
         return calibrated(p / p.sum(axis=1, keepdims=True), learnt.get("temperature_", 1.0))
 
+    def _answers(self, found: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
+        return calibrated(found, learnt["temperature_"])
+
     def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
         return [np.bincount(held.targets, held.relative_weights, held.found.shape[1]) / len(held.targets)]
 
@@ -217,5 +229,5 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         more: dict[str, Any] = {"temperature_": temperature}
         if p.shape[1] == 2:
             more["decision_threshold_"] = choose_threshold(held, p[:, 1]) if held.metric in DECISIONS else DEFAULT
-        tempered = replace(held, found=p, predict=lambda Z: calibrated(held.predict(Z), temperature))
+        tempered = replace(held, found=p, predict=lambda Z, rows: calibrated(held.predict(Z, rows), temperature))
         return more | super()._after_fit(tempered, columns, learnt)

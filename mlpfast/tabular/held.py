@@ -29,7 +29,8 @@ class Held:
     found : ndarray (n, outputs)
         Predictions, before anything of what comes after: probabilities, or targets in their own units.
     predict : callable
-        ``predict(Z)`` gives such predictions of other rows.
+        ``predict(Z, rows)`` gives such predictions of Z in place of these of the rows: by those networks that have not
+        trained on them.
     metric : str
         The name of `score`.
     score : Scorer
@@ -45,7 +46,7 @@ class Held:
     targets: NDArray[Any]
     weights: NDArray[Any] | None
     found: NDArray[Any]
-    predict: Callable[[NDArray[Any]], NDArray[Any]]
+    predict: Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]]
     metric: str
     score: Scorer
     more_is_better: bool

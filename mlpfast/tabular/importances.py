@@ -80,6 +80,6 @@ def _drops(
             continue
         before = Z[:, start:end].copy()
         Z[:, start:end] = before[rng.permutation(len(Z))]
-        drops.append(sign * (whole - held.score(targets, held.predict(Z), weights)))
+        drops.append(sign * (whole - held.score(targets, held.predict(Z, rows), weights)))
         Z[:, start:end] = before
     return drops

@@ -38,8 +38,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         `mlpfast.losses` with numbers of its own, such as ``Huber(0.5)`` or ``TweedieDeviance(1.9)``, does too.
     quantiles : sequence of float in (0, 1), optional
         Ascending; they make the loss that of quantiles, which `predict_quantiles` gives, and which never cross.
-    preset : {"default"}, default "default"
-        RealMLP-TD's recipe (Holzmüller et al., 2024).
+    preset : {"default", "best"}, default "default"
+        "default": RealMLP-TD's recipe (Holzmüller et al., 2024). "best": eight such networks.
+    n_ensemble : int, optional
+        So many networks, side by side on the threads, whose predictions are averaged. Each holds out a fold of its own,
+        of rows, or of groups, so that every row is held out once; with ``validation="time"``, or `X_val`, they have the
+        same rows held out, and other seeds. By default the preset's.
     categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
         See `TableEncoder`.
     epochs, batch_size : int, default 256
@@ -66,12 +70,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     columns_ : ColumnTable
         What becomes of each column; it prints as a table.
     model_ : Model
-        The network, of the columns that ``encoder_`` makes.
+        The network, of the columns that ``encoder_`` makes; of several the first of ``models_``.
     encoder_ : TableEncoder
     history_ : dict
         "loss" and "val_<eval_metric>" of each epoch.
     best_epoch_ : int
-        The epoch, from 1, whose parameters are kept: the last one of the best.
+        The epoch, from 1, whose parameters are kept: the last one of the best; of several networks that of the first of
+        ``best_epochs_``, as is ``history_``.
     best_score_ : float
         The metric of the validation rows then.
     residuals_, residual_ranks_ : ndarray (kept, targets)
@@ -85,6 +90,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         The metric of the validation rows for one answer, their mean or median; NaN, where it is a function.
     report_ : Report
         What was done to the data, what the curve says, what to try; it prints as text.
+    oof_ : ndarray
+        Of several networks: the predictions of each row by the one that held it out; NaN where none did.
     n_features_in_, feature_names_in_, n_outputs_
         As scikit-learn has them.
 
@@ -118,6 +125,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         loss: Any = "squared_error",
         quantiles: Any = None,
         preset: str = "default",
+        n_ensemble: int | None = None,
         categorical_features: Any = "auto",
         epochs: int = 256,
         batch_size: int = 256,
@@ -130,6 +138,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     ) -> None:
         super().__init__(
             preset=preset,
+            n_ensemble=n_ensemble,
             categorical_features=categorical_features,
             epochs=epochs,
             batch_size=batch_size,
@@ -247,6 +256,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         found = self._family.point(self._outputs(X))
         ends = np.stack([found - half, found + half], axis=-1)
         return ends[:, 0] if self.flat_ else ends
+
+    def _mean(self, found: list[NDArray[Any]], learnt: Mapping[str, Any]) -> NDArray[Any]:
+        family: Family = learnt["_family"]
+        return family.mean(found)
+
+    def _answers(self, found: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
+        points: NDArray[np.float64] = learnt["_family"].point(found)
+        return points[:, 0] if learnt["flat_"] else points
 
     def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
         family: Family = learnt["_family"]

@@ -43,12 +43,13 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         "encoder": fields,
         "model": to_json(Header(model.inputs, model.layers, model.dtype.name, model.seed), "model"),
         "history": {name: len(values) for name, values in estimator.history_.items()},
-        "best_epoch": estimator.best_epoch_,
+        "best_epochs": estimator.best_epochs_,
         "best_score": estimator.best_score_,
         "outputs": estimator.n_outputs_,
     }
     members = {f"columns{name}": array for name, array in arrays.items()}
-    members |= {f"model/{name}": array for name, array in model._arrays().items()}
+    for number, each in enumerate(estimator.models_):
+        members |= {f"{_folder(number)}{name}": array for name, array in each._arrays().items()}
     members |= {f"history/{name}": np.array(values, dtype=np.float64) for name, values in estimator.history_.items()}
     if hasattr(estimator, "classes_"):
         classes = estimator.classes_
@@ -80,7 +81,13 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         items = enumerate(required(fields, "columns", list))
         shapes = dict(pair for number, item in items for pair in shapes_of_plan(item, number).items())
         encoder = TableEncoder.from_json(fields, dict(_read(file, shapes, "columns")))
-        model = Model._read(ModelFile(file, ("model",), fields=required(header, "model", dict), folder="model/"))
+        best_epochs = [int(n) for n in header.get("best_epochs") or [required(header, "best_epoch", int)]]
+        model_fields = required(header, "model", dict)  # but for their seeds, all have the same
+        models = [
+            Model._read(ModelFile(file, ("model",), fields=model_fields, folder=_folder(number)))
+            for number in range(len(best_epochs))
+        ]
+        model = models[0]
         outputs = int(required(header, "outputs", int))
         family = None
         if "classes" not in header:
@@ -100,9 +107,13 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
         history = {name: values.tolist() for name, values in _read(file, lengths, "history/")}
         estimator = cls()
-        best = int(required(header, "best_epoch", int)), float(required(header, "best_score"))
-        estimator._set(encoder, model, learnt, history, *best)
+        estimator._set(encoder, models, learnt, history, best_epochs, float(required(header, "best_score")))
         return estimator
+
+
+def _folder(number: int) -> str:
+    """Of one of the networks."""
+    return f"model{number or ''}/"
 
 
 def _read(file: ArrayFile, shapes: dict[str, tuple[int, str]], place: str) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -10,9 +10,47 @@ from numpy.typing import NDArray
 
 from ..errors import real
 
-__all__ = ["split"]
+__all__ = ["split", "splits_of", "weighed"]
 
 SHARE = 0.2
+
+
+def splits_of(
+    validation: Any, members: int, n: int, labels: NDArray[Any] | None, groups: Any, rng: np.random.RandomState
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """For each of the networks, the rows to train on and those held out.
+
+    Of several networks each holds out a fold: rows, or groups, of its own, in the end all of them ("bagging" by cross
+    validation); with "time" they share a split.
+    """
+    if members == 1:
+        return [split(validation, n, labels, groups, rng)]
+    if validation == "time":
+        return [split(validation, n, labels, groups, rng)] * members
+    if validation not in ("random", "group"):
+        raise ValueError(
+            f"expected validation to be 'random', 'group' or 'time' for {members} networks, each of which holds out a "
+            f"fold, got {validation!r}"
+        )
+    if (groups is None) == (validation == "group"):
+        raise ValueError(f"expected groups with validation='group', and only then; got validation={validation!r}")
+    folds = _folds(n, members, labels, rng) if groups is None else _folds_of_groups(groups, n, members, rng)
+    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(members)]
+
+
+def weighed(
+    splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]], weights: NDArray[np.float64] | None
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Splits without the rows of weight zero, which are as if they weren't there."""
+    if weights is None:
+        return splits
+    found: dict[int, NDArray[np.int64]] = {}  # of shared rows, one
+    for rows in (rows for pair in splits for rows in pair):
+        found[id(rows)] = rows[weights[rows] > 0] if weights[rows].any() else rows
+    for train, _ in splits:
+        if not weights[train].any():
+            raise ValueError("expected a positive sum of the training rows' weights, got zeros only")
+    return [(found[id(train)], found[id(held)]) for train, held in splits]
 
 
 def split(
@@ -63,3 +101,32 @@ def _by_group(
     count = min(int(np.searchsorted(np.cumsum(sizes[order]), held)) + 1, len(names) - 1)
     mask = np.isin(numbers, order[:count])
     return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _folds(n: int, members: int, labels: NDArray[Any] | None, rng: np.random.RandomState) -> NDArray[np.int64]:
+    """Rows dealt in turn, those of each class after those of another."""
+    if n < members:
+        raise ValueError(f"expected at least {members} rows for {members} networks, got n_samples={n}")
+    order = rng.permutation(n)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    folds = np.empty(n, dtype=np.int64)
+    folds[order] = np.arange(n) % members
+    return folds
+
+
+def _folds_of_groups(groups: Any, n: int, members: int, rng: np.random.RandomState) -> NDArray[np.int64]:
+    """Groups, the largest first, each to the fold that has fewest rows."""
+    groups = np.asarray(groups)
+    if groups.shape != (n,):
+        raise ValueError(f"expected groups of shape ({n},), got {groups.shape}")
+    names, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < members:
+        raise ValueError(f"expected at least {members} groups for {members} networks, got {len(names)}")
+    order = rng.permutation(len(names))
+    fold_of = np.empty(len(names), dtype=np.int64)
+    rows = np.zeros(members, dtype=np.int64)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        fold_of[group] = rows.argmin()
+        rows[fold_of[group]] += sizes[group]
+    return fold_of[numbers]

@@ -1,0 +1,128 @@
+"""From a table and its targets to networks, and what they teach: the frame of the estimators' `fit`."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
+
+from ..errors import integer, real, unknown_name
+from .encoder import TableEncoder
+from .exam import Exam, held_rows
+from .held import Held
+from .members import Course, Lesson, train_all
+from .reading import read_table
+from .splitting import splits_of, weighed
+
+__all__ = ["fitted"]
+
+#: How many networks a preset has.
+NETWORKS = {"default": 1, "best": 8}
+_AFTER = 0.05  # of max_seconds, for what comes after training
+
+
+def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> dict[str, Any]:
+    """All that a `BaseTabular` learns, as its `_set` takes it; the estimator is unchanged."""
+    began = time.monotonic()
+    if estimator.preset not in NETWORKS:
+        raise unknown_name("preset", estimator.preset, NETWORKS)
+    epochs, batch = integer("epochs", estimator.epochs), integer("batch_size", estimator.batch_size)
+    limit = None if estimator.max_seconds is None else real("max_seconds", estimator.max_seconds, above=0.0)
+    count = NETWORKS[estimator.preset] if estimator.n_ensemble is None else integer("n_ensemble", estimator.n_ensemble)
+    if estimator.n_threads is not None:
+        integer("n_threads", estimator.n_threads)
+    if (X_val is None) != (y_val is None):
+        raise ValueError("expected X_val and y_val together, got only one of them")
+    owner = type(estimator).__name__
+    if y is None:  # in scikit-learn's words
+        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
+    table = read_table(X, owner=owner)
+    learnt, targets, weights = estimator._learn_targets(y, table.rows)
+    if sample_weight is not None:
+        given = _check_sample_weight(sample_weight, targets, dtype=np.float64, ensure_non_negative=True)
+        weights = given if weights is None else weights * given
+        if not weights.any():
+            raise ValueError("expected a positive sum of the rows' weights, got zeros only")
+    rng = check_random_state(estimator.random_state)
+    seeds = [int(rng.randint(2**31 - 1))]
+    encoder = TableEncoder(estimator.categorical_features)
+    if X_val is None:
+        labels = targets if estimator._classifier else None
+        splits = weighed(splits_of(estimator.validation, count, table.rows, labels, groups, rng), weights)
+        taught = np.unique(np.concatenate([train for train, _ in splits]))
+        held, holder = held_rows([rows for _, rows in splits])
+        encoder._learn(table.taken(taught))
+        Z = encoder._encode(table)
+        Z_val, held_targets = Z[held], targets[held]
+        held_weights = None if weights is None else weights[held]
+    else:
+        encoder._learn(table)
+        Z, Z_val = encoder._encode(table), encoder.transform(X_val)
+        held_targets, held_weights = estimator._more_targets(y_val, len(Z_val), learnt), None
+        taught = np.arange(len(Z))
+        splits, held, holder = [(taught, taught)] * count, taught[:0], None
+    if Z.shape[1] == 0:
+        raise ValueError("expected a column of X with values, got none: all of them are missing")
+    name, function, more = estimator._scorer(estimator.eval_metric, learnt)
+    native = estimator._rescale(learnt, targets[taught])
+    finish, mean = partial(estimator._finish, learnt=dict(learnt)), partial(estimator._mean, learnt=dict(learnt))
+    exam = Exam(Z_val, held_targets, held_weights, holder, function, finish, mean)
+    course = Course(
+        plans=encoder.columns_,
+        goal=estimator._goal(learnt),
+        Z=Z,
+        targets=_in_place(native, taught, len(Z)),
+        weights=weights,
+        metric=name,
+        more_is_better=more,
+        epochs=epochs,
+        batch_size=batch,
+        n_threads=estimator.n_threads,
+        deadline=None if limit is None else began + (1 - _AFTER) * limit,
+        verbose=estimator.verbose,
+    )
+    seeds += rng.randint(2**31 - 1, size=count - 1).tolist()
+    lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i)) for i in range(count)]
+    members, kept = train_all(course, lessons)
+    models = [member.model for member in members]
+    exam = exam.of(kept)
+    found = exam.predict(models, estimator.n_threads, exam.Z, np.arange(len(exam.Z)))
+    held_out = Held(
+        Z=exam.Z,
+        targets=exam.targets,
+        weights=exam.weights if exam.weights is None or exam.weights.any() else None,
+        found=found,
+        predict=partial(exam.predict, models, estimator.n_threads),
+        metric=name,
+        score=function,
+        more_is_better=more,
+        trained=len(lessons[0].rows),
+        epochs=len(members[0].scores),
+        planned=members[0].planned,
+        seed=seeds[0],
+        seconds=None if limit is None else limit * _AFTER,
+    )
+    learnt |= estimator._after_fit(held_out, encoder.columns_, learnt)
+    if count > 1 and X_val is None:
+        rows = held if holder is None else held[np.isin(holder, kept)]
+        learnt["oof_"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
+    return {
+        "encoder": encoder,
+        "models": models,
+        "learnt": learnt,
+        "history": {"loss": members[0].losses, f"val_{name}": members[0].scores},
+        "best_epochs": [member.best_epoch for member in members],
+        "best_score": exam.result(found),
+    }
+
+
+def _in_place(values: NDArray[Any], rows: NDArray[np.int64], n: int, other: float = 0) -> NDArray[Any]:
+    """An array (n, ...) with these values in these rows."""
+    array = np.full((n, *values.shape[1:]), other, values.dtype)
+    array[rows] = values
+    return array
