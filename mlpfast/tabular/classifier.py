@@ -13,14 +13,14 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import unknown_name
-from ..losses import CrossEntropy
+from ..losses import BinaryCrossEntropy, CrossEntropy
 from .base import BaseTabular
 from .calibrating import CALIBRATIONS, PROBABILITIES, calibrated, fit_temperature
 from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
-from .scoring import Scorer, of_classes
-from .targets import one_column
+from .scoring import Scorer, of_classes, of_labels
+from .targets import indicators, one_column
 from .thresholding import DECISIONS, DEFAULT, choose_threshold
 
 __all__ = ["TabularClassifier"]
@@ -45,8 +45,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
         whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
     eval_metric : str or callable, optional
-        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or
-        "balanced_accuracy".
+        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or "balanced_accuracy". Of
+        several labels of a row: "log_loss" (the default), "auc" and "f1", means over the labels, or "accuracy", the
+        share of rows of which every label is right.
         A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
     max_seconds : float, optional
         Stop after so much training, with the best epoch so far.
@@ -65,6 +66,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     Attributes
     ----------
     classes_ : ndarray (classes,)
+        Of several labels of a row, their numbers.
+    multilabel_ : bool
+        Whether y had several labels of each row.
     columns_ : ColumnTable
         What becomes of each column; it prints as a table.
     model_ : Model
@@ -103,10 +107,16 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     >>> model = TabularClassifier(epochs=20, batch_size=16, random_state=0).fit(X, y)
     >>> model.predict([[6, "a"], [0, "b"]])
     array(['yes', 'no'], dtype='<U3')
+    >>> labels = [[row[0] > 3, row[1] == "a"] for row in X]
+    >>> model = TabularClassifier(epochs=20, batch_size=16, random_state=0).fit(X, labels)
+    >>> model.predict([[6, "a"], [0, "b"]])
+    array([[1, 1],
+           [0, 0]])
     """
 
     _classifier: ClassVar[bool] = True
     classes_: NDArray[Any]
+    multilabel_: bool
     temperature_: float
     decision_threshold_: float
 
@@ -152,8 +162,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ----------
         X : table (n, columns)
             See `TableEncoder.fit`.
-        y : array_like of shape (n,)
-            Labels of any kind, two classes or more
+        y : array_like of shape (n,), or (n, labels)
+            Labels of any kind, two classes or more; or several labels of a row, each 0 or 1.
         sample_weight : array_like of shape (n,), optional
             Weights >= 0 of the rows, in training and validation.
         X_val, y_val : optional
@@ -171,34 +181,52 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, (n,); of two, by `decision_threshold_`."""
-        decided = self._decided(self.predict_proba(X))
-        found: NDArray[Any] = self.classes_[decided]
-        return found
+        """The most probable class of each row, (n,); of two, by `decision_threshold_`.
+
+        Of several labels of a row, (n, labels): 1 for those whose probability is above one half, and 0.
+        """
+        return self._decided(self.predict_proba(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities (n, classes), in the order of `classes_`."""
+        """Probabilities (n, classes), in the order of `classes_`; of several labels, (n, labels), each by itself."""
         return self._outputs(X)
 
     def predict_one(self, row: Mapping[str, Any] | Sequence[Any]) -> Any:
         """The class of a single row: values by name, or in the order of training."""
-        decided = self._decided(self._outputs_of_one(row))
-        return self.classes_[decided[0]]
+        return self._decided(self._outputs_of_one(row))[0]
 
-    def _decided(self, p: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _decided(self, p: NDArray[np.float64]) -> NDArray[Any]:
+        if self.multilabel_:
+            return (p > DEFAULT).astype(np.int64)
         threshold = getattr(self, "decision_threshold_", DEFAULT)  # of two classes
-        return p.argmax(axis=1) if threshold == DEFAULT else (p[:, 1] > threshold).astype(np.int64)
+        numbers = p.argmax(axis=1) if threshold == DEFAULT else (p[:, 1] > threshold).astype(np.int64)
+        found: NDArray[Any] = self.classes_[numbers]
+        return found
 
     def _learn_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
+        several = indicators(y, n)
+        if several is not None:
+            if self.class_weight is not None or self.calibration == "temperature":
+                raise ValueError(
+                    "expected class_weight=None, and calibration='auto' or None, with several labels of a row"
+                )
+            k = several.shape[1]
+            return {"classes_": np.arange(k), "n_outputs_": k, "multilabel_": True}, several, None
         labels = one_column(y, n)
         check_classification_targets(labels)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"expected at least two classes in y, got 1 class: {classes.tolist()[0]!r}")
         weights = None if self.class_weight is None else compute_sample_weight(self.class_weight, labels)
-        return {"classes_": classes, "n_outputs_": len(classes)}, targets.astype(np.int32), weights
+        learnt = {"classes_": classes, "n_outputs_": len(classes), "multilabel_": False}
+        return learnt, targets.astype(np.int32), weights
 
     def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any]) -> NDArray[Any]:
+        if learnt["multilabel_"]:
+            several = indicators(y, n, "y_val")
+            if several is None or several.shape[1] != learnt["n_outputs_"]:
+                raise ValueError(f"expected y_val of shape ({n}, {learnt['n_outputs_']}), as y has, got {np.shape(y)}")
+            return several
         labels, classes = one_column(y, n, "y_val"), learnt["classes_"]
         known = np.isin(labels, classes)
         if not known.all():
@@ -207,22 +235,30 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return np.searchsorted(classes, labels).astype(np.int32)
 
     def _goal(self, learnt: Mapping[str, Any]) -> Goal:
+        if learnt["multilabel_"]:  # smoothing would promise 5 % to labels that are rarer
+            return Goal(BinaryCrossEntropy(), learnt["n_outputs_"], "sigmoid", classifier=True)
         return Goal(CrossEntropy(label_smoothing=0.1), learnt["n_outputs_"], "softmax", classifier=True)
 
     def _scorer(self, metric: Any, learnt: Mapping[str, Any]) -> tuple[str, Scorer, bool]:
-        return of_classes(metric, learnt["classes_"])
+        return of_labels(metric) if learnt["multilabel_"] else of_classes(metric, learnt["classes_"])
 
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         p = outputs.astype(np.float64)
+        if learnt["multilabel_"]:
+            return p
         return calibrated(p / p.sum(axis=1, keepdims=True), learnt.get("temperature_", 1.0))
 
     def _answers(self, found: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
-        return calibrated(found, learnt["temperature_"])
+        return found if learnt["multilabel_"] else calibrated(found, learnt["temperature_"])
 
     def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+        if learnt["multilabel_"]:
+            return [np.average(held.targets, axis=0, weights=held.relative_weights)]
         return [np.bincount(held.targets, held.relative_weights, held.found.shape[1]) / len(held.targets)]
 
     def _after_fit(self, held: Held, columns: ColumnTable, learnt: Mapping[str, Any]) -> dict[str, Any]:
+        if learnt["multilabel_"]:
+            return super()._after_fit(held, columns, learnt)
         wanted = self.calibration == "temperature" or (self.calibration and held.metric in PROBABILITIES)
         temperature = fit_temperature(held) if wanted else 1.0
         p = calibrated(held.found, temperature)
@@ -231,3 +267,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             more["decision_threshold_"] = choose_threshold(held, p[:, 1]) if held.metric in DECISIONS else DEFAULT
         tempered = replace(held, found=p, predict=lambda Z, rows: calibrated(held.predict(Z, rows), temperature))
         return more | super()._after_fit(tempered, columns, learnt)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

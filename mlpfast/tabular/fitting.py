@@ -52,7 +52,7 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     seeds = [int(rng.randint(2**31 - 1))]
     encoder = TableEncoder(estimator.categorical_features)
     if X_val is None:
-        labels = targets if estimator._classifier else None
+        labels = targets if estimator._classifier and targets.ndim == 1 else None
         splits = weighed(splits_of(estimator.validation, count, table.rows, labels, groups, rng), weights)
         taught = np.unique(np.concatenate([train for train, _ in splits]))
         held, holder = held_rows([rows for _, rows in splits])

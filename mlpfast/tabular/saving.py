@@ -54,6 +54,7 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     if hasattr(estimator, "classes_"):
         classes = estimator.classes_
         header["classes_dtype"] = "str" if classes.dtype.kind in "OU" else classes.dtype.name
+        header["multilabel"] = estimator.multilabel_
         header["classes"], found = levels_to_arrays(classes.tolist(), "/classes")
         members |= {f"targets{name}": array for name, array in found.items()}
     else:
@@ -99,6 +100,7 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         if "classes" in header:
             found = dict(_read(file, shapes_of(header["classes"], "/classes"), "targets"))
             labels = levels_from_arrays(header["classes"], found, "/classes")
+            learnt["multilabel_"] = bool(header.get("multilabel", False))
             learnt["classes_"] = _as_classes(labels, str(required(header, "classes_dtype", str)))
         else:
             learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))

@@ -14,7 +14,7 @@ from ..errors import unknown_name
 from ..scores import Task, balanced_accuracy, f1, roc_auc
 from .families import Family
 
-__all__ = ["Scorer", "of_classes", "of_numbers"]
+__all__ = ["Scorer", "of_classes", "of_labels", "of_numbers"]
 
 #: f(targets, outputs, weights): class numbers and probabilities, or targets and predictions (n, targets).
 Scorer: TypeAlias = Callable[[NDArray[Any], NDArray[Any], Any], float]
@@ -79,6 +79,29 @@ def _nll(family: Family, y: NDArray[Any], found: NDArray[Any], w: Any) -> float:
     return float(np.average(terms.mean(axis=1), weights=w))
 
 
+def _log_loss_of_labels(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+    chances = np.where(y > 0.5, p, 1 - p)
+    terms = -np.log(np.maximum(chances, np.finfo(np.float32).eps))
+    return float(np.average(terms.mean(axis=1), weights=w))
+
+
+def _auc_of_labels(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+    """One half, if there is no label that some rows have, and some have not."""
+    area = roc_auc(_YES_NO, y, p, w)
+    return area if np.isfinite(area) else 0.5
+
+
+def _accuracy_of_labels(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+    """Rows of which every label is right, as scikit-learn counts them."""
+    return float(np.average(((p > 0.5) == (y > 0.5)).all(axis=1), weights=w))
+
+
+_OF_LABELS: dict[str, tuple[Scorer, bool]] = {
+    "log_loss": (_log_loss_of_labels, False),
+    "accuracy": (_accuracy_of_labels, True),
+    "auc": (_auc_of_labels, True),
+    "f1": (partial(f1, _YES_NO), True),
+}
 _OF_CLASSES: dict[str, tuple[Scorer, bool]] = {
     "accuracy": (_accuracy, True),
     "log_loss": (_log_loss, False),
@@ -98,6 +121,17 @@ def of_classes(metric: Any, classes: NDArray[Any]) -> tuple[str, Scorer, bool]:
 
         return getattr(metric, "__name__", "score"), of_user, True
     return _named(metric or "accuracy", _OF_CLASSES)
+
+
+def of_labels(metric: Any) -> tuple[str, Scorer, bool]:
+    """As `of_classes`, of several labels; functions are given these, (n, labels) of 0 and 1, and what is predicted."""
+    if callable(metric):
+
+        def of_user(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+            return float(metric(y.astype(np.int64), (p > 0.5).astype(np.int64)))
+
+        return getattr(metric, "__name__", "score"), of_user, True
+    return _named(metric or "log_loss", _OF_LABELS)
 
 
 def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:

@@ -11,7 +11,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from .objects import is_missing
 
-__all__ = ["numbers", "one_column"]
+__all__ = ["indicators", "numbers", "one_column"]
 
 
 def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
@@ -48,6 +48,22 @@ def numbers(y: Any, n: int, what: str = "y") -> tuple[NDArray[np.float64], bool]
     if infinite.any():
         raise ValueError(f"expected finite numbers in {what}, got infinity (inf) in row {int(np.argmax(infinite))}")
     return targets.reshape(n, -1), given.ndim == 1
+
+
+def indicators(y: Any, n: int, what: str = "y") -> NDArray[np.float32] | None:
+    """Several labels of a row, (n, labels) of 0 and 1; None for what is one column, or none."""
+    given = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    if given.ndim != 2 or given.shape[1] < 2:
+        return None
+    found, _ = numbers(given, n, what)
+    wrong = (found != 0) & (found != 1)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise ValueError(
+            f"expected 0 and 1 in several columns of {what} (multilabel), got {given[row, column]!s} in row {row}, "
+            f"column {column}"
+        )
+    return found.astype(np.float32)
 
 
 def _check_rows(y: NDArray[Any], n: int, what: str) -> None:
