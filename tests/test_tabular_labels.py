@@ -91,5 +91,5 @@ def test_refused(settings, y, words):
 
 
 def test_validation_labels_of_another_shape():
-    with pytest.raises(ValueError, match=r"y_val of shape \(50, 3\), as y has, got \(50, 2\)"):
+    with pytest.raises(ValueError, match=r"y_val of shape \(50, 3\), as y had in training, got \(50, 2\)"):
         TabularClassifier(**QUICK).fit(X, Y, X_val=X[:50], y_val=Y[:50, :2])

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..model import Model
 from .encoder import TableEncoder
-from .fitting import fitted
+from .fitting import fitted, gone_on
 from .goals import Goal
 from .held import Held
 from .importances import baseline_score, permutation_importances
@@ -31,6 +31,8 @@ class BaseTabular(BaseEstimator):
     """Base of `TabularClassifier` and `TabularRegressor`."""
 
     _classifier: ClassVar[bool]
+    #: What targets have taught, and later ones do not change.
+    _taught: ClassVar[tuple[str, ...]]
 
     encoder_: TableEncoder
     models_: list[Model]
@@ -62,6 +64,7 @@ class BaseTabular(BaseEstimator):
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: bool | int = 0,
+        warm_start: bool = False,
     ) -> None:
         self.preset = preset
         self.n_ensemble = n_ensemble
@@ -74,6 +77,7 @@ class BaseTabular(BaseEstimator):
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
+        self.warm_start = warm_start
 
     @property
     def columns_(self) -> ColumnTable:
@@ -111,11 +115,16 @@ class BaseTabular(BaseEstimator):
         """Attributes that y teaches, targets for the network, and weights of the rows by their classes."""
         raise NotImplementedError
 
-    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any]) -> NDArray[Any]:
-        """Targets for validation, as those that were learnt from."""
+    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any], what: str = "y_val") -> NDArray[Any]:
+        """Targets for validation, or later ones, as those that were learnt from."""
         raise NotImplementedError
 
-    def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any]) -> NDArray[Any]:
+    def _later_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
+        """As `_learn_targets`, of later rows, which teach nothing of that."""
+        learnt = {name: vars(self)[name] for name in self._taught}
+        return learnt, self._more_targets(y, n, learnt, "y"), None
+
+    def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any], later: bool = False) -> NDArray[Any]:
         """What the network is trained on, of the training rows' targets, which may teach more attributes."""
         return targets
 
@@ -168,6 +177,10 @@ class BaseTabular(BaseEstimator):
         for old in ("feature_names_in_", "classes_", "oof_", *AFTER):
             self.__dict__.pop(old, None)
         self._set(**learnt)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        learnt = gone_on(self, X, y, sample_weight)
+        self.__dict__.update(learnt)
 
     def _set(
         self,

@@ -28,6 +28,10 @@ class BestEpoch(Callback):
         self._best = -np.inf
         self._state: NDArray[Any] | None = None
 
+    def begin(self, model: Any) -> None:
+        """Let the parameters that training starts from be epoch 0, and the best one so far."""
+        self._best, self._state = self._sign * self._score(), model.state.copy()
+
     def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> bool:
         score = self._score()
         others = {name: logs.pop(name) for name in list(logs) if name != "loss"}

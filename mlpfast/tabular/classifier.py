@@ -57,6 +57,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Of the split, the initial values, the order of rows and dropout.
     verbose : bool or int >= 0, default 0
         1, or more: a progress bar.
+    warm_start : bool, default False
+        `fit` goes on from the networks of the last one: columns, classes stay as they are, the rate is small
+        and steady, and the networks as they were are kept where no epoch is better on the rows held out.
     class_weight : "balanced", dict or None, default None
         Factors of the training rows' weights by class, as scikit-learn has them.
     calibration : {"auto", "temperature"} or None, default "auto"
@@ -115,6 +118,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """
 
     _classifier: ClassVar[bool] = True
+    _taught: ClassVar[tuple[str, ...]] = ("classes_", "n_outputs_", "multilabel_")
     classes_: NDArray[Any]
     multilabel_: bool
     temperature_: float
@@ -134,6 +138,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: bool | int = 0,
+        warm_start: bool = False,
         class_weight: Any = None,
         calibration: str | None = "auto",
     ) -> None:
@@ -149,6 +154,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             n_threads=n_threads,
             random_state=random_state,
             verbose=verbose,
+            warm_start=warm_start,
         )
         self.class_weight = class_weight
         self.calibration = calibration
@@ -178,6 +184,33 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         if self.calibration not in (None, *CALIBRATIONS):
             raise unknown_name("calibration", self.calibration, CALIBRATIONS)
         self._fit(X, y, sample_weight, X_val, y_val, groups)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TabularClassifier:
+        """One pass through later rows, at a small and steady rate; of an estimator that is not fitted, `fit`.
+
+        Columns, classes, and what the rows held out have taught stay as they are. A call depends on the order of the
+        calls, not on the optimizer's state, which is not kept.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+            With the columns of training.
+        y : array_like of shape (n,), or (n, labels)
+            Of the classes of training.
+        classes : array_like, optional
+            For scikit-learn: those of y in the first call.
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        TabularClassifier
+        """
+        if "encoder_" not in vars(self):
+            if classes is not None and len(new := np.setdiff1d(classes, np.asarray(y))):
+                raise ValueError(f"expected rows of every class in the first call, got none of {new.tolist()[0]!r}")
+            return self.fit(X, y, sample_weight)
+        self._partial_fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -221,18 +254,28 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         learnt = {"classes_": classes, "n_outputs_": len(classes), "multilabel_": False}
         return learnt, targets.astype(np.int32), weights
 
-    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any]) -> NDArray[Any]:
+    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any], what: str = "y_val") -> NDArray[Any]:
         if learnt["multilabel_"]:
-            several = indicators(y, n, "y_val")
+            several = indicators(y, n, what)
             if several is None or several.shape[1] != learnt["n_outputs_"]:
-                raise ValueError(f"expected y_val of shape ({n}, {learnt['n_outputs_']}), as y has, got {np.shape(y)}")
+                raise ValueError(
+                    f"expected {what} of shape ({n}, {learnt['n_outputs_']}), as y had in training, got {np.shape(y)}"
+                )
             return several
-        labels, classes = one_column(y, n, "y_val"), learnt["classes_"]
+        labels, classes = one_column(y, n, what), learnt["classes_"]
         known = np.isin(labels, classes)
         if not known.all():
             row = int(np.argmin(known))
-            raise ValueError(f"expected classes of y in y_val, got {labels.tolist()[row]!r} in row {row}")
+            raise ValueError(
+                f"expected classes that were there in training in {what}, got {labels.tolist()[row]!r} in row {row}"
+            )
         return np.searchsorted(classes, labels).astype(np.int32)
+
+    def _later_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
+        learnt, targets, weights = super()._later_targets(y, n)
+        if self.class_weight is not None:
+            weights = compute_sample_weight(self.class_weight, learnt["classes_"][targets])
+        return learnt, targets, weights
 
     def _goal(self, learnt: Mapping[str, Any]) -> Goal:
         if learnt["multilabel_"]:  # smoothing would promise 5 % to labels that are rarer

@@ -78,6 +78,11 @@ class Family:
             low = np.maximum(low, _LEAST_MEAN * scale)
         return {"centre_": centre, "scale_": scale, "low_": low, "high_": targets.max(axis=0)}
 
+    def widen(self, targets: NDArray[np.float64], learnt: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+        """The range that predictions stay in, of what was learnt and of later targets."""
+        low = np.minimum(learnt["low_"], targets.min(axis=0)) if self.power is None else learnt["low_"]
+        return {"low_": low, "high_": np.maximum(learnt["high_"], targets.max(axis=0))}
+
     def native(self, targets: NDArray[np.float64], learnt: Mapping[str, Any]) -> NDArray[np.float32]:
         """What the network is trained on."""
         found = (targets - learnt["centre_"]) / learnt["scale_"]

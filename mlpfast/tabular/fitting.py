@@ -17,9 +17,10 @@ from .exam import Exam, held_rows
 from .held import Held
 from .members import Course, Lesson, train_all
 from .reading import read_table
+from .recipe import make_trainer
 from .splitting import splits_of, weighed
 
-__all__ = ["fitted"]
+__all__ = ["fitted", "gone_on"]
 
 #: How many networks a preset has.
 NETWORKS = {"default": 1, "best": 8}
@@ -41,27 +42,32 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     owner = type(estimator).__name__
     if y is None:  # in scikit-learn's words
         raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
+    later = bool(estimator.warm_start) and "encoder_" in vars(estimator)
+    if later and count != len(estimator.models_):
+        raise ValueError(
+            f"warm_start: expected {len(estimator.models_)} networks, as there are, got n_ensemble={count}"
+        )
     table = read_table(X, owner=owner)
-    learnt, targets, weights = estimator._learn_targets(y, table.rows)
-    if sample_weight is not None:
-        given = _check_sample_weight(sample_weight, targets, dtype=np.float64, ensure_non_negative=True)
-        weights = given if weights is None else weights * given
-        if not weights.any():
-            raise ValueError("expected a positive sum of the rows' weights, got zeros only")
+    if later:
+        table = estimator.encoder_._arranged(table, owner)
+    learnt, targets, weights = (estimator._later_targets if later else estimator._learn_targets)(y, table.rows)
+    weights = _weights(weights, sample_weight, targets)
     rng = check_random_state(estimator.random_state)
     seeds = [int(rng.randint(2**31 - 1))]
-    encoder = TableEncoder(estimator.categorical_features)
+    encoder = estimator.encoder_ if later else TableEncoder(estimator.categorical_features)
     if X_val is None:
         labels = targets if estimator._classifier and targets.ndim == 1 else None
         splits = weighed(splits_of(estimator.validation, count, table.rows, labels, groups, rng), weights)
         taught = np.unique(np.concatenate([train for train, _ in splits]))
         held, holder = held_rows([rows for _, rows in splits])
-        encoder._learn(table.taken(taught))
+        if not later:
+            encoder._learn(table.taken(taught))
         Z = encoder._encode(table)
         Z_val, held_targets = Z[held], targets[held]
         held_weights = None if weights is None else weights[held]
     else:
-        encoder._learn(table)
+        if not later:
+            encoder._learn(table)
         Z, Z_val = encoder._encode(table), encoder.transform(X_val)
         held_targets, held_weights = estimator._more_targets(y_val, len(Z_val), learnt), None
         taught = np.arange(len(Z))
@@ -69,7 +75,7 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     if Z.shape[1] == 0:
         raise ValueError("expected a column of X with values, got none: all of them are missing")
     name, function, more = estimator._scorer(estimator.eval_metric, learnt)
-    native = estimator._rescale(learnt, targets[taught])
+    native = estimator._rescale(learnt, targets[taught], later)
     finish, mean = partial(estimator._finish, learnt=dict(learnt)), partial(estimator._mean, learnt=dict(learnt))
     exam = Exam(Z_val, held_targets, held_weights, holder, function, finish, mean)
     course = Course(
@@ -87,7 +93,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         verbose=estimator.verbose,
     )
     seeds += rng.randint(2**31 - 1, size=count - 1).tolist()
-    lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i)) for i in range(count)]
+    starts = estimator.models_ if later else [None] * count
+    lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i), starts[i]) for i in range(count)]
     members, kept = train_all(course, lessons)
     models = [member.model for member in members]
     exam = exam.of(kept)
@@ -119,6 +126,36 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         "best_epochs": [member.best_epoch for member in members],
         "best_score": exam.result(found),
     }
+
+
+def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """What a `BaseTabular` that is fitted learns of one pass through later rows; the estimator is unchanged."""
+    owner = type(estimator).__name__
+    encoder = estimator.encoder_
+    table = encoder._arranged(read_table(X, owner=owner), owner)
+    learnt, targets, weights = estimator._later_targets(y, table.rows)
+    weights = _weights(weights, sample_weight, targets)
+    Z, native = encoder._encode(table), estimator._rescale(learnt, targets, later=True)
+    seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    batch_size = min(integer("batch_size", estimator.batch_size), table.rows)
+    models = [model.copy() for model in estimator.models_]
+    for number, model in enumerate(models):
+        trainer = make_trainer(
+            model, estimator._goal(learnt), batch_size, seed + number, estimator.n_threads, later=True
+        )
+        trainer.fit(Z, native, 1, sample_weight=weights, verbose=0)
+    return {**learnt, "models_": models}
+
+
+def _weights(weights: NDArray[np.float64] | None, given: Any, targets: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Those of the classes times those that are given."""
+    if given is None:
+        return weights
+    checked = _check_sample_weight(given, targets, dtype=np.float64, ensure_non_negative=True)
+    weights = checked if weights is None else weights * checked
+    if not weights.any():
+        raise ValueError("expected a positive sum of the rows' weights, got zeros only")
+    return weights
 
 
 def _in_place(values: NDArray[Any], rows: NDArray[np.int64], n: int, other: float = 0) -> NDArray[Any]:

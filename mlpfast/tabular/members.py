@@ -66,11 +66,15 @@ class Course:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one member learns: from which rows of the course, with which seed, and what its epochs are judged by."""
+    """What one member learns: from which rows of the course, with which seed, and what its epochs are judged by.
+
+    A network to `start` from goes on with later rows, and is itself what epochs have to be better than.
+    """
 
     rows: NDArray[np.int64]
     seed: int
     score: Callable[[Model, int | None], float]  # of a model, on so many threads
+    start: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
             warnings.warn(f"interrupted after {len(member.scores)} epochs; the best of them is kept", stacklevel=5)
         return [member], [0]
     found, whole = _side_by_side(course, lessons)
-    kept = [number for number, member in found.items() if member.best_epoch > 0] or list(found)
+    kept = [i for i, member in found.items() if member.best_epoch > 0 or lessons[i].start] or list(found)
     if not whole:
         if not kept:
             raise KeyboardInterrupt
@@ -162,14 +166,20 @@ def _train(
     rows = lesson.rows
     Z, targets = course.Z[rows], course.targets[rows]
     weights = None if course.weights is None else course.weights[rows] / course.weights[rows].mean()
-    model = network(course.plans, course.goal, lesson.seed)
-    model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
+    if lesson.start is None:
+        model = network(course.plans, course.goal, lesson.seed)
+        model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
+    else:
+        model = lesson.start.copy()
 
     def score() -> float:
         return lesson.score(model, n_threads)
 
     best = BestEpoch(score, course.more_is_better, f"val_{course.metric}", stop)
-    trainer = make_trainer(model, course.goal, min(course.batch_size, len(Z)), lesson.seed, n_threads, [best])
+    batch_size, later = min(course.batch_size, len(Z)), lesson.start is not None
+    trainer = make_trainer(model, course.goal, batch_size, lesson.seed, n_threads, [best], later)
+    if later:
+        best.begin(model)
     epochs: float = course.epochs
     left = None
     if deadline is not None:

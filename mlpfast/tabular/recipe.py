@@ -36,6 +36,7 @@ DROPOUT = 0.15
 MOST_ONE_HOT = 8  # categories, beside the code of what is missing
 EMBEDDING = 8
 SLOW = 0.1  # rates of biases, slopes and waves
+LATER = 0.05  # of the highest rate, with later rows
 
 
 def network(plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
@@ -69,9 +70,15 @@ def network(plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
 
 
 def make_trainer(
-    model: Model, goal: Goal, batch_size: int, seed: int, n_threads: int | None, callbacks: Iterable[Any]
+    model: Model,
+    goal: Goal,
+    batch_size: int,
+    seed: int,
+    n_threads: int | None,
+    callbacks: Iterable[Any] = (),
+    later: bool = False,
 ) -> Trainer:
-    """A trainer for a network of `network`."""
+    """A trainer for a network of `network`; for one that is trained, and goes on with `later` rows, a steady one."""
     rate = 0.04 if goal.classifier else 0.2
     slow = {
         tensor.name: Group(learning_rate_scale=SLOW)
@@ -81,10 +88,14 @@ def make_trainer(
     return Trainer(
         model,
         goal.loss,
-        Adam(learning_rate=CosLog4(rate), weight_decay=FlatCos(0.02), beta_2=0.95),
+        Adam(
+            learning_rate=LATER * rate if later else CosLog4(rate),
+            weight_decay=0.02 if later else FlatCos(0.02),
+            beta_2=0.95,
+        ),
         groups=slow,
-        dropout_scale=FlatCos(1.0),
-        last_batch="drop",
+        dropout_scale=1.0 if later else FlatCos(1.0),
+        last_batch="spread" if later else "drop",
         batch_size=batch_size,
         seed=seed,
         n_threads=n_threads,

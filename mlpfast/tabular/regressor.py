@@ -64,6 +64,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Of the split, the initial values, the order of rows and dropout.
     verbose : bool or int >= 0, default 0
         1, or more: a progress bar.
+    warm_start : bool, default False
+        `fit` goes on from the networks of the last one: columns, units of targets stay as they are, the rate is small
+        and steady, and the networks as they were are kept where no epoch is better on the rows held out.
 
     Attributes
     ----------
@@ -110,6 +113,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     """
 
     _classifier: ClassVar[bool] = False
+    _taught: ClassVar[tuple[str, ...]] = ("n_outputs_", "flat_", "_family", "centre_", "scale_", "low_", "high_")
     centre_: NDArray[np.float64]
     scale_: NDArray[np.float64]
     low_: NDArray[np.float64]
@@ -135,6 +139,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: bool | int = 0,
+        warm_start: bool = False,
     ) -> None:
         super().__init__(
             preset=preset,
@@ -148,6 +153,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             n_threads=n_threads,
             random_state=random_state,
             verbose=verbose,
+            warm_start=warm_start,
         )
         self.loss = loss
         self.quantiles = quantiles
@@ -174,6 +180,28 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         TabularRegressor
         """
         self._fit(X, y, sample_weight, X_val, y_val, groups)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TabularRegressor:
+        """One pass through later rows, at a small and steady rate; of an estimator that is not fitted, `fit`.
+
+        Columns, units of targets, and what the rows held out have taught stay as they are. A call depends on the order
+        of the calls, not on the optimizer's state, which is not kept.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+            With the columns of training.
+        y : array_like of shape (n,) or (n, targets)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        TabularRegressor
+        """
+        if "encoder_" not in vars(self):
+            return self.fit(X, y, sample_weight)
+        self._partial_fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -283,16 +311,16 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         family.check(targets)
         return {"n_outputs_": targets.shape[1], "flat_": flat, "_family": family}, targets, None
 
-    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any]) -> NDArray[Any]:
-        targets, _ = numbers(y, n, "y_val")
+    def _more_targets(self, y: Any, n: int, learnt: Mapping[str, Any], what: str = "y_val") -> NDArray[Any]:
+        targets, _ = numbers(y, n, what)
         if targets.shape[1] != learnt["n_outputs_"]:
-            raise ValueError(f"expected {learnt['n_outputs_']} targets in y_val, got {targets.shape[1]}")
-        learnt["_family"].check(targets, "y_val")
+            raise ValueError(f"expected {learnt['n_outputs_']} targets in {what}, got {targets.shape[1]}")
+        learnt["_family"].check(targets, what)
         return targets
 
-    def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any]) -> NDArray[Any]:
+    def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any], later: bool = False) -> NDArray[Any]:
         family: Family = learnt["_family"]
-        learnt |= family.learn(targets)
+        learnt |= family.widen(targets, learnt) if later else family.learn(targets)
         return family.native(targets, learnt)
 
     def _goal(self, learnt: Mapping[str, Any]) -> Goal:
