@@ -104,6 +104,15 @@ CLAIMS = {
         ("the error of 1,000 points is at least # times", 1.5, 10),
         ("that of their gradients at least # times", 1.5, 10),
     ],
+    "tabular_classification": [
+        ("accuracy of the network: #", 0.85, 1),
+        ("accuracy of boosted trees: #", 0.8, 1),
+    ],
+    "tabular_time": [
+        ("random: estimated rmse #", 3, 12),
+        ("by random rows was # times too small", 1.2, 4),
+        ("by the last rows was # times too small", 0.7, 2),
+    ],
     "why_cross_entropy": [
         (r"mse: # \(rms\)", 0, 0.15),
         (r"mae: # \(rms\)", 0, 0.15),
@@ -119,7 +128,8 @@ CLAIMS = {
 @pytest.mark.parametrize("name", CLAIMS)
 def test_it_prints_what_its_text_claims_and_draws(tmp_path, name):
     pytest.importorskip("matplotlib")
-    pytest.importorskip("scipy")
+    for needed in ("scipy", "sklearn", "pandas") if name.startswith("tabular") else ("scipy",):
+        pytest.importorskip(needed)
     text = printed(f"{name}.py --quick", cwd=tmp_path)
     for line, low, high in CLAIMS[name]:
         found = re.search(line.replace("#", NUMBER), text, re.MULTILINE)

@@ -58,7 +58,7 @@ SETS = {
         TableSet("deliveries", "modeldata/deliveries", "time_to_delivery", REGRESSION, "confirm"),
         TableSet("loans", "openintro/loans_full_schema", "interest_rate", REGRESSION, "confirm",
                  ("grade", "sub_grade", "installment")),  # which follow from the rate
-        TableSet("leaves", "modeldata/leaf_id_flavia", "species", CLASSIFICATION, "confirm"),
+        TableSet("mortgages", "AER/HMDA", "deny", CLASSIFICATION, "confirm"),
         TableSet("attrition", "modeldata/attrition", "Attrition", CLASSIFICATION, "confirm"),
         TableSet("churn", "modeldata/mlc_churn", "churn", CLASSIFICATION, "confirm"),
         TableSet("stops", "carData/MplsStops", "problem", CLASSIFICATION, "confirm", ("idNum", "date")),

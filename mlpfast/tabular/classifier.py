@@ -31,16 +31,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Parameters
     ----------
-    preset : {"default", "best"}, default "default"
-        "default": RealMLP-TD's recipe (Holzmüller et al., 2024). "best": eight such networks.
+    preset : {"default", "fast", "best"}, default "default"
+        The recipe. "default" is RealMLP-TD's (Holzmüller et al., 2024) with ranks and tails of numbers beside them and
+        fewer epochs; "fast" has a smaller network and half of the epochs, and takes a fifth of the time; "best" is
+        eight networks of the default.
     n_ensemble : int, optional
         So many networks, side by side on the threads, whose predictions are averaged. Each holds out a fold of its own,
         of rows, or of groups, so that every row is held out once; with ``validation="time"``, or `X_val`, they have the
         same rows held out, and other seeds. By default the preset's.
     categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
         See `TableEncoder`.
-    epochs, batch_size : int, default 256
-        Rows of an epoch that do not fill a batch are left out.
+    epochs, batch_size : int, optional
+        The preset's, and such as the number of rows asks for, unless given. Rows of an epoch that do not fill a batch
+        are left out.
     validation : {"random", "group", "time"} or float in (0, 1), default "random"
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
         whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
@@ -130,8 +133,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         preset: str = "default",
         n_ensemble: int | None = None,
         categorical_features: Any = "auto",
-        epochs: int = 256,
-        batch_size: int = 256,
+        epochs: int | None = None,
+        batch_size: int | None = None,
         validation: Any = "random",
         eval_metric: Any = None,
         max_seconds: float | None = None,

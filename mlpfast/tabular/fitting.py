@@ -11,32 +11,30 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ..errors import integer, real, unknown_name
+from ..errors import integer, real
 from .encoder import TableEncoder
 from .exam import Exam, held_rows
 from .held import Held
 from .members import Course, Lesson, train_all
+from .presets import Recipe, recipe_of
 from .reading import read_table
 from .recipe import make_trainer
 from .splitting import splits_of, weighed
 
 __all__ = ["fitted", "gone_on"]
 
-#: How many networks a preset has.
-NETWORKS = {"default": 1, "best": 8}
 _AFTER = 0.05  # of max_seconds, for what comes after training
 
 
 def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> dict[str, Any]:
     """All that a `BaseTabular` learns, as its `_set` takes it; the estimator is unchanged."""
     began = time.monotonic()
-    if estimator.preset not in NETWORKS:
-        raise unknown_name("preset", estimator.preset, NETWORKS)
-    epochs, batch = integer("epochs", estimator.epochs), integer("batch_size", estimator.batch_size)
+    recipe = recipe_of(estimator.preset)
     limit = None if estimator.max_seconds is None else real("max_seconds", estimator.max_seconds, above=0.0)
-    count = NETWORKS[estimator.preset] if estimator.n_ensemble is None else integer("n_ensemble", estimator.n_ensemble)
-    if estimator.n_threads is not None:
-        integer("n_threads", estimator.n_threads)
+    for name in ("n_ensemble", "epochs", "batch_size", "n_threads"):
+        if getattr(estimator, name) is not None:
+            integer(name, getattr(estimator, name))
+    count = estimator.n_ensemble or recipe.networks
     if (X_val is None) != (y_val is None):
         raise ValueError("expected X_val and y_val together, got only one of them")
     owner = type(estimator).__name__
@@ -54,18 +52,19 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     weights = _weights(weights, sample_weight, targets)
     rng = check_random_state(estimator.random_state)
     seeds = [int(rng.randint(2**31 - 1))]
-    encoder = estimator.encoder_ if later else TableEncoder(estimator.categorical_features)
     if X_val is None:
         labels = targets if estimator._classifier and targets.ndim == 1 else None
         splits = weighed(splits_of(estimator.validation, count, table.rows, labels, groups, rng), weights)
         taught = np.unique(np.concatenate([train for train, _ in splits]))
         held, holder = held_rows([rows for _, rows in splits])
+        encoder = estimator.encoder_ if later else _encoder(estimator, recipe, len(taught))
         if not later:
             encoder._learn(table.taken(taught))
         Z = encoder._encode(table)
         Z_val, held_targets = Z[held], targets[held]
         held_weights = None if weights is None else weights[held]
     else:
+        encoder = estimator.encoder_ if later else _encoder(estimator, recipe, table.rows)
         if not later:
             encoder._learn(table)
         Z, Z_val = encoder._encode(table), encoder.transform(X_val)
@@ -79,6 +78,7 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     finish, mean = partial(estimator._finish, learnt=dict(learnt)), partial(estimator._mean, learnt=dict(learnt))
     exam = Exam(Z_val, held_targets, held_weights, holder, function, finish, mean)
     course = Course(
+        recipe=recipe,
         plans=encoder.columns_,
         goal=estimator._goal(learnt),
         Z=Z,
@@ -86,8 +86,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         weights=weights,
         metric=name,
         more_is_better=more,
-        epochs=epochs,
-        batch_size=batch,
+        epochs=estimator.epochs or recipe.epochs_for(len(splits[0][0])),
+        batch_size=estimator.batch_size or recipe.batch_size,
         n_threads=estimator.n_threads,
         deadline=None if limit is None else began + (1 - _AFTER) * limit,
         verbose=estimator.verbose,
@@ -137,7 +137,9 @@ def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any
     weights = _weights(weights, sample_weight, targets)
     Z, native = encoder._encode(table), estimator._rescale(learnt, targets, later=True)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    batch_size = min(integer("batch_size", estimator.batch_size), table.rows)
+    if estimator.batch_size is not None:
+        integer("batch_size", estimator.batch_size)
+    batch_size = min(estimator.batch_size or recipe_of(estimator.preset).batch_size, table.rows)
     models = [model.copy() for model in estimator.models_]
     for number, model in enumerate(models):
         trainer = make_trainer(
@@ -156,6 +158,10 @@ def _weights(weights: NDArray[np.float64] | None, given: Any, targets: NDArray[A
     if not weights.any():
         raise ValueError("expected a positive sum of the rows' weights, got zeros only")
     return weights
+
+
+def _encoder(estimator: Any, recipe: Recipe, rows: int) -> TableEncoder:
+    return TableEncoder(estimator.categorical_features, views=True, min_frequency=recipe.frequency_for(rows))
 
 
 def _in_place(values: NDArray[Any], rows: NDArray[np.int64], n: int, other: float = 0) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from .best import BestEpoch
 from .goals import Goal
 from .pace import epochs_that_fit
 from .plans import ColumnPlan
+from .presets import Recipe
 from .recipe import make_trainer, network
 
 __all__ = ["Course", "Lesson", "Member", "train_all"]
@@ -34,6 +35,7 @@ class Course:
 
     Attributes
     ----------
+    recipe : Recipe
     plans : sequence of ColumnPlan
     goal : Goal
     Z : ndarray (n, encoded columns) of float32
@@ -50,6 +52,7 @@ class Course:
     verbose : bool or int
     """
 
+    recipe: Recipe
     plans: Sequence[ColumnPlan]
     goal: Goal
     Z: NDArray[np.float32]
@@ -167,7 +170,7 @@ def _train(
     Z, targets = course.Z[rows], course.targets[rows]
     weights = None if course.weights is None else course.weights[rows] / course.weights[rows].mean()
     if lesson.start is None:
-        model = network(course.plans, course.goal, lesson.seed)
+        model = network(course.recipe, course.plans, course.goal, lesson.seed)
         model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
     else:
         model = lesson.start.copy()

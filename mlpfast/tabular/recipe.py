@@ -27,20 +27,20 @@ from ..optimizers import Adam
 from ..schedules import CosLog4, FlatCos
 from ..trainer import Trainer
 from .goals import Goal
-from .plans import CLIP, ColumnPlan
+from .plans import CLIP, FEW, ColumnPlan
+from .presets import Recipe
 
 __all__ = ["make_trainer", "network"]
 
-HIDDEN = (256, 256, 256)
 DROPOUT = 0.15
-MOST_ONE_HOT = 8  # categories, beside the code of what is missing
 EMBEDDING = 8
+SIGMA = 0.3  # of the frequencies of waves, in place of RealMLP's 0.1: fewer epochs, finer features
 SLOW = 0.1  # rates of biases, slopes and waves
 LATER = 0.05  # of the highest rate, with later rows
 
 
-def network(plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
-    """The network for columns as they are encoded, not adapted to their rows yet."""
+def network(recipe: Recipe, plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
+    """The network of a recipe for columns as they are encoded, not adapted to their rows yet."""
     numbers: list[int] = []
     coded: list[tuple[int, int]] = []
     inputs = 0
@@ -52,13 +52,13 @@ def network(plans: Iterable[ColumnPlan], goal: Goal, seed: int) -> Model:
         inputs += len(plan.outputs)
     encoders: list[tuple[list[int], Any]] = []
     if numbers:
-        encoders.append((numbers, Periodic(learning_rate_scale=SLOW, weight_decay_scale=SLOW)))
+        encoders.append((numbers, Periodic(sigma=SIGMA, learning_rate_scale=SLOW, weight_decay_scale=SLOW)))
     for place, codes in coded:
         few = [OneHot(codes), Standardize("robust", clip=CLIP)]
-        encoders.append(([place], few if codes <= MOST_ONE_HOT + 1 else Embedding(codes, EMBEDDING)))
+        encoders.append(([place], few if codes <= FEW + 1 else Embedding(codes, EMBEDDING)))
     front: list[Layer] = [Columns(encoders)] if encoders else []
     layers = [*front, Scale(learning_rate_scale=6.0, weight_decay_scale=6.0)]
-    for units in HIDDEN:
+    for units in recipe.hidden:
         activation = Parametric(
             "selu" if goal.classifier else "mish", learning_rate_scale=SLOW, weight_decay_scale=SLOW
         )
