@@ -76,7 +76,8 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
     counts = [(sum(plan.encoding == kind for plan in columns), words) for kind, words in kinds.items()]
     yield f"Columns: {len(columns):,}, of them " + ", ".join(f"{n:,} {words}" for n, words in counts if n) + "."
     for words, chosen in (
-        ("Ignored, as all values are missing", [p.name for p in columns if p.encoding == "ignored"]),
+        ("Ignored, as all values are missing", [p.name for p in columns if p.kind == "missing"]),
+        ("Ignored, as every category is rare", [p.name for p in columns if _all_rare(p)]),
         ("Always 0, as training rows have one value", [p.name for p in columns if _constant(p)]),
     ):
         if chosen:
@@ -86,7 +87,7 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
         most = max(holes, key=lambda plan: plan.missing)
         share = most.missing / trained
         yield f"Columns with missing values: {len(holes):,}, most of all {most.name!r} ({share:.0%})."
-    own = [p.name for p in columns if p.encoding == "category" and len(p.levels) > OWN_LEVELS * trained]
+    own = [p.name for p in columns if _all_rare(p) or len(p.levels) > OWN_LEVELS * trained]
     if own:
         advice.append(f"Nearly every row has a category of its own; leave out what only names the rows: {_named(own)}.")
 
@@ -139,6 +140,10 @@ def _predictions(model: Any, advice: list[str]) -> Iterator[str]:
     idle = [name for i, name in enumerate(names) if used[i] and means[i] <= 2 * deviations[i]]
     if leading and idle:
         advice.append(f"Shuffling these columns changes little; try without them: {_named(idle)}.")
+
+
+def _all_rare(plan: ColumnPlan) -> bool:
+    return plan.encoding == "ignored" and plan.kind != "missing"
 
 
 def _constant(plan: ColumnPlan) -> bool:
