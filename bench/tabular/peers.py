@@ -174,6 +174,7 @@ def pytabkit(name: str) -> Callable[[str, int, int], Any]:
 PEERS = {
     "mlpfast": Peer("mlpfast", "mlpfast", mlpfast("default"), _as_it_is, "#d1495b"),
     "mlpfast-fast": Peer("mlpfast, fast", "mlpfast", mlpfast("fast"), _as_it_is, "#f0a3ad"),
+    "mlpfast-best": Peer("mlpfast, best", "mlpfast", mlpfast("best"), _as_it_is, "#8b1e3f"),
     "realmlp-td": Peer("RealMLP-TD", "pytabkit", pytabkit("RealMLP_TD"), _no_holes, "#00798c"),
     "realmlp-td-s": Peer("RealMLP-TD-S", "pytabkit", pytabkit("RealMLP_TD_S"), _no_holes, "#66b2bf"),
     "lightgbm": Peer("LightGBM", "lightgbm", lightgbm, _categories, "#5b8e7d"),

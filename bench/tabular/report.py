@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.tables import duration, table
-from bench.tabular.__main__ import read_lines
+from bench.tabular.__main__ import KEY, read_lines
 from bench.tabular.peers import PEERS
 from bench.tabular.sets import CLASSIFICATION, SETS, TableSet
 from bench.tabular.summary import mean_by_set, mean_rank, quiet, ratio, win_rate
@@ -36,7 +36,7 @@ def page(records: Records) -> str:
         mine = [r for r in one_thread if r["set"] in SETS and SETS[r["set"]].half == half]
         if any("error" in r for r in mine):
             parts += [f"## {title}", text, _overall(mine), _by_set(mine)]
-    parts += [_times(records), _tables()]
+    parts += [_times(records), _limited(records), _tables()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -76,7 +76,7 @@ def _overall(records: Records) -> str:
             PEERS[p].name,
             *(_number(ratio(errors, p, b)[0]) for b in BESIDE),
             _number(ranks.get(p, math.nan), ".1f"),
-            _number(100 * win_rate(errors, p, "lightgbm"), ".0f") + " %" if p != "lightgbm" else "",
+            "" if p == "lightgbm" else _number(100 * win_rate(errors, p, "lightgbm"), ".0f") + " %",
             str(len(errors[p])),
         ]
         for p in peers
@@ -95,24 +95,41 @@ def _by_set(records: Records) -> str:
 
 
 def _error(one: TableSet, error: float) -> str:
-    return _number(100 * error, ".2f") + " %" if one.task == CLASSIFICATION else _number(error, ".4g")
+    if math.isnan(error):
+        return ""
+    return f"{100 * error:.2f} %" if one.task == CLASSIFICATION else f"{error:.4g}"
 
 
 def _times(records: Records) -> str:
     """Only those of a machine that had nothing else to do."""
-    timed = [r for r in records if quiet(r) and "fit_seconds" in r]
+    timed = [r for r in records if quiet(r) and "fit_seconds" in r and r["set"] in SETS]
+    rest = sum("fit_seconds" in r and not quiet(r) for r in records)
+    said = f"Times of {rest} further fits are left out: the machine had other work." if rest else ""
     if not timed:
-        return ""
-    keys = [(p, t) for p in PEERS for t in (1, 2) if any(r["peer"] == p and r["threads"] == t for r in timed)]
+        return "\n\n".join(("## Times", said)) if said else ""
     names = [name for name in SETS if any(r["set"] == name for r in timed)]
     rows = []
-    for peer, threads in keys:
+    for peer, threads in ((p, t) for p in PEERS for t in sorted({r["threads"] for r in timed})):
         mine = [r for r in timed if r["peer"] == peer and r["threads"] == threads]
-        seconds, predict = (mean_by_set(mine, f)[peer] for f in ("fit_seconds", "predict_seconds"))
-        cells = [duration(seconds[n]) if n in seconds else "" for n in names]
-        rows.append([PEERS[peer].name, str(threads), *cells, duration(_geometric(list(predict.values())))])
-    text = "Seconds to fit, and to predict 10,000 rows from a DataFrame (geometric mean over the tables):"
-    return "\n\n".join(("## Times", text, table(["", "threads", *names, "predict"], rows)))
+        if mine:
+            seconds, predict = (mean_by_set(mine, f)[peer] for f in ("fit_seconds", "predict_seconds"))
+            cells = [duration(seconds[n]) if n in seconds else "" for n in names]
+            rows.append([PEERS[peer].name, str(threads), *cells, duration(_geometric(list(predict.values())))])
+    text = "Seconds to fit, and to predict 10,000 rows from a DataFrame (geometric mean over tables that were timed). "
+    return "\n\n".join(("## Times", text + said, table(["", "threads", *names, "predict"], rows)))
+
+
+def _limited(records: Records) -> str:
+    """What became of 100,000 rows within `max_seconds`."""
+    found = [r for r in records if r["set"] not in SETS and "epochs" in r and quiet(r)]
+    said = []
+    for r in found:
+        always, threads = r["error_of_most_frequent"], "1 thread" if r["threads"] == 1 else f"{r['threads']} threads"
+        said.append(
+            f"- {r['set']}, {threads}: {duration(r['fit_seconds'])}, {r['epochs']} epochs, "
+            f"error {100 * r['error']:.1f} % (the most frequent class alone: {100 * always:.1f} %)"
+        )
+    return "\n".join(("## A limit of time", "", *said)) if said else ""
 
 
 def _geometric(values: Sequence[float]) -> float:
@@ -132,7 +149,8 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--docs", type=Path, help="folder to write to; else it is printed")
     arguments = parser.parse_args()
-    records = [record for file in arguments.files for record in read_lines(file)]
+    found = [record for file in arguments.files for record in read_lines(file)]
+    records = list({tuple(record[k] for k in KEY): record for record in found}.values())  # later files count
     text = page(records)
     if arguments.docs is None:
         print(text)
