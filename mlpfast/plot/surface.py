@@ -69,7 +69,7 @@ def gradient_check(
     >>> ax = mf.plot.gradient_check(model, np.eye(3), [0, 1, 1])
     >>> ax = mf.plot.gradient_check(model, np.eye(3), [0, 1, 1], of="hvp")
     """
-    steps = np.logspace(-12, 0, 49)
+    seed, steps = integer("seed", seed, at_least=0), np.logspace(-12, 0, 49)
     forward, central = errors_by_step(model, X, y, loss, of, steps, seed)
     ax = take_axes(ax)
     for errors, name, colour in ((forward, "forward difference", BACKWARD), (central, "central difference", FORWARD)):
