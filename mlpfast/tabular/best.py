@@ -34,6 +34,9 @@ class BestEpoch(Callback):
 
     def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> bool:
         score = self._score()
+        if np.isnan(score):
+            metric = self._name.removeprefix("val_")
+            raise ValueError(f"expected a number of eval_metric {metric!r}, got NaN (epoch {len(self.scores) + 1})")
         others = {name: logs.pop(name) for name in list(logs) if name != "loss"}
         logs |= {self._name: score, **others}  # a progress bar leaves out the last ones
         self.scores.append(score)

@@ -231,26 +231,26 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return int(item)
         raise ValueError(f"expected categorical_features to be columns of the table, got {item!r}")
 
-    def _arranged(self, table: Table, owner: str) -> Table:
+    def _arranged(self, table: Table, owner: str, what: str = "X") -> Table:
         """The table with the columns of training, in their order; checked."""
         names = [plan.name for plan in self.columns_]
         known = hasattr(self, "feature_names_in_")
         if known and table.named:
-            self._check_names([column.name for column in table.columns], names, "X")
+            self._check_names([column.name for column in table.columns], names, what)
             by_name = {column.name: column for column in table.columns}
             table = Table(tuple(by_name[name] for name in names), True, table.rows)
         else:
             n = len(table.columns)
             if n != len(names):  # in scikit-learn's words, as the warnings are
-                raise ValueError(f"X has {n} features, but {owner} is expecting {len(names)} features as input")
+                raise ValueError(f"{what} has {n} features, but {owner} is expecting {len(names)} features as input")
             if known:
                 warnings.warn(
-                    f"X does not have valid feature names, but {owner} was fitted with feature names", stacklevel=3
+                    f"{what} does not have valid feature names, but {owner} was fitted with feature names", stacklevel=3
                 )
             elif table.named:
-                warnings.warn(f"X has feature names, but {owner} was fitted without feature names", stacklevel=3)
+                warnings.warn(f"{what} has feature names, but {owner} was fitted without feature names", stacklevel=3)
         for plan, column in zip(self.columns_, table.columns, strict=True):
-            plan.check(column, "X")
+            plan.check(column, what)
         return table
 
     @staticmethod

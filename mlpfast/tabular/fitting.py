@@ -67,7 +67,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         encoder = estimator.encoder_ if later else _encoder(estimator, recipe, table.rows)
         if not later:
             encoder._learn(table)
-        Z, Z_val = encoder._encode(table), encoder.transform(X_val)
+        beside = encoder._arranged(read_table(X_val, "X_val", owner), owner, "X_val")
+        Z, Z_val = encoder._encode(table), encoder._encode(beside)
         held_targets, held_weights = estimator._more_targets(y_val, len(Z_val), learnt), None
         taught = np.arange(len(Z))
         splits, held, holder = [(taught, taught)] * count, taught[:0], None
@@ -153,6 +154,12 @@ def _weights(weights: NDArray[np.float64] | None, given: Any, targets: NDArray[A
     """Those of the classes times those that are given."""
     if given is None:
         return weights
+    plain = np.asarray(given)
+    if plain.dtype.kind in "iuf" and plain.shape == (len(targets),):
+        wrong = ~(np.isfinite(plain) & (plain >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(f"expected finite weights >= 0 in sample_weight, got {plain[row]:g} in row {row}")
     checked = _check_sample_weight(given, targets, dtype=np.float64, ensure_non_negative=True)
     weights = checked if weights is None else weights * checked
     if not weights.any():

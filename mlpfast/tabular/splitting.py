@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import real
+from .objects import is_missing
 
 __all__ = ["split", "splits_of", "weighed"]
 
@@ -92,13 +93,11 @@ def split(
 def _by_group(
     groups: NDArray[Any], n: int, held: int, rng: np.random.RandomState
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if groups.shape != (n,):
-        raise ValueError(f"expected groups of shape ({n},), got {groups.shape}")
-    names, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < 2:
-        raise ValueError(f"expected at least two groups, got {len(names)}")
-    order = rng.permutation(len(names))
-    count = min(int(np.searchsorted(np.cumsum(sizes[order]), held)) + 1, len(names) - 1)
+    numbers, sizes = _grouped(groups, n)
+    if len(sizes) < 2:
+        raise ValueError(f"expected at least two groups, got {len(sizes)}")
+    order = rng.permutation(len(sizes))
+    count = min(int(np.searchsorted(np.cumsum(sizes[order]), held)) + 1, len(sizes) - 1)
     mask = np.isin(numbers, order[:count])
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
@@ -117,16 +116,28 @@ def _folds(n: int, members: int, labels: NDArray[Any] | None, rng: np.random.Ran
 
 def _folds_of_groups(groups: Any, n: int, members: int, rng: np.random.RandomState) -> NDArray[np.int64]:
     """Groups, the largest first, each to the fold that has fewest rows."""
-    groups = np.asarray(groups)
-    if groups.shape != (n,):
-        raise ValueError(f"expected groups of shape ({n},), got {groups.shape}")
-    names, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < members:
-        raise ValueError(f"expected at least {members} groups for {members} networks, got {len(names)}")
-    order = rng.permutation(len(names))
-    fold_of = np.empty(len(names), dtype=np.int64)
+    numbers, sizes = _grouped(np.asarray(groups), n)
+    if len(sizes) < members:
+        raise ValueError(f"expected at least {members} groups for {members} networks, got {len(sizes)}")
+    order = rng.permutation(len(sizes))
+    fold_of = np.empty(len(sizes), dtype=np.int64)
     rows = np.zeros(members, dtype=np.int64)
     for group in order[np.argsort(-sizes[order], kind="stable")]:
         fold_of[group] = rows.argmin()
         rows[fold_of[group]] += sizes[group]
     return fold_of[numbers]
+
+
+def _grouped(groups: NDArray[Any], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The number of each row's group, and how many rows each group has."""
+    if groups.shape != (n,):
+        raise ValueError(f"expected groups of shape ({n},), got {groups.shape}")
+    missing = [is_missing(group) for group in groups.tolist()]
+    if any(missing):
+        raise ValueError(f"expected no missing values in groups, got {sum(missing)}, the first one in row "
+                         f"{missing.index(True)}")  # fmt: skip
+    try:
+        _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    except TypeError:
+        raise TypeError("expected groups of one kind, which can be sorted, got several kinds") from None
+    return numbers, sizes

@@ -26,9 +26,13 @@ def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
     _check_missing([is_missing(label) for label in labels.tolist()], what)
     if labels.dtype.kind == "f" and np.isinf(labels).any():
         raise ValueError(f"expected labels in {what}, got infinity in row {int(np.argmax(np.isinf(labels)))}")
-    kinds = {isinstance(label, str) for label in labels.tolist()}
+    are_strings = [isinstance(label, str) for label in labels.tolist()]
+    kinds = set(are_strings)
     if len(kinds) > 1:
-        raise TypeError(f"expected labels of one kind in {what}, got strings and others")
+        rows = are_strings.index(True), are_strings.index(False)
+        raise TypeError(
+            f"expected labels of one kind in {what}, got strings (row {rows[0]}) and others (row {rows[1]})"
+        )
     return labels.astype(str) if kinds == {True} else labels if labels.dtype != object else np.array(labels.tolist())
 
 
@@ -42,7 +46,7 @@ def numbers(y: Any, n: int, what: str = "y") -> tuple[NDArray[np.float64], bool]
     _check_rows(given, n, what)
     if given.dtype == object:
         given = np.array([np.nan if is_missing(v) else v for v in given.ravel()], dtype=object).reshape(given.shape)
-    targets = given.astype(np.float64)
+    targets = _as_floats(given, what)
     _check_missing(np.isnan(targets).reshape(n, -1).any(axis=1), what)
     infinite = np.isinf(targets).reshape(n, -1).any(axis=1)
     if infinite.any():
@@ -66,9 +70,25 @@ def indicators(y: Any, n: int, what: str = "y") -> NDArray[np.float32] | None:
     return found.astype(np.float32)
 
 
+def _as_floats(y: NDArray[Any], what: str) -> NDArray[np.float64]:
+    try:
+        return y.astype(np.float64)
+    except (TypeError, ValueError):
+        for row, values in enumerate(y.reshape(len(y), -1).tolist()):
+            for value in values:
+                try:
+                    float(value)
+                except (TypeError, ValueError):
+                    raise ValueError(f"expected numbers in {what}, got {value!r:.60} in row {row}") from None
+        raise
+
+
 def _check_rows(y: NDArray[Any], n: int, what: str) -> None:
     if len(y) != n:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {n}, {what} has {len(y)}")
+        rows = "X" + what.removeprefix("y")  # in scikit-learn's words
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {rows} has {n}, {what} has {len(y)}"
+        )
 
 
 def _check_missing(missing: Any, what: str) -> None:

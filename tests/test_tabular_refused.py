@@ -1,0 +1,106 @@
+"""What fit refuses, by column and row; nothing is changed then."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlpfast import TabularClassifier, TabularRegressor
+
+N = 40
+X = pd.DataFrame({"a": np.arange(N) / 7, "b": ["x", "y"] * 20})
+LABELS, NUMBERS = np.where(np.arange(N) % 3 == 0, "p", "q"), np.arange(N) / 3
+
+
+def put(values, row, value, dtype=object):
+    changed = np.array(values, dtype=dtype)
+    changed[row] = value
+    return changed
+
+
+TABLES = [
+    ({"X": X[:0]}, "0 sample"),
+    ({"X": X[[]]}, "0 feature"),
+    ({"X": X[["a"]].assign(a=None)}, "none: all of them are missing"),
+    ({"X": pd.concat([X, X[["a"]]], axis=1)}, "'a' for columns 0 and 2"),
+    ({"X": X.assign(a=put(X["a"], 5, np.inf, float))}, r"'a' of X, got infinity \(inf\) in row 5"),
+    ({"X": X.assign(a=put(X["a"], 5, "five"))}, r"'a' of X, got numbers \(row 0\) and strings \(row 5\)"),
+    ({"X": X.assign(a=put(X["a"], 5, [1]))}, "'a' of X.*got list in row 5"),
+    ({"X_val": X.assign(b=1), "y_val": None}, "'b' of X_val, as in training, got numbers"),
+    ({"X_val": X[["a"]], "y_val": None}, "X_val has missing columns: 'b'"),
+    ({"X_val": X.assign(a=np.inf), "y_val": None}, "'a' of X_val, got infinity .* row 0"),
+    ({"X_val": X[:3], "y_val": None}, "X_val has 3, y_val has 40"),
+    ({"sample_weight": np.ones(3)}, r"sample_weight.shape == \(3,\), expected \(40,\)"),
+    ({"sample_weight": put(np.ones(N), 6, -2.0, float)}, "sample_weight, got -2 in row 6"),
+    ({"sample_weight": put(np.ones(N), 6, np.nan, float)}, "sample_weight, got nan in row 6"),
+]
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+@pytest.mark.parametrize(("change", "words"), TABLES)
+def test_tables_and_weights(kind, change, words):
+    y = LABELS if kind is TabularClassifier else NUMBERS
+    refused(kind, y, {name: y if name == "y_val" else value for name, value in change.items()}, words)
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (["p"] * N, "two classes in y, got 1 class: 'p'"),
+        (np.array([f"class {i}" for i in range(N)]), "two rows of some class.*40 rows of 40 classes"),
+        (put(put(LABELS, 3, None), 9, np.nan), r"missing values in y, got 2 \(NaN or None\), the first one in row 3"),
+        (put(LABELS, 4, 1.5), r"strings \(row 0\) and others \(row 4\)"),
+        (put(NUMBERS, 4, np.inf, float), "infinity in row 4"),
+        (NUMBERS, "Unknown label type"),
+        (LABELS[:5], "X has 40, y has 5"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_labels(y, words):
+    refused(TabularClassifier, LABELS, {"y": y}, words)
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (put(put(NUMBERS, 3, np.nan, float), 8, np.nan, float), "missing values in y, got 2 .* row 3"),
+        (put(NUMBERS, 8, None), "missing values in y, got 1 .* row 8"),
+        (put(NUMBERS, 4, np.inf, float), "infinity .* row 4"),
+        (put(NUMBERS, 4, "four"), "expected numbers in y, got 'four' in row 4"),
+        (NUMBERS[:5], "X has 40, y has 5"),
+        (np.zeros((N, 2, 2)), r"got \(40, 2, 2\)"),
+    ],
+)
+def test_numbers(y, words):
+    refused(TabularRegressor, NUMBERS, {"y": y}, words)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        (np.zeros(N), "at least two groups, got 1"),
+        (np.zeros(3), "shape"),
+        (put(NUMBERS, 7, None), "missing values in groups, got 1, the first one in row 7"),
+        (put(NUMBERS, 7, "a"), "groups of one kind"),
+        (None, "expected groups with"),
+    ],
+)
+def test_groups(groups, words):
+    refused(TabularRegressor, NUMBERS, {"groups": groups}, words, validation="group")
+
+
+def test_a_metric_that_is_not_a_number():
+    refused(TabularRegressor, NUMBERS, {}, r"eval_metric 'strange', got NaN \(epoch 1\)", eval_metric=strange)
+
+
+def strange(y, found):
+    return float("nan")
+
+
+def refused(kind, y, change, words, **settings):
+    model = kind(epochs=1, random_state=0).fit(X, y)
+    model.set_params(**settings)
+    before, state = dict(vars(model)), model.model_.state.copy()
+    with pytest.raises((ValueError, TypeError), match=words):
+        model.fit(**{"X": X, "y": y} | change)
+    assert vars(model) == before
+    np.testing.assert_array_equal(model.model_.state, state)
