@@ -60,7 +60,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         huber and log_cosh), "pinball" (of quantiles), "deviance" or "nll".
         A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
     max_seconds : float, optional
-        Stop after so much training, with the best epoch so far.
+        How long `fit` may take. As many epochs are planned as fit, so that schedules come to their end; where all of
+        them fit, the bits are those without a limit.
     n_threads : int, optional
         Upper limit on threads; the bits do not depend on it.
     random_state : int, RandomState or None, default None
