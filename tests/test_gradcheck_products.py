@@ -3,6 +3,8 @@
 Layers take part by being registered, derivatives by being in `mlpfast.checks.products`.
 """
 
+import inspect
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -175,6 +177,12 @@ def test_an_overflow_is_reported_without_warnings(recwarn):
 def test_bad_input(settings, error, message):
     with pytest.raises(error, match=message):
         mf.gradcheck(**{"model": net(), "X": X, "y": LABELS} | settings)
+
+
+@pytest.mark.parametrize("name", [*PRODUCTS, "loss_and_gradient", "activations", "deltas", "per_sample_gradient_norms"])
+def test_all_write_where_asked_to_on_as_many_threads_as_allowed(name):
+    taken = inspect.signature(getattr(mf.Model, name)).parameters
+    assert taken["out"].default is taken["n_threads"].default is None
 
 
 def test_a_model_without_parameters():

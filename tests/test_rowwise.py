@@ -226,35 +226,3 @@ def test_custom_losses():
 
     with pytest.raises(RuntimeError, match="no loss today"):
         model.input_gradient(X, y, Custom(fails))
-
-
-def test_torch_agrees():
-    torch = pytest.importorskip("torch")
-    from torch.func import grad, jacrev, vmap
-
-    model = mf.mlp([5, 8, 7, 3], "tanh", "softmax", dtype="float64", seed=1)
-    twin = torch.nn.Sequential(*[torch.nn.Linear(a, b) for a, b in itertools.pairwise(model.sizes)]).double()
-    with torch.no_grad():
-        for linear, W, b in zip(twin, model.weights, model.biases, strict=True):
-            linear.weight[:], linear.bias[:] = torch.tensor(W.T.copy()), torch.tensor(b.copy())
-    tensors = dict(twin.named_parameters())
-
-    def logits(tensors, x):
-        for i in range(3):
-            x = torch.nn.functional.linear(x, tensors[f"{i}.weight"], tensors[f"{i}.bias"])
-            x = torch.tanh(x) if i < 2 else x
-        return x
-
-    def loss(tensors, x, label):
-        return torch.nn.functional.cross_entropy(logits(tensors, x), label)
-
-    X, y = RNG.normal(size=(20, 5)), RNG.integers(3, size=20)
-    x, labels = torch.tensor(X), torch.tensor(y)
-    J = vmap(jacrev(lambda x: torch.softmax(logits(tensors, x), 0)))(x).detach().numpy()
-    assert_close(model.jacobian(X), J, 1e-9)
-    by_data = vmap(grad(loss, argnums=1), (None, 0, 0))(tensors, x, labels).detach().numpy()
-    assert_close(model.input_gradient(X, y, "cross_entropy"), by_data, 1e-9)
-    found = vmap(grad(loss), (None, 0, 0))(tensors, x, labels)
-    rows = [found[f"{i}.{name}"].detach().numpy() for i in range(3) for name in ("weight", "bias")]
-    rows = np.hstack([(a.transpose(0, 2, 1) if a.ndim == 3 else a).reshape(20, -1) for a in rows])
-    assert_close(model.per_sample_gradients(X, y, "cross_entropy"), rows, 1e-9)

@@ -169,6 +169,10 @@ def test_a_kink_has_a_convention():
     model.parameters[:] = [1, 0, 1, 0]
     assert model.jvp([[0.0]], [[1.0]]) == 0.0
     assert model.jacobian([[0.0]]) == 0.0
+    assert model.vjp([[0.0]], [[1.0]]) == model.input_gradient([[0.0]], [1.0], "mse") == 0.0
+    np.testing.assert_array_equal(model.per_sample_gradients([[0.0]], [1.0], "mse"), [[0, 0, 0, -1]])
+    np.testing.assert_array_equal(model.gauss_newton_product([[0.0]], [1.0], np.ones(4), "mse"), [0, 0, 0, 1])
+    np.testing.assert_array_equal(model.hvp([[0.0]], [1.0], np.ones(4), "mse"), [0, 0, 0, 1])
     for activation in ("elu", "selu", "leaky_relu"):
         model = mf.Model(1, [mf.Dense(1, activation)], dtype="float64")
         model.parameters[:] = [1, 0]
@@ -323,30 +327,6 @@ def test_a_hessian_that_does_not_fit_says_its_bytes():
     with pytest.raises(MemoryError, match=r"hessian: an array of shape \(4022010, 4022010\) takes 64,706,257,760,400"):
         model.hessian(np.zeros((1, 2000)), np.zeros((1, 10)), "mse")
     check_fits("hessian", (3, 3), np.dtype("float32"))
-
-
-def test_torch_agrees():
-    torch = pytest.importorskip("torch")
-    func = pytest.importorskip("torch.func")
-    model, X, _, v = problem(output="softmax")
-    labels = np.random.default_rng(0).integers(3, size=len(X))
-    x, y = torch.from_numpy(X), torch.from_numpy(labels)
-
-    def logits(flat, x):
-        W0, b0, W1, b1 = torch.split(flat, [28, 7, 21, 3])
-        return torch.tanh(x @ W0.reshape(4, 7) + b0) @ W1.reshape(7, 3) + b1
-
-    def loss(flat):
-        return torch.nn.functional.cross_entropy(logits(flat, x), y)
-
-    flat, direction = torch.from_numpy(model.parameters.copy()), torch.from_numpy(v)
-    _, expected = func.jvp(func.grad(loss), (flat,), (direction,))
-    found = model.hvp(X, labels, v, "cross_entropy")
-    assert np.linalg.norm(found - expected.numpy()) < 1e-9 * np.linalg.norm(found)
-    H = func.hessian(loss)(flat).numpy()
-    assert np.linalg.norm(model.hessian(X, labels, "cross_entropy") - H) < 1e-9 * np.linalg.norm(H)
-    J = func.vmap(func.jacrev(lambda row: torch.softmax(logits(flat, row), 0)))(x).numpy()
-    assert np.linalg.norm(model.jacobian(X) - J) < 1e-9 * np.linalg.norm(J)
 
 
 def test_threads_of_an_objective_wait_for_each_other():

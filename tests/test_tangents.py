@@ -73,6 +73,22 @@ def test_layers(layer_class):
         assert_one_is_close(model.hvp(X, y, v, "mse", l2=0.1), differences(gradient, model.parameters, v))
 
 
+@pytest.mark.parametrize("layer_class", LAYERS.values(), ids=LAYERS)
+def test_forward_mode_and_reverse_mode_agree(layer_class):
+    """u (J v) is (u J) v, in first order; in second order, both being in a product, u (H v) is (u H) v."""
+    rng = np.random.default_rng(5)
+    for model in some(layer_class):
+        X, y = data(model, 35)
+        V, U = directions_of_data(model, X), rng.normal(size=(35, model.outputs))
+        J_v, u_J = model.jvp(X, V), model.vjp(X, U)
+        scale = np.linalg.norm(U, axis=1) * np.linalg.norm(J_v, axis=1) + 1e-12
+        assert (abs((U * J_v).sum(axis=1) - (u_J * V).sum(axis=1)) < 1e-12 * scale).all()
+        u, v = direction(model, 1), direction(model, 2)
+        for product in (model.hvp, model.gauss_newton_product):
+            H_v, u_H = product(X, y, v, "mse"), product(X, y, u, "mse")
+            assert abs(u @ H_v - u_H @ v) < 1e-11 * (np.linalg.norm(u) * np.linalg.norm(H_v) + 1e-12)
+
+
 @pytest.mark.parametrize(
     ("number", "names", "deeper"), CASES[::2], ids=["-".join(names) + f"-{deeper}" for _, names, deeper in CASES[::2]]
 )
