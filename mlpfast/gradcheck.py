@@ -107,7 +107,8 @@ def gradcheck(
     or the more units are saturated, the less can be told.
 
     Of other derivatives, it is ``|a - n| / max(norm, floor)``, with the norm of all that is checked of the tensor, and
-    the same floor, where r is how far the result moves when parameters and data are off by their roundoff. A second
+    the same floor, where r is how far the result moves when parameters and data are off by their roundoff, or the
+    roundoff of 1 (a quarter of it), where that is more: in float32, small results can be told less well. A second
     derivative at a kink, such as that of relu at exactly 0, is none that differences could find: it is reported as
     wrong.
 
