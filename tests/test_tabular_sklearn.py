@@ -64,7 +64,7 @@ def test_in_other_estimators():
     assert CalibratedClassifierCV(TabularClassifier(**QUICK), cv=2).fit(X, LABELS).predict(X).shape == (N,)
     several = MultiOutputRegressor(TabularRegressor(**QUICK)).fit(X, np.c_[NUMBERS, -NUMBERS])
     assert several.predict(X).shape == (N, 2)
-    chosen = SelectFromModel(TabularRegressor(**QUICK | {"epochs": 12}), threshold=0.05).fit(X, NUMBERS)
+    chosen = SelectFromModel(TabularRegressor(**QUICK | {"epochs": 24}), threshold=0.05).fit(X, NUMBERS)
     assert list(chosen.get_feature_names_out()) == ["number", "flag"]
 
 
