@@ -30,8 +30,8 @@ C_FLAGS = ["-std=gnu11", "-Icsrc", "-fno-math-errno", "-fno-trapping-math"]
 # The kernels' arrays on the stack have fixed sizes; their guards would add 0.6 % to the smallest step's instructions.
 UNGUARDED = ["-fno-stack-protector"]
 CYTHON_FLAGS = ["-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION", "-Icsrc", f"-I{numpy.get_include()}"]
-# Modules that turn objects into structs, and have no loops over numbers: they become half as big.
-FOR_SIZE = {"called", "elementary", "engine", "given", "optimizers", "owner", "plan", "random", "rowwise"}
+# Modules with nothing that runs in a step, and no loops over numbers: they become half as big.
+FOR_SIZE = {"elementary", "engine", "given", "owner", "plan", "random", "rowwise"}
 # `make sanitize` sets this to -fsanitize=...
 EXTRA_FLAGS = shlex.split(os.environ.get("MLPFAST_EXTRA_FLAGS", ""))
 # All symbols are bound when a module is loaded, and their table is read-only from then on. The names of what is not
