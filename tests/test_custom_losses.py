@@ -200,8 +200,10 @@ def test_an_error_in_an_epoch_leaves_the_last_whole_step():
 
     model, expected = mf.mlp([5, 2], seed=0), mf.mlp([5, 2], seed=0)
     trainer = mf.Trainer(model, Custom(fails_later), batch_size=100, shuffle=False)
-    with pytest.raises(ZeroDivisionError, match="in a loss"):
+    with pytest.raises(ZeroDivisionError, match="in a loss") as info:
         trainer.fit(X, Y, verbose=0)
+    assert "fails_later" in info.value.__notes__[0]
+    assert f"at optimizer step {trainer.steps}, counted from 0" in info.value.__notes__[0]
     steps = calls[:20].count(100) - 1  # the others were before the first step
     assert trainer.steps == steps > 5
     mf.Trainer(expected, "mse", batch_size=100, shuffle=False).fit(X[: 100 * steps], Y[: 100 * steps], verbose=0)
@@ -257,8 +259,9 @@ def test_another_shape_in_an_epoch():
         values, gradient = half_squares(y, h)
         return values[: 16 if len(y) == 16 else 5], gradient
 
-    with pytest.raises(ValueError, match="a value for each of 100 rows, got shape .5,."):
+    with pytest.raises(ValueError, match="a value for each of 100 rows, got shape .5,.") as info:
         mf.Trainer(mf.mlp([5, 2]), Custom(shrinks), batch_size=100).fit(X, Y, verbose=0)
+    assert "shrinks" in info.value.__notes__[0] and "at optimizer step 0, counted from 0" in info.value.__notes__[0]
 
 
 def test_nan_is_a_divergence():

@@ -17,7 +17,7 @@ from ..core.engine import Engine
 from ..core.owner import Owner
 from ..core.random import SHUFFLE, permutation
 from ..core.results import EpochResult
-from ..errors import DivergenceError
+from ..errors import DivergenceError, add_note
 from ..groups import check_by_rows
 from ..history import History
 from ..losses import Loss
@@ -348,6 +348,8 @@ class Machinery(Settings):
                 step=self.steps,
             )
         if result.status == "interrupted":
+            if isinstance(result.error, Exception) and data.term is None:
+                add_note(result.error, f"raised by {self.loss!r} at optimizer step {self.steps}, counted from 0")
             raise result.error or KeyboardInterrupt
         return result
 
