@@ -1,8 +1,8 @@
 """Data frames and Arrow tables, told by their methods, so that none of these packages need be installed.
 
 They hold a column beside the other, the loops read a row behind the other: one copy lies between, unless a frame is one
-C-contiguous block already. Read where the columns lie, a row out of order would cost a cache line for each of its
-numbers, in every epoch.
+C-contiguous block already, as a single column is. Read where the columns lie, a row out of order would cost a cache
+line for each of its numbers, in every epoch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ROWS = 1024  # copied at once: what is written of them stays in a cache
 
 
 def rows_of_frame(value: object) -> NDArray[Any] | None:
-    """The rows of a frame of numbers, C-contiguous, by one copy; None for what is none, or is better taken as it is.
+    """The rows of a frame of numbers, C-contiguous, by one copy at most; None for what is better taken as it is.
 
     The dtype is that which NumPy finds for all columns together. Frames with missing values in nullable columns, or
     with columns that are no numbers, are left to what names these.
@@ -36,6 +36,8 @@ def rows_of_frame(value: object) -> NDArray[Any] | None:
     for name, column in zip(names, columns, strict=True):
         if column.dtype.kind in "mM":  # which would pass for a number beside others
             raise TypeError(f"column {name!r} has dtype {column.dtype}")
+    if len(columns) == 1:
+        return columns[0].reshape(-1, 1)
     rows = np.empty((len(columns[0]), len(columns)), np.result_type(*columns))
     for begin in range(0, len(rows), _ROWS):
         to = rows[begin : begin + _ROWS]

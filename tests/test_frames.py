@@ -66,6 +66,14 @@ def test_no_copy_of_a_block_of_rows():
     assert np.shares_memory(as_features(frame, 12, F32), X)
 
 
+@pytest.mark.parametrize("make", [pandas, polars, arrow])
+def test_no_copy_of_a_single_column(make):
+    frame = make({"a": X[:, 0].copy()})
+    features = as_features(frame, 1, F32)
+    np.testing.assert_array_equal(features, X[:, :1])
+    assert np.shares_memory(features, as_features(frame, 1, F32))
+
+
 @pytest.mark.parametrize("make", FRAMES)
 @pytest.mark.parametrize(
     ("column", "error", "message"),
