@@ -51,7 +51,14 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Any
 
     Examples
     --------
-    >>> model = load("digits.npz")  # doctest: +SKIP
+    >>> import mlpfast as mf, pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "model.npz")
+    >>> model = mf.mlp([4, 8, 3], "tanh", "softmax", seed=0)
+    >>> model.save(path)
+    >>> bool((mf.load(path).parameters == model.parameters).all())
+    True
+    >>> folder.cleanup()
     """
     path, allow_non_finite = as_path(path), boolean("allow_non_finite", allow_non_finite)
     with reading(path, "a model") as file:

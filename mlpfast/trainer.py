@@ -466,7 +466,15 @@ class Trainer(Machinery):
 
         Examples
         --------
-        >>> trainer.save("trainer.npz")  # doctest: +SKIP
+        >>> import mlpfast as mf, pathlib, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = pathlib.Path(folder.name, "trainer.npz")
+        >>> trainer = mf.Trainer(mf.mlp([1, 1], seed=0), loss="mse")
+        >>> loss = trainer.train_on_batch([[0.0], [1.0]], [0.0, 1.0])
+        >>> trainer.save(path)
+        >>> mf.Trainer.load(path).steps
+        1
+        >>> folder.cleanup()
         """
         # Here, since a program that saves nothing need not import zipfile and json.
         from .training.saving import settings_of, state_of

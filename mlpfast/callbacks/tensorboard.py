@@ -30,8 +30,9 @@ class TensorBoard(Callback):
 
     Examples
     --------
-    >>> callback = TensorBoard("logs/first")
-    >>> trainer = mf.Trainer(model, callbacks=[callback])  # doctest: +SKIP
+    >>> import mlpfast as mf
+    >>> callback = mf.callbacks.TensorBoard("logs/first")
+    >>> trainer = mf.Trainer(mf.mlp([4, 8, 3], "tanh", "softmax"), callbacks=[callback])
     """
 
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
