@@ -581,7 +581,7 @@ def _not_numbers(array: NDArray[Any], given: object, name: str, encode: str) -> 
         except (TypeError, ValueError):
             hint = f"; {encode}" if encode and isinstance(element, (str, bytes)) else ""
             got = f"{reprlib.repr(element)} ({type(element).__name__})"
-            return TypeError(f"expected {name} to be numeric, got {got} at {where}{hint}")
+            return TypeError(f"expected {name} to be numeric, got {got}{where and f' at {where}'}{hint}")
     return None
 
 

@@ -39,6 +39,13 @@ def test_each_set_has_its_name():
             ValueError,
             r"expected validation_data to be \(X, y\) or \(X, y, sample_weight\), got tuple of length 1",
         ),
+        (
+            lambda: [(X, Y)],
+            ValueError,
+            "sample_weight., got function; evaluate chunks in a callback, by trainer.evaluate",
+        ),
+        (iter([(X, Y)]), ValueError, "got list_iterator; evaluate chunks in a callback"),
+        ((len, None), TypeError, r"X of validation_data to be numeric, got .*len.* \(builtin_function_or_method\)$"),
     ],
 )
 def test_bad_sets(given, error, message):

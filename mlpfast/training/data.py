@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -191,10 +191,12 @@ def validation_sets(given: Any) -> dict[str, tuple[Any, Any, Any]]:
 
 def _set(given: Any, name: str) -> tuple[Any, Any, Any]:
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
-        raise ValueError(
-            f"expected {name} to be (X, y) or (X, y, sample_weight), got {type(given).__name__}"
-            + (f" of length {len(given)}" if isinstance(given, (tuple, list)) else "")
-        )
+        hint = ""
+        if isinstance(given, (tuple, list)):
+            hint = f" of length {len(given)}"
+        elif callable(given) or isinstance(given, Iterator):
+            hint = "; evaluate chunks in a callback, by trainer.evaluate"
+        raise ValueError(f"expected {name} to be (X, y) or (X, y, sample_weight), got {type(given).__name__}{hint}")
     X, y, sample_weight = (*given, None)[:3]
     return X, y, sample_weight
 
