@@ -80,6 +80,15 @@ def _runs(docstring):
     return any(not each.options.get(doctest.SKIP) for each in doctest.DocTestParser().get_examples(docstring))
 
 
+def test_pages_leave_out_what_links_into_the_site_of_scikit_learn():
+    pytest.importorskip("sklearn")
+    template = (DOCS / "_templates" / "autosummary" / "class.rst").read_text(encoding="utf-8")
+    excluded = set(re.search(r":exclude-members: (.*)", template)[1].split(", "))
+    for name in ("MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"):
+        routed = {each for each in dir(getattr(mlpfast, name)) if re.fullmatch(r"set_\w+_request", each)}
+        assert routed and routed <= excluded
+
+
 def test_broken_links_are_found(tmp_path):
     (tmp_path / "a.html").write_text('<p id="here"><a href="b.html#there">b</a><a href="#here">a</a><img src="no.png">')
     (tmp_path / "b.html").write_text(
