@@ -314,6 +314,27 @@ def test_a_rate_that_is_too_large_diverges():
     assert np.isfinite(made.model.parameters).all()
 
 
+def test_torch_agrees():
+    torch = pytest.importorskip("torch")
+    func = pytest.importorskip("torch.func")
+    model = mf.mlp([3, 9, 7, 2], ["gelu", "silu"], "tanh", dtype="float64", seed=1)
+    x, y, target = (torch.from_numpy(array) for array in (X, Y, J))
+
+    def outputs(flat, x):
+        W0, b0, W1, b1, W2, b2 = torch.split(flat, [27, 9, 63, 7, 14, 2])
+        h = torch.nn.functional.gelu(x @ W0.reshape(3, 9) + b0)
+        h = torch.nn.functional.silu(h @ W1.reshape(9, 7) + b1)
+        return torch.tanh(h @ W2.reshape(7, 2) + b2)
+
+    def mean(flat):
+        of_rows = func.vmap(func.jacrev(lambda x: outputs(flat, x)))(x)
+        return (((outputs(flat, x) - y) ** 2).sum() + 0.3 * ((of_rows - target) ** 2).sum()) / (2 * len(X))
+
+    expected = func.grad(mean)(torch.from_numpy(model.parameters.copy())).numpy()
+    found = gradient(model, X, Y, J, jacobian_weight=0.3)
+    assert np.linalg.norm(found - expected) < 1e-9 * np.linalg.norm(expected)
+
+
 def test_who_fits_no_derivatives_does_not_import_them(monkeypatch):
     trainer().fit(X, Y, jacobian=J, verbose=0)
     monkeypatch.delitem(sys.modules, "mlpfast.training.sobolev")
