@@ -41,7 +41,7 @@ from .errors import integer, real, unknown_name
 from .losses import Loss, as_loss
 from .model import Model
 
-__all__ = ["GradientReport", "TensorReport", "errors_by_step", "gradcheck"]
+__all__ = ["GradientReport", "TensorReport", "gradcheck"]
 
 _FEW = 4  # parameters of each tensor, or inputs, for a picture
 
