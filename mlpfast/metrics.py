@@ -24,9 +24,10 @@ ece, calibration_error              how far confidence is from accuracy
 
 Those down to pinball, up to 32 at once, are means over rows and are computed natively, batch by batch while the epoch
 runs: those of training are averages over the epoch, as the loss is. The others (`mlpfast.scores`) and functions are
-given all targets, as labels (n,) or an array (n, outputs), and all predictions (n, outputs), after each epoch, which
-costs one more pass over the data. All named ones are weighted by the sample weights. A function is given these, or
-None, as ``sample_weight`` if it has an argument of that name, or as a third argument if it takes three.
+given all targets, as labels (n,) or an array (n, outputs), and all predictions (n, outputs). In evaluation these are
+kept from the pass that gives the loss; of the training rows they cost one more pass after each epoch. All named ones
+are weighted by the sample weights. A function is given these, or None, as ``sample_weight`` if it has an argument of
+that name, or as a third argument if it takes three.
 
 With several outputs of hinge or squared_hinge, metrics of classes take rows of y that have one class each. Metrics of
 numbers, as mse is one, are of the outputs as they are, and refused where these are logits, log-rates or log-means.

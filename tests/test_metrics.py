@@ -327,3 +327,37 @@ def test_as_many_as_one_likes():
     metrics = [name for name in metrics if name != "mean_absolute_percentage_error"]
     model = mf.mlp([3, 25], output_activation="softmax")
     assert len(evaluated(model, "cross_entropy", RNG.integers(25, size=ROWS), metrics, None)) == len(metrics) > 30
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", "hinge"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_evaluation_keeps_its_outputs_for_metrics_of_all_rows(loss, weighted, monkeypatch):
+    """No second pass is made, and the bits are those of `predict`; rows of weight zero have theirs, too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(700, 9)).astype(np.float32)
+    outputs = 4 if loss == "cross_entropy" else 1
+    y = rng.integers(0, outputs, 700) if outputs > 1 else rng.integers(0, 2, 700).astype(np.float32)
+    weights = rng.uniform(0.5, 2, 700) if weighted else None
+    model = mf.mlp([9, 20, outputs], "relu", "softmax" if outputs > 1 else "identity", dropout=0.3, seed=0)
+    found = []
+
+    def keep(y_true, y_pred):
+        found.append(y_pred.copy())
+        return 0.0
+
+    trainer = mf.Trainer(model, loss, metrics=[keep], batch_size=64)
+    expected = model.predict(X)
+    with monkeypatch.context() as patch:
+        patch.setattr(mf.Model, "predict", None)
+        trainer.evaluate(X, y, weights)
+    trainer.evaluate(X, y, np.r_[0.0, np.ones(699)])
+    assert [each.tobytes() for each in found] == [expected.tobytes()] * 2
+
+
+def test_an_engine_keeps_outputs_in_an_array_that_fits():
+    trainer = mf.Trainer(mf.mlp([2, 3], seed=0), "mse")
+    trainer.train_on_batch([[1.0, 2.0]], [[0.0, 0.0, 0.0]])
+    X, y = np.ones((4, 2), np.float32), np.ones((4, 3), np.float32)
+    for wrong in (np.empty((4, 2), np.float32), np.empty((4, 3)), np.empty((3, 4), np.float32).T):
+        with pytest.raises(ValueError, match=r"outputs: expected contiguous float32 \(4, 3\), got"):
+            trainer._engine.evaluate(X, y, outputs=wrong)

@@ -81,6 +81,7 @@ ctypedef struct Step:
     double scale             # 1 / weight
     double norm              # of the gradient, where it is clipped; else 0
     double term_loss         # the sum over its rows of their part of the term
+    char *kept               # (rows, outputs), C-contiguous: where an evaluation leaves the outputs, or NULL
     double share             # of the parameters after the step in their average; 0 where there is none
     mf_update rules[MOST_RULES]
     # the chunk of it at hand

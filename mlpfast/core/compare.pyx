@@ -19,13 +19,16 @@ cdef void compare(Step *step, const mf_block *block, int64_t r0) noexcept nogil:
     targets.rows = block.index
     if targets.dense == NULL:
         targets.labels = plan.labels + r0
-    if plan.predictions.data != NULL and step.n_metrics > 0:
+    if plan.predictions.data != NULL and (step.n_metrics > 0 or step.kept != NULL):
         predictions = of_block(plan.predictions, block)
         activate(kernels, plan.output_activation, plan.output_alpha, h, predictions, block.rows, output.columns)
         threshold = 0.5
     for m in range(step.n_metrics):
         kernels.metric(step.metrics[m], threshold, step.metric_numbers[m], predictions, &targets, block.rows,
                        output.columns, step.row_metric + m * plan.capacity + r0)
+    if step.kept != NULL:
+        kernels.unpack(predictions, block.rows, output.columns,
+                       step.kept + (step.first + r0) * output.columns * kernels.itemsize, output.columns)
     if not step.schedule.goes_back:
         delta.data = NULL
     if plan.c_loss != NULL:

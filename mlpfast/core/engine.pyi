@@ -75,4 +75,5 @@ class Engine:
         l1: float = 0.0,
         l2: float = 0.0,
         metrics: Sequence[tuple[str, float]] = (),
+        outputs: NDArray[Any] | None = None,
     ) -> tuple[float, dict[tuple[str, float], float]]: ...

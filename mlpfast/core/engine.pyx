@@ -226,13 +226,24 @@ cdef class Engine:
             raise result.error
         return result.loss, gradient
 
-    def evaluate(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, metrics=()):
-        """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {metric: value})``."""
+    def evaluate(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, metrics=(), outputs=None):
+        """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {metric: value})``.
+
+        The model's outputs are left in `outputs` (rows, outputs), where it is given.
+        """
         cdef Step step
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, None, l1, l2, metrics)
         cdef int status
         step.schedule = &step.plan.evaluation
+        if outputs is not None:
+            if not (outputs.shape == (rows, self.network.outputs) and cnp.PyArray_ISCARRAY(outputs)
+                    and outputs.dtype == self.network.parameters.dtype):
+                raise ValueError(
+                    f"outputs: expected contiguous {self.network.parameters.dtype} ({rows}, {self.network.outputs}), "
+                    f"got {described(outputs)}"
+                )
+            step.kept = <char *> cnp.PyArray_DATA(outputs)
         with nogil:
             status = run_rows(&step, rows, &totals)
         result = self.result(status, &step, &totals, metrics, X, y, None)

@@ -354,8 +354,12 @@ class Machinery(Settings):
         return result
 
     def _evaluate(self, data: Data) -> dict[str, float]:
-        loss, values = self._means(data)
-        return {"loss": loss, **self._named_metrics(values, data)}
+        outputs, weights = None, data.sample_weight
+        # Rows of weight zero have been blanked: their outputs are not those of the rows as they were given.
+        if self._takes_all_rows and (weights is None or weights.all()):
+            outputs = np.empty((len(data.y), self.model.outputs), self.model.dtype)
+        loss, values = self._means(data, outputs)
+        return {"loss": loss, **self._named_metrics(values, data, outputs)}
 
     def _evaluate_pieces(self, X: Any, sample_weight: Any) -> dict[str, float]:
         """The means of the pieces, by their weights."""
@@ -375,8 +379,8 @@ class Machinery(Settings):
                     sums = {name: sums[name] + weight * value for name, value in values.items()}
         return {"loss": loss / total, **self._named_metrics({name: s / total for name, s in sums.items()}, None)}
 
-    def _means(self, data: Data) -> tuple[float, dict[tuple[str, float], float]]:
-        """The loss and the compiled metrics."""
+    def _means(self, data: Data, outputs: NDArray[Any] | None = None) -> tuple[float, dict[tuple[str, float], float]]:
+        """The loss and the compiled metrics; the outputs are left in an array for them."""
         n = len(data.y)
         l1, l2 = self._penalties(data)
         check_length(data.X, "X")  # its file may have been cut short since the last epoch
@@ -385,7 +389,7 @@ class Machinery(Settings):
             rows = min(self.batch_size or n, n) if self._engine is None else self._engine.batch_rows
             try:
                 loss, values = self._engine_of(rows).evaluate(
-                    data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics
+                    data.X, data.y, data.sample_weight, l1=l1, l2=l2, metrics=self._compiled_metrics, outputs=outputs
                 )
             except ValueError as error:
                 raise explanation(error, self.model, data) from None
@@ -395,16 +399,27 @@ class Machinery(Settings):
     def _compiled_metrics(self) -> list[tuple[str, float]]:
         return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
 
-    def _named_metrics(self, compiled: Mapping[tuple[str, float], float], data: Data | None) -> dict[str, float]:
-        """The metrics under their users' names: the compiled ones given, the functions called, if there is data."""
+    @property
+    def _takes_all_rows(self) -> bool:
+        """Whether there is a metric of all rows at once."""
+        return any(metric.compiled is None for metric in self.metrics)
+
+    def _named_metrics(
+        self, compiled: Mapping[tuple[str, float], float], data: Data | None, predictions: NDArray[Any] | None = None
+    ) -> dict[str, float]:
+        """The metrics under their users' names: the compiled ones given, the functions called, if there is data.
+
+        Predictions are made for these, unless they are there already.
+        """
         values: dict[str, float] = {}
-        predictions = weights = None
+        weights = None
+        if data is not None and self._takes_all_rows:
+            weights = data.given_weight
+            if predictions is None:
+                predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
         for metric in self.metrics:
             if metric.compiled is not None:
                 values[metric.name] = metric.finished(compiled[metric.compiled])
             elif data is not None:
-                if predictions is None:
-                    predictions = self.model.predict(data.given_X, n_threads=self.n_threads)
-                    weights = data.given_weight
                 values[metric.name] = metric(data.given_y, predictions, weights)
         return values
