@@ -90,7 +90,7 @@ static int tasks_stay(void) {
         for (int t = 0; t < THREADS; t++) kept += i > 0 && runner[t] == before[t];
         memcpy(before, runner, sizeof before);
     }
-    return kept >= 19 * THREADS / 3 || (printf("%d of %d tasks stayed\n", kept, 19 * THREADS), 0);
+    return kept >= 19 * THREADS / 4 || (printf("%d of %d tasks stayed\n", kept, 19 * THREADS), 0);
 }
 
 static int all(int jobs) { return many_jobs(jobs, 1) && sleepers_wake() && tasks_stay() && many_jobs(jobs, 2); }
