@@ -108,6 +108,17 @@ CLAIMS = {
         ("accuracy of the network: #", 0.85, 1),
         ("accuracy of boosted trees: #", 0.8, 1),
     ],
+    "tabular_quantiles": [
+        ("rows where quantiles cross: #", 0, 0),
+        ("below the 0.1 quantile: #", 0.03, 0.17),
+        ("below the 0.5 quantile: #", 0.4, 0.6),
+        ("below the 0.9 quantile: #", 0.83, 0.97),
+        ("quantiles: # of the rows inside", 0.7, 0.9),
+        ("interval: # of the rows inside", 0.7, 0.9),
+        (r"interval: .*\n +# of the near ones", 0.9, 1),
+        ("interval: .*\n.*ones, # of the others", 0.6, 0.8),
+        ("the quantiles are wrong by # of", 0, 0.12),
+    ],
     "tabular_time": [
         ("random: estimated rmse #", 3, 12),
         ("by random rows was # times too small", 1.2, 4),
