@@ -49,6 +49,7 @@ class BaseTabular(BaseEstimator):
     n_training_rows_: int
     n_validation_rows_: int
     n_epochs_planned_: int
+    n_networks_planned_: int
 
     def __init__(
         self,

@@ -13,9 +13,10 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import integer, real
 from .encoder import TableEncoder
+from .ensemble import train_all
 from .exam import Exam, held_rows
 from .held import Held
-from .members import Course, Lesson, train_all
+from .members import Course, Lesson
 from .presets import Recipe, recipe_of
 from .reading import read_table
 from .recipe import make_trainer
@@ -115,7 +116,7 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         seed=seeds[0],
         seconds=None if limit is None else limit * _AFTER,
     )
-    learnt |= estimator._after_fit(held_out, encoder.columns_, learnt)
+    learnt |= estimator._after_fit(held_out, encoder.columns_, learnt) | {"n_networks_planned_": count}
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
         learnt["oof_"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)

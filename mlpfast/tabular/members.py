@@ -1,4 +1,4 @@
-"""The networks of an estimator: each trained on its rows, with its best epoch; several of them side by side."""
+"""One network of an estimator: what it learns, made ready, and trained on its rows, with its best epoch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from ..errors import DivergenceError
 from ..model import Model
-from ..training.threads import threads_for
+from ..trainer import Trainer
 from .best import BestEpoch
 from .goals import Goal
-from .pace import epochs_that_fit
+from .pace import Pace, epochs_that_fit, times_of
 from .plans import ColumnPlan
 from .presets import Recipe
 from .recipe import make_trainer, network
 
-__all__ = ["Course", "Lesson", "Member", "train_all"]
+__all__ = ["Course", "Lesson", "Member", "Ready", "pace_of", "prepared", "train"]
 
 _MOST_TO_ADAPT = 10_000  # rows from which initial values are drawn: deviations of so many are right to 1 %
 
@@ -91,81 +91,19 @@ class Member:
     planned: int
 
 
-def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], list[int]]:
-    """Train a network for each lesson; those that are kept, and the numbers of their lessons.
+@dataclass(frozen=True)
+class Ready:
+    """A network that can be trained, and its rows, targets and weights of the course."""
 
-    Several are trained side by side, each on one thread, so that their bits do not depend on how many there are. After
-    Ctrl-C, or an error, all of them stop at the end of their epoch; after Ctrl-C, those with an epoch are kept.
-    """
-    if len(lessons) == 1:
-        try:
-            member = _train(course, lessons[0], course.n_threads, course.deadline, None, course.verbose)
-        except _Interrupted as interrupted:
-            member = interrupted.member
-            warnings.warn(f"interrupted after {len(member.scores)} epochs; the best of them is kept", stacklevel=5)
-        return [member], [0]
-    found, whole = _side_by_side(course, lessons)
-    kept = [i for i, member in found.items() if member.best_epoch > 0 or lessons[i].start] or list(found)
-    if not whole:
-        if not kept:
-            raise KeyboardInterrupt
-        warnings.warn(f"interrupted; {len(kept)} of {len(lessons)} networks are kept", stacklevel=5)
-    return [found[number] for number in kept], kept
+    lesson: Lesson
+    model: Model
+    Z: NDArray[np.float32]
+    targets: NDArray[Any]
+    weights: NDArray[np.float64] | None
 
 
-class _Interrupted(Exception):
-    """Ctrl-C, with what there is by then."""
-
-    def __init__(self, member: Member) -> None:
-        self.member = member
-
-
-def _side_by_side(course: Course, lessons: Sequence[Lesson]) -> tuple[dict[int, Member], bool]:
-    workers = min(len(lessons), threads_for(course.n_threads))
-    stop = threading.Event()
-
-    def one(number: int) -> Member:
-        deadline = course.deadline
-        if deadline is not None:  # what is left is for several, one after the other
-            turns = -(-(len(lessons) - number) // workers)
-            now = time.monotonic()
-            deadline = now + (deadline - now) / turns
-        return _train(course, lessons[number], 1, deadline, stop, 0)
-
-    whole = True
-    with ThreadPoolExecutor(workers) as pool:
-        places = {pool.submit(one, number): number for number in range(len(lessons))}
-        try:
-            for future in _shown(as_completed(places), len(lessons), course.verbose):
-                future.result()
-        except BaseException as error:
-            stop.set()
-            for future in places:
-                future.cancel()
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            whole = False
-    found = {number: future.result() for future, number in places.items() if not future.cancelled()}
-    return found, whole
-
-
-def _shown(futures: Iterable[Future[Member]], total: int, verbose: bool | int) -> Iterable[Future[Member]]:
-    if not verbose:
-        return futures
-    from tqdm.auto import tqdm  # here: a silent fit need not pay for the import
-
-    shown: Iterable[Future[Member]] = tqdm(futures, desc="networks", total=total, dynamic_ncols=True)
-    return shown
-
-
-def _train(
-    course: Course,
-    lesson: Lesson,
-    n_threads: int | None,
-    deadline: float | None,
-    stop: threading.Event | None,
-    verbose: bool | int,
-) -> Member:
+def prepared(course: Course, lesson: Lesson) -> Ready:
+    """The network of a lesson, with initial values that follow its rows, or as it was."""
     rows = lesson.rows
     Z, targets = course.Z[rows], course.targets[rows]
     weights = None if course.weights is None else course.weights[rows] / course.weights[rows].mean()
@@ -174,31 +112,54 @@ def _train(
         model.adapt(np.ascontiguousarray(Z[:: -(-len(Z) // _MOST_TO_ADAPT)]))
     else:
         model = lesson.start.copy()
+    return Ready(lesson, model, Z, targets, weights)
 
-    def score() -> float:
-        return lesson.score(model, n_threads)
 
+def pace_of(course: Course, lesson: Lesson, deadline: float) -> tuple[Ready, Pace]:
+    """The network of a lesson, not trained yet, and how long such a one takes on one thread."""
+    began = time.monotonic()
+    ready = prepared(course, lesson)
+    start = time.monotonic() - began
+    score = partial(lesson.score, ready.model, 1)
+    epoch, scoring = times_of(_trainer(course, ready, 1, ()), ready.Z, ready.targets, ready.weights, deadline, score)
+    return ready, Pace(start, epoch + scoring, scoring)
+
+
+def train(
+    course: Course,
+    ready: Ready,
+    n_threads: int | None,
+    deadline: float | None,
+    stop: threading.Event | None,
+    verbose: bool | int,
+) -> Member:
+    """Train a network, up to the deadline or until it is told to `stop`."""
+    model, Z, targets, weights = ready.model, ready.Z, ready.targets, ready.weights
+    score = partial(ready.lesson.score, model, n_threads)
     best = BestEpoch(score, course.more_is_better, f"val_{course.metric}", stop)
-    batch_size, later = min(course.batch_size, len(Z)), lesson.start is not None
-    trainer = make_trainer(model, course.goal, batch_size, lesson.seed, n_threads, [best], later)
-    if later:
+    trainer = _trainer(course, ready, n_threads, [best])
+    if ready.lesson.start is not None:
         best.begin(model)
     epochs: float = course.epochs
     left = None
     if deadline is not None:
         epochs = epochs_that_fit(trainer, Z, targets, weights, course.epochs, deadline, score)
         left = max(deadline - time.monotonic(), 1e-6)
-    interrupted = False
+    stopped = ""
     try:
         trainer.fit(Z, targets, epochs, sample_weight=weights, verbose=verbose, max_seconds=left)
     except DivergenceError:
         if best.best_epoch == 0:
             raise
-        warnings.warn(f"diverged after {len(best.scores)} epochs; the best of them is kept", stacklevel=6)
+        stopped = "diverged"
     except KeyboardInterrupt:
-        interrupted = True
+        stopped = "interrupted"
+    if stopped:
+        warnings.warn(f"{stopped} after {len(best.scores)} epochs; the best of them is kept", stacklevel=6)
     best.restore(model)
-    member = Member(model, best.best_epoch, best.losses, best.scores, math.ceil(epochs))
-    if interrupted:
-        raise _Interrupted(member)
-    return member
+    return Member(model, best.best_epoch, best.losses, best.scores, math.ceil(epochs))
+
+
+def _trainer(course: Course, ready: Ready, n_threads: int | None, callbacks: Iterable[Any]) -> Trainer:
+    batch_size, later = min(course.batch_size, len(ready.Z)), ready.lesson.start is not None
+    return make_trainer(ready.model, course.goal, batch_size, ready.lesson.seed, n_threads, callbacks, later)

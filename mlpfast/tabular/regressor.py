@@ -60,8 +60,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         huber and log_cosh), "pinball" (of quantiles), "deviance" or "nll".
         A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
     max_seconds : float, optional
-        How long `fit` may take. As many epochs are planned as fit, so that schedules come to their end; where all of
-        them fit, the bits are those without a limit.
+        How long `fit` may take. As many epochs are planned as fit, so that schedules come to their end; of several
+        networks as many, one at least, as have half of their epochs. Where all of them fit, the bits are those without
+        a limit.
     n_threads : int, optional
         Upper limit on threads; the bits do not depend on it.
     random_state : int, RandomState or None, default None

@@ -95,10 +95,14 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
 def _curve(model: Any, advice: list[str]) -> Iterator[str]:
     name = next(key for key in model.history_ if key != "loss")
     scores, best = model.history_[name], model.best_epoch_
+    networks, wanted = len(model.models_), getattr(model, "n_networks_planned_", 1)  # older files do not say
+    if networks < wanted:
+        yield f"Trained in time: {networks:,} of {wanted:,} networks."
+        advice.append("More networks are better; give them more time.")
     name = name.removeprefix("val_")
     if best == 0:
         advice.append("No epoch was finished; give it more time.")
-        yield f"No epoch was finished; {name} of the initial values is {model.best_score_:.4g}."
+        yield f"No epoch was finished; {name} is {model.best_score_:.4g}."
         return
     yield f"Epoch {best:,} of {len(scores):,} is kept: {name} {model.best_score_:.4g}, {scores[-1]:.4g} at the end."
     baseline = model.baseline_score_

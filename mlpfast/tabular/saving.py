@@ -24,7 +24,7 @@ __all__ = ["AFTER", "read_estimator", "write_estimator"]
 VERSION = 1
 _LEARNT = ("centre_", "scale_", "low_", "high_")
 _ONE_FOR_ALL = ("temperature_", "decision_threshold_", "baseline_score_")
-_COUNTS = ("n_training_rows_", "n_validation_rows_", "n_epochs_planned_")
+_COUNTS = ("n_training_rows_", "n_validation_rows_", "n_epochs_planned_", "n_networks_planned_")
 _OF_COLUMNS = ("feature_importances_", "feature_importances_std_")
 _OF_RESIDUALS = ("residuals_", "residual_ranks_")
 #: What comes after training, and not of every fit.

@@ -1,0 +1,88 @@
+"""The networks of an estimator: several of them side by side, as many as there is time for."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+from ..training.threads import threads_for
+from .members import Course, Lesson, Member, Ready, pace_of, prepared, train
+from .pace import Pace
+
+__all__ = ["train_all"]
+
+
+def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], list[int]]:
+    """Train a network for each lesson; those that are kept, and the numbers of their lessons.
+
+    Several are trained side by side, each on one thread, so that their bits do not depend on how many there are. Where
+    the time is too short for all, the first ones are, so many that each has half of its epochs, or of the recipe's, if
+    these are fewer; where it does for one only, that one has all threads. After Ctrl-C, or an error, all of them stop
+    at the end of their epoch; after Ctrl-C, those with an epoch are kept.
+    """
+    workers = min(len(lessons), threads_for(course.n_threads))
+    first, pace = None, None
+    wanted = len(lessons)
+    if wanted > 1 and course.deadline is not None:
+        first, pace = pace_of(course, lessons[0], course.deadline)
+        if lessons[0].start is None:  # those that go on with later rows are there, trained or not
+            left = course.deadline - time.monotonic()
+            epochs = min(course.epochs, course.recipe.epochs_for(len(lessons[0].rows)))
+            lessons = lessons[: pace.networks_that_fit(wanted, epochs, left, workers)]
+    if len(lessons) == 1:
+        ready = first or prepared(course, lessons[0])
+        return [train(course, ready, course.n_threads, course.deadline, None, course.verbose)], [0]
+    found, whole = _side_by_side(course, lessons, workers, first, pace)
+    kept = [i for i, member in found.items() if member.best_epoch > 0 or lessons[i].start] or list(found)
+    if not whole:
+        if not kept:
+            raise KeyboardInterrupt
+        warnings.warn(f"interrupted; {len(kept)} of {wanted} networks are kept", stacklevel=5)
+    return [found[number] for number in kept], kept
+
+
+def _side_by_side(
+    course: Course, lessons: Sequence[Lesson], workers: int, first: Ready | None, pace: Pace | None
+) -> tuple[dict[int, Member], bool]:
+    """The networks by number, and whether all of them were trained to their end; the first one may be ready."""
+    stop = threading.Event()
+    over = None
+    if course.deadline is not None and pace is not None:  # all workers predict what was held out, after training
+        over = course.deadline - pace.score * len(lessons) / workers
+
+    def one(number: int) -> Member:
+        deadline = over
+        if over is not None:  # what is left is for several, one after the other
+            turns = -(-(len(lessons) - number) // workers)
+            now = time.monotonic()
+            deadline = now + (over - now) / turns
+        ready = first if first is not None and number == 0 else prepared(course, lessons[number])
+        return train(course, ready, 1, deadline, stop, 0)
+
+    whole = True
+    with ThreadPoolExecutor(workers) as pool:
+        places = {pool.submit(one, number): number for number in range(len(lessons))}
+        try:
+            for future in _shown(as_completed(places), len(lessons), course.verbose):
+                future.result()
+        except BaseException as error:
+            stop.set()
+            for future in places:
+                future.cancel()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            whole = False
+    found = {number: future.result() for future, number in places.items() if not future.cancelled()}
+    return found, whole
+
+
+def _shown(futures: Iterable[Future[Member]], total: int, verbose: bool | int) -> Iterable[Future[Member]]:
+    if not verbose:
+        return futures
+    from tqdm.auto import tqdm  # here: a silent fit need not pay for the import
+
+    shown: Iterable[Future[Member]] = tqdm(futures, desc="networks", total=total, dynamic_ncols=True)
+    return shown
