@@ -41,7 +41,6 @@ def held(found, targets, weights=None, metric="log_loss"):
         more_is_better=True,
         trained=100,
         epochs=1,
-        planned=1,
         seed=0,
     )
 

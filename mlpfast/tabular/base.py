@@ -166,9 +166,6 @@ class BaseTabular(BaseEstimator):
             "baseline_score_": np.nan
             if callable(self.eval_metric)
             else baseline_score(held, self._constants(held, learnt)),
-            "n_training_rows_": held.trained,
-            "n_validation_rows_": len(held.found),
-            "n_epochs_planned_": held.planned,
         }
 
     # --- fit ---

@@ -30,15 +30,10 @@ _AFTER = 0.05  # of max_seconds, for what comes after training
 def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> dict[str, Any]:
     """All that a `BaseTabular` learns, as its `_set` takes it; the estimator is unchanged."""
     began = time.monotonic()
-    recipe = recipe_of(estimator.preset)
-    limit = None if estimator.max_seconds is None else real("max_seconds", estimator.max_seconds, above=0.0)
-    for name in ("n_ensemble", "epochs", "batch_size", "n_threads"):
-        if getattr(estimator, name) is not None:
-            integer(name, getattr(estimator, name))
-    count = estimator.n_ensemble or recipe.networks
+    recipe, count, limit = _settings(estimator)
+    owner = type(estimator).__name__
     if (X_val is None) != (y_val is None):
         raise ValueError("expected X_val and y_val together, got only one of them")
-    owner = type(estimator).__name__
     if y is None:  # in scikit-learn's words
         raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
     later = bool(estimator.warm_start) and "encoder_" in vars(estimator)
@@ -58,21 +53,21 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         splits = weighed(splits_of(estimator.validation, count, table.rows, labels, groups, rng), weights)
         taught = np.unique(np.concatenate([train for train, _ in splits]))
         held, holder = held_rows([rows for _, rows in splits])
-        encoder = estimator.encoder_ if later else _encoder(estimator, recipe, len(taught))
-        if not later:
-            encoder._learn(table.taken(taught))
-        Z = encoder._encode(table)
-        Z_val, held_targets = Z[held], targets[held]
-        held_weights = None if weights is None else weights[held]
     else:
-        encoder = estimator.encoder_ if later else _encoder(estimator, recipe, table.rows)
-        if not later:
-            encoder._learn(table)
-        beside = encoder._arranged(read_table(X_val, "X_val", owner), owner, "X_val")
-        Z, Z_val = encoder._encode(table), encoder._encode(beside)
-        held_targets, held_weights = estimator._more_targets(y_val, len(Z_val), learnt), None
-        taught = np.arange(len(Z))
+        taught = np.arange(table.rows)
         splits, held, holder = [(taught, taught)] * count, taught[:0], None
+    if later:
+        encoder = estimator.encoder_
+    else:
+        frequency = recipe.frequency_for(len(taught))
+        encoder = TableEncoder(estimator.categorical_features, views=True, min_frequency=frequency)
+        encoder._learn(table.taken(taught) if X_val is None else table)
+    Z = encoder._encode(table)
+    if X_val is None:
+        Z_val, held_targets, held_weights = Z[held], targets[held], None if weights is None else weights[held]
+    else:
+        Z_val = encoder._encode(encoder._arranged(read_table(X_val, "X_val", owner), owner, "X_val"))
+        held_targets, held_weights = estimator._more_targets(y_val, len(Z_val), learnt), None
     if Z.shape[1] == 0:
         raise ValueError("expected a column of X with values, got none: all of them are missing")
     name, function, more = estimator._scorer(estimator.eval_metric, learnt)
@@ -112,18 +107,23 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         more_is_better=more,
         trained=len(lessons[0].rows),
         epochs=len(members[0].scores),
-        planned=members[0].planned,
         seed=seeds[0],
         seconds=None if limit is None else limit * _AFTER,
     )
-    learnt |= estimator._after_fit(held_out, encoder.columns_, learnt) | {"n_networks_planned_": count}
+    learnt |= estimator._after_fit(held_out, encoder.columns_, learnt)
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
         learnt["oof_"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
     return {
         "encoder": encoder,
         "models": models,
-        "learnt": learnt,
+        "learnt": learnt
+        | {
+            "n_training_rows_": held_out.trained,
+            "n_validation_rows_": len(found),
+            "n_epochs_planned_": members[0].planned,
+            "n_networks_planned_": count,
+        },
         "history": {"loss": members[0].losses, f"val_{name}": members[0].scores},
         "best_epochs": [member.best_epoch for member in members],
         "best_score": exam.result(found),
@@ -168,8 +168,14 @@ def _weights(weights: NDArray[np.float64] | None, given: Any, targets: NDArray[A
     return weights
 
 
-def _encoder(estimator: Any, recipe: Recipe, rows: int) -> TableEncoder:
-    return TableEncoder(estimator.categorical_features, views=True, min_frequency=recipe.frequency_for(rows))
+def _settings(estimator: Any) -> tuple[Recipe, int, float | None]:
+    """The recipe, how many networks, and `max_seconds`."""
+    recipe = recipe_of(estimator.preset)
+    limit = None if estimator.max_seconds is None else real("max_seconds", estimator.max_seconds, above=0.0)
+    for name in ("n_ensemble", "epochs", "batch_size", "n_threads"):
+        if getattr(estimator, name) is not None:
+            integer(name, getattr(estimator, name))
+    return recipe, estimator.n_ensemble or recipe.networks, limit
 
 
 def _in_place(values: NDArray[Any], rows: NDArray[np.int64], n: int, other: float = 0) -> NDArray[Any]:

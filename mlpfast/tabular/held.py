@@ -35,8 +35,8 @@ class Held:
         The name of `score`.
     score : Scorer
     more_is_better : bool
-    trained, epochs, planned : int
-        Rows that were trained on, how often, and how often they should have been.
+    trained, epochs : int
+        Rows that were trained on, and how often.
     seed : int
     seconds : float or None
         How long what comes after may take, where training was limited.
@@ -52,7 +52,6 @@ class Held:
     more_is_better: bool
     trained: int
     epochs: int
-    planned: int
     seed: int
     seconds: float | None = None
 
