@@ -76,6 +76,16 @@ def test_one_that_goes_on_keeps_all_its_networks(monkeypatch):
     assert len(model.set_params(max_seconds=1e4).fit(X, Y).models_) == 2
 
 
+def test_one_that_goes_on_has_the_networks_that_there_was_time_for(monkeypatch):
+    paced(monkeypatch, 1e9)
+    model = TabularRegressor(epochs=2, batch_size=32, n_ensemble=3, warm_start=True, random_state=0, max_seconds=1e4)
+    held = [np.isfinite(model.fit(X, Y).oof_) for _ in range(2)]
+    assert len(model.models_) == 1
+    np.testing.assert_array_equal(*held)  # and holds out the same rows
+    with pytest.raises(ValueError, match="expected 1 networks, as there are, got n_ensemble=2"):
+        model.set_params(n_ensemble=2).fit(X, Y)
+
+
 def test_what_half_of_the_epochs_is():
     pace = Pace(start=1.0, epoch=0.5, score=0.25)  # a network with 4 of 8 epochs takes 3.25 seconds
     plans = [pace.networks_that_fit(8, 8, seconds, workers=2) for seconds in (-1.0, 1.0, 3.0, 3.5, 6.4, 6.5, 1e3)]

@@ -37,10 +37,9 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     if y is None:  # in scikit-learn's words
         raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
     later = bool(estimator.warm_start) and "encoder_" in vars(estimator)
-    if later and count != len(estimator.models_):
-        raise ValueError(
-            f"warm_start: expected {len(estimator.models_)} networks, as there are, got n_ensemble={count}"
-        )
+    networks = len(estimator.models_) if later else count  # of those wanted there may have been no time for all
+    if later and count not in (networks, vars(estimator).get("n_networks_planned_")):
+        raise ValueError(f"warm_start: expected {networks} networks, as there are, got n_ensemble={count}")
     table = read_table(X, owner=owner)
     if later:
         table = estimator.encoder_._arranged(table, owner)
@@ -50,12 +49,13 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     seeds = [int(rng.randint(2**31 - 1))]
     if X_val is None:
         labels = targets if estimator._classifier and targets.ndim == 1 else None
-        splits = weighed(splits_of(estimator.validation, count, table.rows, labels, groups, rng), weights)
+        splits = splits_of(estimator.validation, count, table.rows, labels, groups, rng)[:networks]
+        splits = weighed(splits, weights)
         taught = np.unique(np.concatenate([train for train, _ in splits]))
         held, holder = held_rows([rows for _, rows in splits])
     else:
         taught = np.arange(table.rows)
-        splits, held, holder = [(taught, taught)] * count, taught[:0], None
+        splits, held, holder = [(taught, taught)] * networks, taught[:0], None
     if later:
         encoder = estimator.encoder_
     else:
@@ -90,8 +90,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         verbose=estimator.verbose,
     )
     seeds += rng.randint(2**31 - 1, size=count - 1).tolist()
-    starts = estimator.models_ if later else [None] * count
-    lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i), starts[i]) for i in range(count)]
+    starts = estimator.models_ if later else [None] * networks
+    lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i), starts[i]) for i in range(networks)]
     members, kept = train_all(course, lessons)
     models = [member.model for member in members]
     exam = exam.of(kept)
