@@ -74,7 +74,15 @@ cdef Rule rule_of(object optimizer) except *:
 
 cdef double share_at_step(const Rule *rule, int64_t step) noexcept nogil:
     """The share of the parameters in their average, which begins with the first step."""
-    return (1 - rule.ema) / (1 - pow(rule.ema, step)) if rule.ema > 0 else 0
+    return (1 - rule.ema) / one_less(rule.ema, step) if rule.ema > 0 else 0
+
+
+cdef inline double one_less(double beta, int64_t step) noexcept nogil:
+    """1 - beta^step, which is 1 once the power is less than 2^-54: beta^t <= exp(-t (1 - beta)).
+
+    A power takes as long as 2 % of the smallest step, and more where it underflows.
+    """
+    return 1.0 if step * (1 - beta) > 40 else 1 - pow(beta, step)
 
 
 cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept nogil:
@@ -84,12 +92,12 @@ cdef mf_update at_step(Rule *rule, int64_t step, double learning_rate) noexcept 
     u.rate, u.l1, u.l2, u.factor, u.most, u.shrink = learning_rate, 0, 0, 1, INFINITY, 1
     if u.optimizer == MF_ADAM or u.optimizer == MF_NADAM or u.optimizer == MF_SCHEDULE_FREE:
         # lr m_hat / (sqrt(v_hat) + eps) = lr c / (1 - beta_1^t) m / (sqrt(v) + c eps), with c = sqrt(1 - beta_2^t)
-        correction = sqrt(1 - pow(u.decay, step))
+        correction = sqrt(one_less(u.decay, step))
         u.rate *= correction
         if not rule.epsilon_hat:
             u.epsilon *= correction
     if u.optimizer == MF_ADAM:
-        u.rate /= 1 - pow(u.momentum, step)
+        u.rate /= one_less(u.momentum, step)
     elif u.optimizer == MF_NADAM:
         look_ahead(rule, step, &u)
     elif u.optimizer == MF_SCHEDULE_FREE:
