@@ -19,7 +19,7 @@ from .columns cimport take_panels
 from .compare cimport compare
 from .interrupts cimport blocks_in_pieces, listen, look_up
 from .layers.block cimport of_block
-from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Plan, threads_for
+from .plan cimport AHEAD, CALL, COLUMNS, MAX_METRICS, SPANS, TILES, UNITS, Phase, Plan, threads_for
 from .rules cimport add_penalties, penalise, set_rules
 from .source cimport gather, weigh
 from .table cimport MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode
@@ -179,17 +179,21 @@ cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
 
 
 cdef void go_forward(const Step *step, const mf_block *block) noexcept nogil:
+    cdef const Phase *phase = step.phase
+    cdef const mf_layer *layers = step.schedule.layers
     cdef const mf_layer *layer
     cdef int k
-    for k in range(step.phase.n_forward):
-        layer = &step.schedule.layers[step.phase.forward[k]]
+    for k in range(phase.n_forward):
+        layer = &layers[phase.forward[k]]
         layer.kind.forward(layer, block)
 
 
 cdef void go_back(const Step *step, const mf_block *block, int first, int end) noexcept nogil:
     """Through some of the phase's layers."""
+    cdef const Phase *phase = step.phase
+    cdef const mf_layer *layers = step.schedule.layers
     cdef const mf_layer *layer
     cdef int k
     for k in range(first, end):
-        layer = &step.schedule.layers[step.phase.back[k]]
+        layer = &layers[phase.back[k]]
         layer.kind.backward(layer, block)
