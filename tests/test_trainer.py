@@ -159,6 +159,21 @@ def test_epochs_are_the_formulas(optimizer, weighted):
     np.testing.assert_allclose(model.parameters, shown, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_the_formulas_hold_where_bias_corrections_are_over(ema):
+    steps, optimizer = 130, mf.Adam(1e-4, beta_1=0.5, beta_2=0.6, ema=ema)  # 0.6^130 is less than 2^-54
+    X, y = regression(50)
+    model = mf.mlp([3, 5, 2], "tanh", dtype="float64", seed=2)
+    reference, gradients_of, average = Reference(optimizer, model), model.copy(), np.zeros(model.n_parameters)
+    mf.Trainer(model, "mse", optimizer, batch_size=None, shuffle=False).fit(X, y, epochs=steps, verbose=0)
+    for _ in range(steps):
+        gradients_of.parameters = reference.p
+        reference.step(gradients_of.loss_and_gradient(X, y, "mse")[1])
+        average += 0.5 * (reference.p - average)
+    shown = average / (1 - 0.5**steps) if optimizer.averages else reference.p
+    np.testing.assert_allclose(model.parameters, shown, rtol=1e-8, atol=1e-10)
+
+
 def test_each_epoch_sees_each_row_once_in_a_new_order():
     orders = [permutation(0, 1, epoch, 1000) for epoch in range(5)]
     for order in orders:
