@@ -1,6 +1,7 @@
 """Tables of all libraries are read alike: strings by their levels, dates of any zone, and rows that errors name."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pandas as pd
@@ -73,3 +74,60 @@ def test_a_category_of_another_kind_is_named_by_its_row():
     X = pd.DataFrame({"c": pd.Categorical(["a", "a", "b", 7])})
     with pytest.raises(TypeError, match=r"'c' of X, got strings \(row 0\) and numbers \(row 3\)"):
         TableEncoder().fit(X)
+
+
+MASKED = [[1], [2], [99]], [["a"], ["b"], ["c"]], [[True], [False], [True]], [["2020"], ["2021"], ["9999"]]
+
+
+@pytest.mark.parametrize("values", [*map(np.array, MASKED), np.array(MASKED[3], dtype="datetime64[s]")])
+def test_what_is_masked_is_missing(values):
+    given, mask = np.ma.masked_array(values, mask=[[0], [0], [1]]), values.astype(object)
+    mask[2, 0] = None
+    np.testing.assert_array_equal(TableEncoder().fit_transform(given), TableEncoder().fit_transform(mask))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_is_an_array():
+    X = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(TableEncoder().fit_transform(np.matrix(X)), TableEncoder().fit_transform(X))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "D"])
+def test_dates_that_nanoseconds_cannot_hold(unit):
+    days = ["1600-01-01", "2020-01-01", "9999-12-31", "NaT"]
+    X = np.array(days, dtype=f"datetime64[{unit}]")[:, None]
+    encoder = TableEncoder().fit(X)
+    got = encoder.transform(X)
+    assert got[0, 0] < got[1, 0] < got[2, 0] and got[3].tolist() == [0, 1]
+    objects = [[datetime.date.fromisoformat(day)] for day in days[:3]]
+    np.testing.assert_allclose(encoder.transform(objects), got[:3], atol=1e-6)
+    if unit != "D":
+        np.testing.assert_array_equal(TableEncoder().fit_transform(pd.DataFrame({"t": X[:, 0]})), got)
+    for row, numbers in zip(X, got, strict=True):
+        np.testing.assert_allclose(encoder.transform_one(row)[0], numbers, atol=1e-6)
+
+
+def test_intervals_are_strings_and_periods_dates():
+    cut = pd.cut([1, 4, 7, 20, np.nan], [0, 3, 5, 10, 30])
+    X = pd.DataFrame({"cut": cut, "month": pd.period_range("2020", periods=5, freq="M")})
+    encoder = TableEncoder().fit(X)
+    assert [(plan.kind, plan.missing) for plan in encoder.columns_] == [("string", 1), ("date", 0)]
+    assert encoder.columns_["cut"].levels == ("(0, 3]", "(10, 30]", "(3, 5]", "(5, 10]")
+    starts = X.assign(month=X["month"].dt.to_timestamp())
+    np.testing.assert_array_equal(encoder.transform(starts), encoder.transform(X))
+    np.testing.assert_array_equal(encoder.transform_one(dict(X.iloc[1])), encoder.transform(X)[1:2])
+
+
+def test_signalling_decimals_are_missing():
+    got = TableEncoder().fit_transform([[decimal.Decimal("sNaN")], [decimal.Decimal(1)], [decimal.Decimal(3)]])
+    assert got[:, 1].tolist() == [1, 0, 0]
+
+
+def test_batches_of_arrow_and_its_dates_in_pandas():
+    pa = pytest.importorskip("pyarrow")
+    batch = pa.RecordBatch.from_pydict({"s": ["a", None, "b", "c"], "n": [1, 2, None, 3]})
+    table = pa.Table.from_batches([batch])
+    np.testing.assert_array_equal(TableEncoder().fit_transform(batch), TableEncoder().fit_transform(table))
+    days = [datetime.date(2020, 1, 1), None, datetime.date(9999, 1, 1)]
+    X = pd.DataFrame({"d": pd.array(days, dtype=pd.ArrowDtype(pa.date32()))})
+    np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform([[d] for d in days]))

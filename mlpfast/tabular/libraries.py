@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import Column, numeric
-from .objects import array_of, column_of
+from .objects import array_of, column_of, seconds_of
 
 __all__ = ["from_arrow", "from_numpy", "from_pandas", "from_polars"]
 
@@ -25,12 +25,12 @@ def from_pandas(name: str, series: Any, what: str) -> Column:
     kind = getattr(dtype, "kind", "O")
     if kind in "iufb" and library != "PeriodDtype":
         return numeric(name, "boolean" if kind == "b" else "number", series.to_numpy(dtype=np.float64, na_value=np.nan))
-    if kind == "M":
+    if kind == "M" and not str(dtype).startswith("date32"):  # Arrow's days, which it makes no NumPy array of
         if getattr(dtype, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        return from_numpy(name, series.to_numpy(dtype="datetime64[ns]"), what)
+        return from_numpy(name, series.to_numpy(dtype=_plain(series.dtype)), what)
     if kind == "m":
-        return from_numpy(name, series.to_numpy(dtype="timedelta64[ns]"), what)
+        return from_numpy(name, series.to_numpy(dtype=_plain(dtype)), what)
     if kind == "c":
         raise ValueError(f"Complex data not supported: column {name!r} of {what} has complex numbers")
     return column_of(name, series.to_numpy(dtype=object), what)
@@ -58,7 +58,8 @@ def from_arrow(name: str, array: Any, what: str) -> Column:
         values = array.to_numpy() if array.null_count == 0 else array.cast("float64").to_numpy()
         return numeric(name, "number", values.astype(np.float64))
     if kind in ("string", "large_string"):
-        coded = array.combine_chunks().dictionary_encode()
+        whole = array.combine_chunks() if hasattr(array, "combine_chunks") else array  # a RecordBatch's has one chunk
+        coded = whole.dictionary_encode()
         return _strings(name, coded.dictionary.to_pylist(), coded.indices.fill_null(-1).to_numpy())
     found = column_of(name, array_of(array.to_pylist()), what)
     return Column(name, found.kind, found.values, kind.startswith("dictionary"), found.levels)
@@ -70,11 +71,13 @@ def from_numpy(name: str, values: NDArray[Any], what: str) -> Column:
     if kind in "iufb":
         return numeric(name, "boolean" if kind == "b" else "number", values.astype(np.float64))
     if kind in "Mm":
-        unit = "datetime64[ns]" if kind == "M" else "timedelta64[ns]"
-        whole = values.astype(unit).astype(np.int64)
-        seconds = np.where(np.isnat(values), np.nan, whole / 1e9)
-        return numeric(name, "date" if kind == "M" else "duration", seconds)
+        return numeric(name, "date" if kind == "M" else "duration", seconds_of(values))
     return column_of(name, values.astype(object), what)
+
+
+def _plain(dtype: Any) -> Any:
+    """NumPy's own, of the same unit, for the dates of pandas."""
+    return getattr(dtype, "numpy_dtype", dtype)
 
 
 def _of_levels(name: str, series: Any, what: str) -> Column:

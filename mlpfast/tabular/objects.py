@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .columns import Column, Kind, plural
 
-__all__ = ["array_of", "column_of", "is_missing", "kind_of", "number_of", "strings"]
+__all__ = ["array_of", "column_of", "is_missing", "kind_of", "number_of", "seconds_of", "strings"]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 #: Of values that are missing, or may be.
@@ -63,16 +63,18 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
-    return isinstance(value, (float, np.floating, decimal.Decimal)) and bool(value != value)
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()  # signalling ones can't be compared
+    return isinstance(value, (float, np.floating)) and bool(value != value)
 
 
 def kind_of(t: type) -> Kind | None:
     """What values of a type are; None for none of what columns hold."""
     if issubclass(t, (bool, np.bool_)):
         return "boolean"
-    if issubclass(t, str):
+    if issubclass(t, str) or t.__name__ == "Interval":  # of pandas.cut, whose categories have these as names
         return "string"
-    if issubclass(t, (datetime.date, np.datetime64)):
+    if issubclass(t, (datetime.date, np.datetime64)) or t.__name__ == "Period":
         return "date"
     if issubclass(t, (datetime.timedelta, datetime.time, np.timedelta64)):
         return "duration"
@@ -82,8 +84,9 @@ def kind_of(t: type) -> Kind | None:
 def number_of(value: Any) -> float:
     """A number, boolean, date or duration as a float."""
     if isinstance(value, (np.datetime64, np.timedelta64)):
-        unit = "datetime64[ns]" if isinstance(value, np.datetime64) else "timedelta64[ns]"
-        return float(value.astype(unit).astype(np.int64)) / 1e9
+        return float(seconds_of(np.asarray(value)))
+    if type(value).__name__ == "Period":
+        value = value.start_time
     if isinstance(value, datetime.datetime):
         if value.tzinfo is not None:
             value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
@@ -98,6 +101,15 @@ def number_of(value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf")
+
+
+def seconds_of(values: NDArray[Any]) -> NDArray[np.float64]:
+    """NumPy's dates or durations in seconds, NaN for NaT."""
+    kind = "datetime64" if values.dtype.kind == "M" else "timedelta64"
+    fine = np.datetime_data(values.dtype)[0] in ("ns", "ps", "fs", "as")
+    unit, each = ("ns", 1e9) if fine else ("us", 1e6)  # in nanoseconds the year 9999 would wrap round
+    whole = values.astype(f"{kind}[{unit}]").astype(np.int64)
+    return np.where(np.isnat(values), np.nan, whole / each)
 
 
 def _absent(values: NDArray[Any]) -> NDArray[np.bool_]:
