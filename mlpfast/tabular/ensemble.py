@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ..training.threads import threads_for
 from .members import Course, Lesson, Member, Ready, pace_of, prepared, train
 from .pace import Pace
 
 __all__ = ["train_all"]
+
+_LOOK = 0.2  # seconds between looks for Ctrl-C
 
 
 def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], list[int]]:
@@ -66,7 +68,7 @@ def _side_by_side(
     with ThreadPoolExecutor(workers) as pool:
         places = {pool.submit(one, number): number for number in range(len(lessons))}
         try:
-            for future in _shown(as_completed(places), len(lessons), course.verbose):
+            for future in _shown(_as_done(places), len(lessons), course.verbose):
                 future.result()
         except BaseException as error:
             stop.set()
@@ -77,6 +79,14 @@ def _side_by_side(
             whole = False
     found = {number: future.result() for future, number in places.items() if not future.cancelled()}
     return found, whole
+
+
+def _as_done(futures: Iterable[Future[Member]]) -> Iterator[Future[Member]]:
+    """Each when it is done; a signal that the system gives to another thread does not wake a wait without an end."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, _LOOK, FIRST_COMPLETED)
+        yield from done
 
 
 def _shown(futures: Iterable[Future[Member]], total: int, verbose: bool | int) -> Iterable[Future[Member]]:
