@@ -98,6 +98,12 @@ def test_means_and_spreads():
     assert model.best_score_ == pytest.approx(terms.mean(), rel=1e-9)
 
 
+def test_spreads_stay_within_the_range_of_the_targets():
+    y = 10 * MEAN
+    _, deviation = fitted(y, loss="gaussian", epochs=2).predict(X.assign(a=1e3 * X["a"]), return_std=True)
+    assert deviation.max() <= np.ptp(y)
+
+
 def test_functions_are_given_what_predict_gives():
     shapes = []
 
@@ -133,14 +139,19 @@ def test_files_and_pickles(settings, tmp_path):
         ({"loss": "poisson", "quantiles": [0.5]}, MEAN, "loss='quantile' with quantiles"),
         ({"quantiles": [0.5, 0.1]}, MEAN, "ascending order"),
         ({"quantiles": []}, MEAN, "ascending order"),
-        ({"quantiles": [0.5, 1.0]}, MEAN, r"quantiles\[1\]"),
+        ({"quantiles": [0.5, 1.0]}, MEAN, r"quantiles\[1\] .* got 1.0"),
         ({"loss": "hinge"}, MEAN, "unknown loss 'hinge'"),
-        ({"loss": "squared"}, MEAN, "unknown loss 'squared'.*mse"),
+        (
+            {"loss": "squared"},
+            MEAN,
+            "unknown loss 'squared'; did you mean 'squared_error'.*of absolute_error, gamma, gaussian",
+        ),
+        ({"loss": None}, MEAN, "loss to be one of absolute_error, gamma, gaussian"),
         ({"eval_metric": "deviance"}, MEAN, "unknown eval_metric"),
     ],
 )
 def test_refused_fits(settings, y, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         fitted(y, **settings)
 
 

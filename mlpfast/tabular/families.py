@@ -96,7 +96,8 @@ class Family:
         deviations = np.exp(np.clip(parts[..., 1:] / 2, -40, 40)) * scale if self.name == "gaussian" else None
         found = np.clip(parts * scale + centre, low, high)
         if deviations is not None:
-            found[..., 1:] = deviations
+            farthest = np.where(high > low, high - low, np.inf)  # of targets that stay in the range, as means do
+            found[..., 1:] = np.minimum(deviations, farthest)
         flat: NDArray[np.float64] = found.reshape(outputs.shape)
         return flat
 
@@ -140,7 +141,11 @@ class Family:
 
 def family_of(loss: Any, quantiles: Any = None) -> Family:
     """The family of a loss by its name, or of one of `mlpfast.losses`; ValueError or TypeError for what is none."""
-    given = as_loss("gaussian_nll" if isinstance(loss, str) and loss == "gaussian" else loss)
+    names = [name for name, *_ in _FAMILIES.values()]
+    try:
+        given = as_loss("gaussian_nll" if isinstance(loss, str) and loss == "gaussian" else loss)
+    except (TypeError, ValueError):  # which would offer losses of classes
+        raise unknown_name("loss", loss, names) from None
     if quantiles is not None:
         if not isinstance(given, (MeanSquaredError, Quantile)):
             raise ValueError(f"expected loss='quantile' with quantiles, got {loss!r}")
@@ -150,13 +155,15 @@ def family_of(loss: Any, quantiles: Any = None) -> Family:
             raise ValueError("expected quantiles with loss='quantile', such as quantiles=[0.1, 0.5, 0.9], got None")
         given = Quantile(_ascending(given.q if isinstance(given.q, tuple) else [given.q]))
     if type(given) not in _FAMILIES:
-        raise unknown_name("loss", given.name, [name for name, *_ in _FAMILIES.values()])
+        raise unknown_name("loss", given.name, names)
     name, metric, activation, units = _FAMILIES[type(given)]
     return Family(name, given, metric, activation, units)
 
 
 def _ascending(quantiles: Any) -> tuple[float, ...]:
-    found = tuple(real(f"quantiles[{i}]", q, above=0.0, below=1.0) for i, q in enumerate(np.atleast_1d(quantiles)))
+    found = tuple(
+        real(f"quantiles[{i}]", q, above=0.0, below=1.0) for i, q in enumerate(np.atleast_1d(quantiles).tolist())
+    )
     if not found or list(found) != sorted(set(found)):
         raise ValueError(f"expected quantiles in ascending order, each once, got {list(found)}")
     return found
