@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mlpfast
-from mlpfast import TabularClassifier, TabularRegressor
+from mlpfast import TabularClassifier, TabularRegressor, losses
 
 ROOT = Path(__file__).parent
 WRITTEN = ROOT / "data" / "table_1.mlp"
@@ -57,6 +57,34 @@ def test_load_reads_estimators_and_models(regressor, tmp_path):
         TabularClassifier.load(tmp_path / "model.mlp")
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        np.array([2**62, 2**62 + 1]),
+        np.array([2**63, 2**63 + 1], dtype="uint64"),
+        np.array(["2020", "9999"], dtype="datetime64[us]"),
+        np.array(["2020", "2021"], dtype="datetime64[D]"),
+    ],
+)
+def test_classes_that_floats_do_not_hold(pair, tmp_path):
+    X = TABLE.iloc[[0, 1] * 20].reset_index(drop=True)
+    model = TabularClassifier(epochs=1, batch_size=16, random_state=0).fit(X, np.tile(pair, 20))
+    model.save(tmp_path / "table.mlp")
+    again = mlpfast.load(tmp_path / "table.mlp")
+    assert again.classes_.dtype == model.classes_.dtype and (again.classes_ == pair).all()
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("loss", [losses.Huber(0.5), losses.TweedieDeviance(1.9), losses.Quantile([0.2, 0.7])])
+def test_losses_with_numbers_of_their_own(loss, tmp_path):
+    X, y = TABLE.iloc[[0, 1, 2, 3] * 10].reset_index(drop=True), np.arange(40.0)
+    settings = {"epochs": 1, "batch_size": 16, "random_state": 0}
+    model = TabularRegressor(loss=loss, **settings).fit(X, y)
+    model.save(tmp_path / "table.mlp")
+    again = mlpfast.load(tmp_path / "table.mlp").set_params(**settings)
+    np.testing.assert_array_equal(again.partial_fit(X, y).predict(X), model.partial_fit(X, y).predict(X))
+
+
 def change(fields, path):
     """Copy the stored file with other fields of its header, and None for those that it shall not have."""
     with zipfile.ZipFile(WRITTEN) as old, zipfile.ZipFile(path, "w") as new:
@@ -78,6 +106,7 @@ def change(fields, path):
         ({"after": {"temperature_": [10**9]}}, r"temperature_ of shape \(\)"),
         ({"after": {"feature_importances_": [4]}}, r"shape \(5,\), got \(4,\)"),
         ({"after": {"residuals_": [5]}}, "residuals_"),
+        ({"classes_dtype": "m8"}, "classes of numbers, dates or strings"),
         ({"outputs": 4}, "fits the columns and targets"),
     ],
 )

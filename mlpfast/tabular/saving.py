@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._files import as_path
+from .._json import setting_from_json, setting_to_json
 from .._version import __version__
 from ..arrayfile import ArrayFile, member_of, reading, required, write
 from ..errors import NewerFileError
 from ..model import Model
 from ..modelfile import TABLE, Header, ModelFile, to_json
 from .encoder import TableEncoder
-from .families import family_of
+from .families import Family, family_of
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of, shapes_of_plan
 
 __all__ = ["AFTER", "read_estimator", "write_estimator"]
 
 VERSION = 1
+_EXACT = 2**53  # integers up to here are float64
 _LEARNT = ("centre_", "scale_", "low_", "high_")
 _ONE_FOR_ALL = ("temperature_", "decision_threshold_", "baseline_score_")
 _COUNTS = ("n_training_rows_", "n_validation_rows_", "n_epochs_planned_", "n_networks_planned_")
@@ -55,11 +57,12 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         classes = estimator.classes_
         header["classes_dtype"] = "str" if classes.dtype.kind in "OU" else classes.dtype.name
         header["multilabel"] = estimator.multilabel_
-        header["classes"], found = levels_to_arrays(classes.tolist(), "/classes")
+        header["classes"], found = levels_to_arrays(_as_levels(classes), "/classes")
         members |= {f"targets{name}": array for name, array in found.items()}
     else:
         family = estimator._family
         header |= {"flat": estimator.flat_, "loss": family.name, "quantiles": list(family.quantiles or ())}
+        header["loss_settings"] = setting_to_json(family.loss)
         members |= {f"targets/{name}": getattr(estimator, name) for name in _LEARNT}
     after = {name: np.asarray(vars(estimator)[name], dtype=np.float64) for name in AFTER if name in vars(estimator)}
     header["after"] = {name: array.shape for name, array in after.items()}
@@ -92,7 +95,7 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         outputs = int(required(header, "outputs", int))
         family = None
         if "classes" not in header:
-            family = family_of(header.get("loss", "squared_error"), header.get("quantiles") or None)
+            family = _family_of(header)
         each = family.each if family else 1
         if model.outputs != outputs * each or model.inputs != len(encoder.get_feature_names_out()):
             raise ValueError("expected a network that fits the columns and targets")
@@ -150,9 +153,26 @@ def _read_after(file: ArrayFile, shapes: dict[str, Any], columns: int, outputs: 
     return learnt
 
 
+def _family_of(header: Mapping[str, Any]) -> Family:
+    """The regressor's, with the loss's own numbers, which the first files do not hold."""
+    settings = header.get("loss_settings")
+    if settings is None:
+        return family_of(header.get("loss", "squared_error"), header.get("quantiles") or None)
+    return family_of(setting_from_json(settings, "loss_settings"))
+
+
+def _as_levels(classes: NDArray[Any]) -> list[Any]:
+    """Strings or numbers: dates, and integers that float64 does not hold, as strings."""
+    kind = classes.dtype.kind
+    if kind == "M" or (kind in "iu" and any(abs(c) > _EXACT for c in classes.tolist())):
+        return [str(c) for c in classes]
+    found: list[Any] = classes.tolist()
+    return found
+
+
 def _as_classes(classes: tuple[Any, ...], dtype: str) -> NDArray[Any]:
     if dtype == "str":
         return np.array(classes, dtype=str)
-    if np.dtype(dtype).kind not in "iufb":
-        raise ValueError(f"expected classes of numbers or strings, got {dtype!r}")
+    if np.dtype(dtype).kind not in "iufbM":
+        raise ValueError(f"expected classes of numbers, dates or strings, got {dtype!r}")
     return np.array(classes).astype(dtype)
