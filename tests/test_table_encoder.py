@@ -46,6 +46,7 @@ LIBRARIES = {
     "pandas objects": lambda values: pd.DataFrame({"c": pd.Series(values, dtype=object)}),
     "pandas categorical": lambda values: pd.DataFrame({"c": pd.Categorical(values)}),
     "polars": lambda values: pl.DataFrame({"c": values}),
+    "arrow": lambda values: pytest.importorskip("pyarrow").table({"c": values}),
     "objects": lambda values: np.array(values, dtype=object)[:, None],
     "rows": lambda values: [[value] for value in values],
 }

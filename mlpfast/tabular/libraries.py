@@ -52,14 +52,14 @@ def from_polars(name: str, series: Any, what: str) -> Column:
 
 
 def from_arrow(name: str, array: Any, what: str) -> Column:
-    """An Arrow array, of one chunk or more."""
-    kind = str(array.type)
+    """An Arrow array, of one chunk or more; a record batch has one that is not called chunked."""
+    kind, chunked = str(array.type), hasattr(array, "combine_chunks")
     if kind.startswith(("int", "uint", "float", "double", "halffloat")):
-        values = array.to_numpy() if array.null_count == 0 else array.cast("float64").to_numpy()
+        known = array if array.null_count == 0 else array.cast("float64")
+        values = known.to_numpy() if chunked else known.to_numpy(zero_copy_only=False)
         return numeric(name, "number", values.astype(np.float64))
     if kind in ("string", "large_string"):
-        whole = array.combine_chunks() if hasattr(array, "combine_chunks") else array  # a RecordBatch's has one chunk
-        coded = whole.dictionary_encode()
+        coded = (array.combine_chunks() if chunked else array).dictionary_encode()
         return _strings(name, coded.dictionary.to_pylist(), coded.indices.fill_null(-1).to_numpy())
     found = column_of(name, array_of(array.to_pylist()), what)
     return Column(name, found.kind, found.values, kind.startswith("dictionary"), found.levels)
