@@ -19,6 +19,8 @@ def put(values, row, value, dtype=object):
 
 TABLES = [
     ({"X": X[:0]}, "0 sample"),
+    ({"X": X.to_dict("records")}, "got dicts; give a DataFrame"),
+    ({"X": X.to_dict("list")}, "got dicts; give a DataFrame"),
     ({"X": X[[]]}, "0 feature"),
     ({"X": X[["a"]].assign(a=None)}, "none: all of them are missing"),
     ({"X": pd.concat([X, X[["a"]]], axis=1)}, "'a' for columns 0 and 2"),
@@ -72,6 +74,20 @@ def test_labels(y, words):
 )
 def test_numbers(y, words):
     refused(TabularRegressor, NUMBERS, {"y": y}, words)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "words"),
+    [
+        ("equal", "class_weight to be 'balanced', a dict or None, got 'equal'"),
+        ([1, 2], "class_weight to be 'balanced'"),
+        ({"p": -1, "q": 1}, r"class_weight\['p'\] to be .*, got -1"),
+        ({"p": 1, "q": np.nan}, r"class_weight\['q'\] to be .*, got nan"),
+        ({"p": "1", "q": 1}, r"class_weight\['p'\] to be a number"),
+    ],
+)
+def test_class_weights(class_weight, words):
+    refused(TabularClassifier, LABELS, {}, words, class_weight=class_weight)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import unknown_name
@@ -20,7 +19,7 @@ from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
 from .scoring import Scorer, of_classes, of_labels
-from .targets import indicators, one_column
+from .targets import indicators, one_column, weights_of_classes
 from .thresholding import DECISIONS, DEFAULT, choose_threshold
 
 __all__ = ["TabularClassifier"]
@@ -255,7 +254,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"expected at least two classes in y, got 1 class: {classes.tolist()[0]!r}")
-        weights = None if self.class_weight is None else compute_sample_weight(self.class_weight, labels)
+        weights = None if self.class_weight is None else weights_of_classes(self.class_weight, labels)
         learnt = {"classes_": classes, "n_outputs_": len(classes), "multilabel_": False}
         return learnt, targets.astype(np.int32), weights
 
@@ -279,7 +278,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _later_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
         learnt, targets, weights = super()._later_targets(y, n)
         if self.class_weight is not None:
-            weights = compute_sample_weight(self.class_weight, learnt["classes_"][targets])
+            weights = weights_of_classes(self.class_weight, learnt["classes_"][targets])
         return learnt, targets, weights
 
     def _goal(self, learnt: Mapping[str, Any]) -> Goal:

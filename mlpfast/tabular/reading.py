@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,8 @@ def _from_array(X: Any, what: str) -> Table:
         raise ValueError(f"Complex data not supported\n{what}: expected real numbers, got complex ones")
     if X.dtype.kind == "V":
         raise TypeError(f"expected {what} to be a table or an array, got a structured array; give a DataFrame of it")
+    if X.dtype == object and X.ndim < 2 and X.size and isinstance(X.flat[0], Mapping):
+        raise TypeError(f"expected {what} to be a table, or a sequence of rows, got dicts; give a DataFrame of them")
     if X.ndim != 2:  # in scikit-learn's words
         raise ValueError(
             f"Expected 2D array, got {X.ndim}D array instead (shape {X.shape}).\nReshape your data either using "

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.class_weight import compute_sample_weight
 
+from ..errors import real
 from .objects import is_missing
 
-__all__ = ["indicators", "numbers", "one_column"]
+__all__ = ["indicators", "numbers", "one_column", "weights_of_classes"]
 
 
 def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
@@ -68,6 +71,16 @@ def indicators(y: Any, n: int, what: str = "y") -> NDArray[np.float32] | None:
             f"column {column}"
         )
     return found.astype(np.float32)
+
+
+def weights_of_classes(class_weight: Any, labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Each row's weight (n,) by its class; a ValueError for a negative one, by which the class would be left out."""
+    if isinstance(class_weight, Mapping):
+        class_weight = {c: real(f"class_weight[{c!r}]", weight, at_least=0.0) for c, weight in class_weight.items()}
+    elif not (isinstance(class_weight, str) and class_weight == "balanced"):
+        raise ValueError(f"expected class_weight to be 'balanced', a dict or None, got {class_weight!r}")
+    weights: NDArray[np.float64] = compute_sample_weight(class_weight, labels)
+    return weights
 
 
 def _as_floats(y: NDArray[Any], what: str) -> NDArray[np.float64]:
