@@ -122,6 +122,12 @@ def test_refused(settings, words):
         TabularClassifier(**QUICK | settings).fit(X, LABELS)
 
 
+def test_the_progress_bar_has_the_metric(capsys):
+    TabularClassifier(n_ensemble=3, verbose=1, eval_metric="log_loss", **QUICK).fit(X, LABELS)
+    shown = capsys.readouterr().err
+    assert "3/3" in shown and "val_log_loss=" in shown
+
+
 @pytest.mark.usefixtures("ctrl_c_after")  # which has SIGINT heard in background jobs
 def test_ctrl_c_keeps_networks_that_have_an_epoch():
     calls = []

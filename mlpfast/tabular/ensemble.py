@@ -68,7 +68,8 @@ def _side_by_side(
     with ThreadPoolExecutor(workers) as pool:
         places = {pool.submit(one, number): number for number in range(len(lessons))}
         try:
-            for future in _shown(_as_done(places), len(lessons), course.verbose):
+            done = _as_done(places)
+            for future in _shown(done, len(lessons), f"val_{course.metric}") if course.verbose else done:
                 future.result()
         except BaseException as error:
             stop.set()
@@ -89,10 +90,13 @@ def _as_done(futures: Iterable[Future[Member]]) -> Iterator[Future[Member]]:
         yield from done
 
 
-def _shown(futures: Iterable[Future[Member]], total: int, verbose: bool | int) -> Iterable[Future[Member]]:
-    if not verbose:
-        return futures
+def _shown(futures: Iterable[Future[Member]], total: int, name: str) -> Iterator[Future[Member]]:
+    """With a progress bar, that has the metric of the last network's best epoch."""
     from tqdm.auto import tqdm  # here: a silent fit need not pay for the import
 
-    shown: Iterable[Future[Member]] = tqdm(futures, desc="networks", total=total, dynamic_ncols=True)
-    return shown
+    bar = tqdm(futures, desc="networks", total=total, dynamic_ncols=True)
+    for future in bar:
+        member = future.result()
+        if member.best_epoch:
+            bar.set_postfix({name: member.scores[member.best_epoch - 1]})
+        yield future
