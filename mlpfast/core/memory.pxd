@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t
-from .table cimport mf_csr, mf_kernels, mf_matrix
+from libc.string cimport memset
+from .table cimport MF_FLOAT32, mf_csr, mf_kernels, mf_matrix
 
 
 cdef mf_matrix panels(const mf_kernels *kernels, void *data, int64_t rows) noexcept nogil
@@ -24,6 +25,24 @@ cdef inline mf_matrix from_column(const mf_kernels *kernels, mf_matrix m, int64_
     """The matrix that starts at a column that begins a panel."""
     m.data = <char *> m.data + col // kernels.nr * m.panel_stride * kernels.itemsize
     return m
+
+
+cdef inline void clear(const mf_kernels *kernels, mf_matrix m, int64_t rows, int64_t columns) noexcept nogil:
+    """Zeros in all panels of these columns."""
+    cdef int64_t j = 0
+    while j < columns:
+        memset(from_column(kernels, m, j).data, 0, rows * kernels.nr * kernels.itemsize)
+        j += kernels.nr
+
+
+cdef inline void set_column(const mf_kernels *kernels, mf_matrix m, int64_t rows, int64_t j,
+                            double value) noexcept nogil:
+    cdef int64_t first = j // kernels.nr * m.panel_stride + j % kernels.nr, r
+    for r in range(rows):
+        if kernels.dtype == MF_FLOAT32:
+            (<float *> m.data)[first + r * m.row_stride] = <float> value
+        else:
+            (<double *> m.data)[first + r * m.row_stride] = value
 
 
 cdef class Panels:

@@ -19,7 +19,7 @@ from .hadamard cimport propagate
 from .interrupts cimport in_pieces, listen, look_up
 from .layers.along cimport add_parts, tangent_of
 from .layers.block cimport of_block, saved
-from .memory cimport from_column
+from .memory cimport clear, set_column
 from .memory import aligned_zeros
 from .network cimport Network
 from .plan cimport TILE_BYTES, Phase, Plan, Planned, place, set_layers, threads_for
@@ -151,31 +151,18 @@ cdef class Tangents(Engine):
         """J V for rows X and V, (n, inputs) of the parameters' dtype, into `out` (n, outputs); a V of None stands for
         the unit vectors, whose products are columns of the Jacobians (n, outputs, inputs)."""
         cdef Course course
-        cdef Totals totals
         cdef int64_t rows = self.begin_course(&course, X, None, None, 0)
         if V is not None:
             course.data = <const char *> cnp.PyArray_DATA(V)
         course.out = <char *> cnp.PyArray_DATA(out)
-        cdef int status
-        with nogil:
-            status = run(&course, rows, &totals)
-        self.settle(status, &course, &totals, X, None)
+        self.go(&course, rows, X, None)
         return out
 
     def product(self, X, y, sample_weight, double l2, out):
         """The matrix of the mode, of the loss with penalties, times `direction`, into `out` (n_parameters,)."""
         cdef Course course
-        cdef Totals totals
         cdef int64_t rows = self.begin_course(&course, X, y, sample_weight, l2)
-        if not self.all_trainable:
-            out.fill(0)
-        course.step.gradient = <char *> cnp.PyArray_DATA(out)
-        _sums = self.sums_of(&course.step, rows)    # lives until the course is done
-        cdef int status
-        with nogil:
-            status = run(&course, rows, &totals)
-        self.settle(status, &course, &totals, X, y)
-        return out
+        return self.differentiate(&course, rows, X, y, out)
 
     def mixed(self, X, D, S, out, order=None):
         """The gradient of the sum over rows of s J d by the parameters, J being a row's Jacobian by the data.
@@ -184,21 +171,25 @@ cdef class Tangents(Engine):
         for all. The result goes into `out` (n_parameters,).
         """
         cdef Course course
-        cdef Totals totals
         cdef int64_t rows = self.begin_course(&course, X, None, None, 0, order)
         course.data, course.seeds = <char *> cnp.PyArray_DATA(D), <char *> cnp.PyArray_DATA(S)
+        return self.differentiate(&course, rows, X, None, out)
+
+    cdef object differentiate(self, Course *course, int64_t rows, X, y, out):
+        """Derivatives by the parameters, summed over the rows, into `out`."""
         if not self.all_trainable:
             out.fill(0)
         course.step.gradient = <char *> cnp.PyArray_DATA(out)
-        _sums = self.sums_of(&course.step, rows)
-        cdef int status
-        with nogil:
-            status = run(&course, rows, &totals)
-        self.settle(status, &course, &totals, X, None)
+        _sums = self.sums_of(&course.step, rows)    # lives until the course is done
+        self.go(course, rows, X, y)
         return out
 
-    cdef int settle(self, int status, Course *course, const Totals *totals, X, y) except -1:
-        result = self.result(status, &course.step, totals, (), X, y, None)
+    cdef int go(self, Course *course, int64_t rows, X, y) except -1:
+        cdef Totals totals
+        cdef int status
+        with nogil:
+            status = run(course, rows, &totals)
+        result = self.result(status, &course.step, &totals, (), X, y, None)
         if result.error is not None:
             raise result.error
         return 0
@@ -311,8 +302,7 @@ cdef void follow(Course *course, const mf_block *block) noexcept nogil:
         go_along(course, block)
         kernels.unpack(h, block.rows, outputs, course.out + block.first * outputs * size, outputs)
         return
-    for j in range(plan.inputs):    # a direction may be left here from a call before
-        set_column(kernels, dx, block.rows, j, 0)
+    clear(kernels, dx, block.rows, plan.inputs)     # a direction may be left here from a call before
     for j in range(plan.inputs):
         set_column(kernels, dx, block.rows, j, 1)
         go_along(course, block)
@@ -348,15 +338,6 @@ cdef void scatter(mf_matrix h, real *out, int64_t rows, int64_t columns, int64_t
             out[(r * columns + c) * stride] = row[c % nr]
 
 
-cdef void set_column(const mf_kernels *kernels, mf_matrix m, int64_t rows, int64_t j, double value) noexcept nogil:
-    cdef int64_t first = j // kernels.nr * m.panel_stride + j % kernels.nr, r
-    for r in range(rows):
-        if kernels.dtype == MF_FLOAT32:
-            (<float *> m.data)[first + r * m.row_stride] = <float> value
-        else:
-            (<double *> m.data)[first + r * m.row_stride] = value
-
-
 cdef void compare(const Course *course, const mf_block *block, int64_t r0) noexcept nogil:
     """The loss's Hessian times the outputs' tangent: the delta of Gauss-Newton; or a part of the tangent of delta."""
     cdef const Step *step = &course.step
@@ -389,11 +370,9 @@ cdef void multiply(const Course *course, const mf_block *block) noexcept nogil:
     cdef const mf_value *output = course.step.schedule.output
     cdef const mf_value *along = &course.values[course.output]
     cdef mf_matrix delta = of_block(output.delta, block), change = of_block(along.delta, block)
-    cdef int64_t columns = output.columns, j = 0
+    cdef int64_t columns = output.columns
     kernels.pack(course.seeds + block.first * columns * kernels.itemsize, columns, block.rows, columns, delta)
-    while j < columns:
-        memset(from_column(kernels, change, j).data, 0, block.rows * kernels.nr * kernels.itemsize)
-        j += kernels.nr
+    clear(kernels, change, block.rows, columns)
     add_parts(output, along, 0, block, delta, change)
 
 

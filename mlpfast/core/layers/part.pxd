@@ -1,9 +1,7 @@
 # Kinds that make a part of a value from some columns of what they read. What they read needs no delta in training: it
 # is the data. Where the derivative by the data is asked for, they add to it in their columns; a code has none.
 
-from libc.stdint cimport int64_t
-from libc.string cimport memset
-from ..memory cimport from_column, row_major
+from ..memory cimport clear, row_major
 from ..table cimport mf_block, mf_columns, mf_kernels, mf_layer, mf_matrix
 from .block cimport add_part, place_of_part
 
@@ -14,12 +12,9 @@ cdef inline mf_columns part_of(const mf_layer *layer) noexcept nogil:
 
 cdef inline mf_matrix begin_inputs(const mf_layer *layer, const mf_block *block) noexcept nogil:
     """Zeros to add dL/dx to, the whole of what the layer reads; data is NULL where nobody wants it."""
-    cdef const mf_kernels *kernels = block.kernels
     cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
-    cdef int64_t j = 0
-    while part.data != NULL and j < layer.reads.columns:
-        memset(from_column(kernels, part, j).data, 0, block.rows * kernels.nr * kernels.itemsize)
-        j += kernels.nr
+    if part.data != NULL:
+        clear(block.kernels, part, block.rows, layer.reads.columns)
     return part
 
 

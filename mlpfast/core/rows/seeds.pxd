@@ -6,11 +6,10 @@
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 from ..hadamard cimport activate, propagate
 from ..layers.block cimport first_row, of_block, output, saved
 from ..linear cimport propagate_delta
-from ..memory cimport from_column, from_row, row_major
+from ..memory cimport clear, from_column, from_row, row_major, set_column
 from ..table cimport MF_FLOAT32, MF_SIGMOID, MF_SOFTMAX, mf_block, mf_kernels, mf_layer, mf_matrix, mf_value
 from .job cimport CLASSES, GIVEN, INPUTS, UNITS, YES_OR_NO, Job
 
@@ -35,7 +34,9 @@ cdef inline void begin_delta(const Job *job, const mf_block *block, int64_t firs
     if job.seed == GIVEN:
         kernels.pack(job.given + first * n * item, n, block.rows, n, delta)
     elif job.seed == UNITS:
-        set_column(kernels, delta, block.rows, n, seed, job.one_column and job.wanted == INPUTS)
+        if not (job.one_column and job.wanted == INPUTS):   # else it is read alone
+            clear(kernels, delta, block.rows, n)
+        set_column(kernels, delta, block.rows, seed, 1)
     else:
         if kernels.dtype == MF_FLOAT32:
             draw(job.seed == CLASSES, <const float *> job.probabilities + first_row(block) * n, <float *> seeds,
@@ -58,21 +59,6 @@ cdef inline void column_back(const Job *job, const mf_block *block, int64_t c) n
         delta.data = <char *> delta.data + c % kernels.nr * kernels.itemsize
         propagate_delta(kernels, delta, from_row(kernels, layer.wt, c), saved(into, block),
                         of_block(into.delta, block), block.rows, 1, into.columns, into.activation, into.alpha, False)
-
-
-cdef inline void set_column(const mf_kernels *kernels, mf_matrix m, int64_t rows, int64_t columns, int64_t c,
-                            bint alone) noexcept nogil:
-    """Ones in column c, else zeros, unless it is read alone."""
-    cdef int64_t j = 0, r
-    cdef void *panel = from_column(kernels, m, c).data
-    while j < columns and not alone:
-        memset(from_column(kernels, m, j).data, 0, rows * kernels.nr * kernels.itemsize)
-        j += kernels.nr
-    for r in range(rows):
-        if kernels.dtype == MF_FLOAT32:
-            (<float *> panel)[r * kernels.nr + c % kernels.nr] = 1
-        else:
-            (<double *> panel)[r * kernels.nr + c % kernels.nr] = 1
 
 
 ctypedef fused real:
