@@ -385,14 +385,8 @@ class Trainer(Machinery):
             elif validation_fraction is not None or not (stratify is None or stratify is False):
                 got = "stratify" if validation_fraction is None else "validation_fraction"
                 raise ValueError(f"expected validation_data for rows in chunks or in a file, got {got}")
-            beside = () if jacobian is None else ("jacobian_loss",)
-            validation = self._check_validation(validation_data, held_out, beside)
-            if jacobian is not None:
-                if data is None:
-                    raise ValueError("expected rows in one array with jacobian, got rows in chunks or in a file")
-                data = self._with_jacobian(data, jacobian, jacobian_weight)
-            elif jacobian_weight != 1.0:
-                raise ValueError(f"expected jacobian_weight with jacobian alone, got {jacobian_weight!r} without one")
+            data = self._with_jacobian(data, jacobian, jacobian_weight)
+            validation = self._check_validation(validation_data, held_out, data)
             if data is not None and self.program.over_batch:
                 n = self._rows_of_epoch(data)
                 check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
@@ -567,7 +561,7 @@ class Trainer(Machinery):
         trained = None if data is None else data.trained(self.model.inputs)
         logs = {"loss": result.loss}
         if data is not None and data.term is not None:
-            logs["jacobian_loss"] = result.metrics[data.term.metric]
+            logs[data.term.metric[0]] = result.metrics[data.term.metric]
         logs |= self._named_metrics(result.metrics, trained)
         for name, held_out in validation.items():
             logs |= {f"{name}_{metric}": value for metric, value in self._evaluate(held_out).items()}
@@ -657,11 +651,7 @@ class Trainer(Machinery):
         """
         if y is None:
             return self._evaluate_pieces(X, sample_weight)
-        data = (
-            None
-            if any(metric.function for metric in self.metrics)
-            else data_as_they_are(self.model, self.loss, X, y, sample_weight)
-        )
+        data = None if self._takes_all_rows else data_as_they_are(self.model, self.loss, X, y, sample_weight)
         if data is not None:
             with suppress(ValueError):
                 found = self._evaluate(data)

@@ -83,8 +83,14 @@ class Machinery(Settings):
         self._penalties(data)
         return data, held_out
 
-    def _with_jacobian(self, data: Data, jacobian: Any, weight: float) -> Data:
-        """The same data with a term of the loss for the derivatives, checked."""
+    def _with_jacobian(self, data: Data | None, jacobian: Any, weight: float) -> Data | None:
+        """The same data with a term of the loss for the derivatives, checked, where these are given."""
+        if jacobian is None:
+            if weight != 1.0:
+                raise ValueError(f"expected jacobian_weight with jacobian alone, got {weight!r} without one")
+            return data
+        if data is None:
+            raise ValueError("expected rows in one array with jacobian, got rows in chunks or in a file")
         from .sobolev import JacobianTerm, check_jacobian  # who fits no derivatives need not import it
 
         n = len(data.y)
@@ -95,18 +101,18 @@ class Machinery(Settings):
         )  # fmt: skip
         return data._replace(term=term)
 
-    def _check_validation(self, given: Any, held_out: Data | None, beside: Sequence[str] = ()) -> dict[str, Data]:
-        """Validation data by name, checked. `beside` are other names in the history."""
+    def _check_validation(self, given: Any, held_out: Data | None, trained: Data | None) -> dict[str, Data]:
+        """Validation data by name, checked, beside those that are trained on."""
         found = {} if held_out is None else {"val": held_out}
         for name, (X, y, sample_weight) in validation_sets(given).items():
             if name in found:
                 raise ValueError("expected another name than 'val' beside validation_fraction, which has it")
             of = " of validation_data" + (f"[{name!r}]" if isinstance(given, Mapping) else "")
             found[name] = self._check(X, y, sample_weight, of=of)
-        self._check_keys(found, beside)
+        self._check_keys(found, () if trained is None or trained.term is None else (trained.term.metric[0],))
         return found
 
-    def _check_keys(self, sets: Iterable[str], beside: Sequence[str] = ()) -> None:
+    def _check_keys(self, sets: Iterable[str], beside: Sequence[str]) -> None:
         """See that the history has a key for each value of an epoch, those of `beside` among them."""
         driven = {name for callback in self.callbacks for name in getattr(callback, "drives", ())}
         for name in driven - set(DRIVEN):
