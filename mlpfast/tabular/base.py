@@ -83,32 +83,31 @@ class BaseTabular(BaseEstimator):
     @property
     def columns_(self) -> ColumnTable:
         """What becomes of each column; it prints as a table."""
-        if "encoder_" not in vars(self):  # so that hasattr is False
-            raise AttributeError(f"this {type(self).__name__} has no columns_ yet; call fit first")
+        self._check_has("columns_")
         return self.encoder_.columns_
 
     @property
     def model_(self) -> Model:
         """The network; of several the first."""
-        found: Model = self._first("models_")
-        return found
+        self._check_has("model_")
+        return self.models_[0]
 
     @property
     def best_epoch_(self) -> int:
         """The epoch, from 1, whose parameters are kept; of several networks that of the first."""
-        return int(self._first("best_epochs_"))
-
-    def _first(self, name: str) -> Any:
-        if name not in vars(self):
-            raise AttributeError(f"this {type(self).__name__} has no {name} yet; call fit first")
-        return vars(self)[name][0]
+        self._check_has("best_epoch_")
+        return int(self.best_epochs_[0])
 
     @property
     def report_(self) -> Report:
         """What was done to the data, what the curve says, what to try; it prints as text."""
-        if "encoder_" not in vars(self):
-            raise AttributeError(f"this {type(self).__name__} has no report_ yet; call fit first")
+        self._check_has("report_")
         return report_of(self)
+
+    def _check_has(self, name: str) -> None:
+        """An AttributeError, so that hasattr is False, for a property of what is not fitted."""
+        if "encoder_" not in vars(self):
+            raise AttributeError(f"this {type(self).__name__} has no {name} yet; call fit first")
 
     # --- what the subclasses tell ---
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from ..tables import html_table
 from .columns import Column, Kind, plural
 from .objects import is_missing, kind_of, number_of
-from .views import Views
+from .views import CLIP, Views
 
 __all__ = ["ColumnPlan", "ColumnTable", "plan_of"]
 
-CLIP = 3.0
 LARGE = 1e100  # its square is finite
 FEW = 8  # categories, of which rare ones are kept
 

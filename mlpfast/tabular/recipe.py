@@ -27,8 +27,9 @@ from ..optimizers import Adam
 from ..schedules import CosLog4, FlatCos
 from ..trainer import Trainer
 from .goals import Goal
-from .plans import CLIP, FEW, ColumnPlan
+from .plans import FEW, ColumnPlan
 from .presets import Recipe
+from .views import CLIP
 
 __all__ = ["make_trainer", "network"]
 

@@ -115,33 +115,22 @@ _OF_NUMBERS: dict[str, tuple[Scorer, bool]] = {"rmse": (_rmse, False), "mae": (_
 def of_classes(metric: Any, classes: NDArray[Any]) -> tuple[str, Scorer, bool]:
     """The name of a classifier's metric, its function, and whether more is better, as it is of the user's."""
     if callable(metric):
-
-        def of_user(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
-            return float(metric(classes[y], classes[p.argmax(axis=1)]))
-
-        return getattr(metric, "__name__", "score"), of_user, True
+        return _of_user(metric, lambda y, p: (classes[y], classes[p.argmax(axis=1)]))
     return _named(metric or "accuracy", _OF_CLASSES)
 
 
 def of_labels(metric: Any) -> tuple[str, Scorer, bool]:
     """As `of_classes`, of several labels; functions are given these, (n, labels) of 0 and 1, and what is predicted."""
     if callable(metric):
-
-        def of_user(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
-            return float(metric(y.astype(np.int64), (p > 0.5).astype(np.int64)))
-
-        return getattr(metric, "__name__", "score"), of_user, True
+        return _of_user(metric, lambda y, p: (y.astype(np.int64), (p > 0.5).astype(np.int64)))
     return _named(metric or "log_loss", _OF_LABELS)
 
 
 def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:
     """As `of_classes`, of a regressor's metric; functions are given what `finish` of the family makes of outputs."""
     if callable(metric):
-
-        def of_user(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
-            return float(metric(*(a[:, 0] if a.shape[1] == 1 else a for a in (y, p))))
-
-        return getattr(metric, "__name__", "score"), _of_points(family, of_user), True
+        name, function, more = _of_user(metric, lambda *both: [a[:, 0] if a.shape[1] == 1 else a for a in both])
+        return name, _of_points(family, function), more
     known = {name: (_of_points(family, function), more) for name, (function, more) in _OF_NUMBERS.items()}
     known["pinball"] = (partial(_pinball, family), False)
     if family.power is not None:
@@ -149,6 +138,11 @@ def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:
     if family.name == "gaussian":
         known["nll"] = (partial(_nll, family), False)
     return _named(metric or family.metric, known)
+
+
+def _of_user(metric: Callable[..., Any], given: Callable[..., Any]) -> tuple[str, Scorer, bool]:
+    """A function of the user's, and what it is given of targets and predictions."""
+    return getattr(metric, "__name__", "score"), lambda y, p, w: float(metric(*given(y, p))), True
 
 
 def _of_points(family: Family, score: Scorer) -> Scorer:

@@ -24,17 +24,14 @@ def splits_of(
     Of several networks each holds out a fold: rows, or groups, of its own, in the end all of them ("bagging" by cross
     validation); with "time" they share a split.
     """
-    if members == 1:
-        return [split(validation, n, labels, groups, rng)]
-    if validation == "time":
+    if members == 1 or validation == "time":
         return [split(validation, n, labels, groups, rng)] * members
     if validation not in ("random", "group"):
         raise ValueError(
             f"expected validation to be 'random', 'group' or 'time' for {members} networks, each of which holds out a "
             f"fold, got {validation!r}"
         )
-    if (groups is None) == (validation == "group"):
-        raise ValueError(f"expected groups with validation='group', and only then; got validation={validation!r}")
+    _check_groups(validation, groups)
     folds = _folds(n, members, labels, rng) if groups is None else _folds_of_groups(groups, n, members, rng)
     return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(members)]
 
@@ -67,8 +64,7 @@ def split(
         share, validation = real("validation", validation, above=0.0, below=1.0), "random"
     if validation not in ("random", "group", "time"):
         raise ValueError(f"expected validation to be 'random', 'group', 'time' or a fraction, got {validation!r}")
-    if (groups is None) == (validation == "group"):
-        raise ValueError(f"expected groups with validation='group', and only then; got validation={validation!r}")
+    _check_groups(validation, groups)
     if n < 2:
         raise ValueError(f"expected at least 2 rows, to hold out one, got n_samples={n}; 1 sample is too few")
     held = min(max(n - math.ceil((1 - share) * n), 1), n - 1)
@@ -88,6 +84,11 @@ def split(
     mask = np.zeros(n, dtype=bool)
     mask[order[chosen]] = True
     return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _check_groups(validation: str, groups: Any) -> None:
+    if (groups is None) == (validation == "group"):
+        raise ValueError(f"expected groups with validation='group', and only then; got validation={validation!r}")
 
 
 def _by_group(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Views"]
+__all__ = ["CLIP", "Views"]
+
+CLIP = 3.0  # of numbers, smooth
 
 _KNOTS = 256
 _BEYOND = 0.01  # the share of values outside of the clip from which a tail is heavy
-_CLIP = 3.0
 _FARTHEST = 20.0  # standard deviations
 _LARGEST = 1e30  # its square is finite, and so it is in float32
 
@@ -47,7 +48,7 @@ class Views:
         if len(knots) > _KNOTS:
             chosen = np.searchsorted(ranks, np.linspace(ranks[0], ranks[-1], _KNOTS))
             knots, ranks = (values[np.unique(chosen)] for values in (knots, ranks))
-        heavy = np.mean(np.abs(z) > _CLIP) > _BEYOND
+        heavy = np.mean(np.abs(z) > CLIP) > _BEYOND
         tail = 1 / float(np.clip(z, -_LARGEST, _LARGEST).std()) if heavy else 0.0
         return cls(tuple(knots.tolist()), tuple(ranks.tolist()), tail)
 
