@@ -13,10 +13,8 @@ import matplotlib.pyplot as plt
 
 from bench.pictures import STYLE
 from bench.tabular.peers import PEERS
-from bench.tabular.sets import SETS
+from bench.tabular.sets import HALVES, SETS
 from bench.tabular.summary import Errors, mean_by_set, quiet, ratio
-
-HALVES = {"confirm": "tables that confirm", "choose": "tables that choices were made by"}
 
 
 def draw(records: list[dict[str, Any]], path: Path) -> bool:

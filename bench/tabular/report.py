@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from bench.tables import duration, table
 from bench.tabular.__main__ import KEY, read_lines
 from bench.tabular.peers import PEERS
-from bench.tabular.sets import CLASSIFICATION, SETS, TableSet
+from bench.tabular.sets import CLASSIFICATION, HALVES, SETS, TableSet
 from bench.tabular.summary import mean_by_set, mean_rank, quiet, ratio, win_rate
 
 PAGE = "tabular_benchmark.md"
 PICTURE = "tabular.svg"
 BESIDE = ("realmlp-td", "lightgbm", "catboost")
-HALVES = {
-    "confirm": ("Tables that confirm", "No choice was made by these: they were run when the recipes stood."),
-    "choose": ("Tables that choices were made by", "The recipes were chosen by these, so they may flatter them."),
+WHAT_THEY_ARE = {
+    "confirm": "No choice was made by these: they were run when the recipes stood.",
+    "choose": "The recipes were chosen by these, so they may flatter them.",
 }
 
 Records = list[dict[str, Any]]
@@ -32,10 +32,10 @@ def page(records: Records) -> str:
     """Markdown of what was measured; what was not is not there."""
     one_thread = [r for r in records if r["threads"] == 1]
     parts = [_head(records)]
-    for half, (title, text) in HALVES.items():
+    for half, title in HALVES.items():
         mine = [r for r in one_thread if r["set"] in SETS and SETS[r["set"]].half == half]
         if any("error" in r for r in mine):
-            parts += [f"## {title}", text, _overall(mine), _by_set(mine)]
+            parts += [f"## {title.capitalize()}", WHAT_THEY_ARE[half], _overall(mine), _by_set(mine)]
     parts += [_times(records), _limited(records), _tables()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -114,7 +114,7 @@ def _times(records: Records) -> str:
         if mine:
             seconds, predict = (mean_by_set(mine, f)[peer] for f in ("fit_seconds", "predict_seconds"))
             cells = [duration(seconds[n]) if n in seconds else "" for n in names]
-            rows.append([PEERS[peer].name, str(threads), *cells, duration(_geometric(list(predict.values())))])
+            rows.append([PEERS[peer].name, str(threads), *cells, duration(geometric_mean(predict.values()))])
     text = "Seconds to fit, and to predict 10,000 rows from a DataFrame (geometric mean over tables that were timed). "
     return "\n\n".join(("## Times", text + said, table(["", "threads", *names, "predict"], rows)))
 
@@ -130,10 +130,6 @@ def _limited(records: Records) -> str:
             f"error {100 * r['error']:.1f} % (the most frequent class alone: {100 * always:.1f} %)"
         )
     return "\n".join(("## A limit of time", "", *said)) if said else ""
-
-
-def _geometric(values: Sequence[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def _tables() -> str:

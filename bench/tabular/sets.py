@@ -39,6 +39,7 @@ class Split(NamedTuple):
 
 
 REGRESSION, CLASSIFICATION = "regression", "classification"
+HALVES = {"confirm": "tables that confirm", "choose": "tables that choices were made by"}
 SETS = {
     one.name: one
     for one in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 Errors = Mapping[str, Mapping[str, float]]  # of a peer, on a set
@@ -30,7 +31,7 @@ def ratio(errors: Errors, peer: str, beside: str) -> tuple[float, int]:
     common = [s for s in errors.get(peer, {}) if errors[peer][s] > 0 and errors.get(beside, {}).get(s, 0) > 0]
     if not common:
         return math.nan, 0
-    return math.exp(sum(math.log(errors[peer][s] / errors[beside][s]) for s in common) / len(common)), len(common)
+    return geometric_mean(errors[peer][s] / errors[beside][s] for s in common), len(common)
 
 
 def mean_rank(errors: Errors, peers: Sequence[str]) -> dict[str, float]:
