@@ -1,6 +1,6 @@
-"""Fits by second order beside first order, each with the time that it took, float64, one thread:
+"""Fits by second order beside first order, each with the time of the processor that it took, float64, one thread:
 
-    python -m bench.second_order [--seeds 10] [--quick] [--problems sin surrogate ...]
+    python -m bench.second_order [--seeds 10] [--quick] [--problems sin surrogate ...] [--methods Adam ...]
 
 Levenberg-Marquardt and Newton-CG get so many iterations. Adam on all rows with a cosine schedule, at the best of five
 rates, gets 50 times the time that Levenberg-Marquardt took, for each rate. SciPy's `least_squares` (method "lm", with
@@ -13,6 +13,7 @@ the diabetes data, standardized (a loss of training, which there says little).
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -69,9 +70,9 @@ def problems() -> list[Problem]:
 
 def fit(problem: Problem, optimizer: mf.optimizers.Optimizer, seed: int) -> Run:
     trainer = mf.Trainer(problem.model(seed), "mse", optimizer, batch_size=None, n_threads=1)
-    begin = time.perf_counter()
+    begin = time.process_time()
     trainer.fit(problem.X, problem.y, epochs=problem.iterations, verbose=0)
-    taken = time.perf_counter() - begin
+    taken = time.process_time() - begin
     return Run(trainer.evaluate(problem.X, problem.y)["loss"], taken)
 
 
@@ -94,9 +95,9 @@ def adam(problem: Problem, seed: int, budget: float) -> Run:
     def descend(rate: float, epochs: int) -> Run:
         optimizer = mf.Adam(mf.schedules.Cosine(rate))
         trainer = mf.Trainer(problem.model(seed), "mse", optimizer, batch_size=n, shuffle=False, n_threads=1)
-        begin = time.perf_counter()
+        begin = time.process_time()
         trainer.fit(X, y, epochs=epochs, verbose=0)
-        taken = time.perf_counter() - begin
+        taken = time.process_time() - begin
         return Run(trainer.evaluate(problem.X, problem.y)["loss"], taken)
 
     pace = min(descend(1e-3, 2).seconds for _ in range(3)) / 2
@@ -130,11 +131,11 @@ def scipys(problem: Problem, seed: int, _: float) -> Run:
         return np.hstack(parts[::-1])
 
     first = problem.model(seed).parameters.copy()
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = scipy.optimize.least_squares(
         residuals, first, jacobian, method="lm", max_nfev=problem.iterations, xtol=1e-15, ftol=1e-15, gtol=1e-15
     )
-    return Run(found.cost / len(problem.X), time.perf_counter() - begin)
+    return Run(found.cost / len(problem.X), time.process_time() - begin)
 
 
 def torchs(problem: Problem, seed: int, _: float) -> Run:
@@ -156,9 +157,9 @@ def torchs(problem: Problem, seed: int, _: float) -> Run:
         loss.backward()
         return loss
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     optimizer.step(closure)
-    return Run(float(closure().detach()), time.perf_counter() - begin)
+    return Run(float(closure().detach()), time.process_time() - begin)
 
 
 def pyrenns(problem: Problem, seed: int, _: float) -> Run:
@@ -166,14 +167,14 @@ def pyrenns(problem: Problem, seed: int, _: float) -> Run:
     np.random.seed(seed)  # noqa: NPY002 (it draws its weights from there)
     net = pyrenn.CreateNN([inputs, *hidden, outputs])
     P, Y = problem.X.T, problem.y.T
-    begin = time.perf_counter()
+    begin = time.process_time()
     with np.errstate(all="ignore"):
         net = pyrenn.train_LM(P, Y, net, k_max=problem.iterations // 10, E_stop=0.0)
-    taken = time.perf_counter() - begin
+    taken = time.process_time() - begin
     return Run(0.5 * float(np.mean((pyrenn.NNOut(P, net) - Y) ** 2)), taken)
 
 
-PEERS: dict[str, Callable[[Problem, int, float], Run]] = {
+METHODS: dict[str, Callable[[Problem, int, float], Run]] = {
     "LevenbergMarquardt": levenberg_marquardt,
     "NewtonCG": newton_cg,
     "Adam, best of five rates": adam,
@@ -187,9 +188,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.second_order", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--problems", nargs="+", metavar="PART", default=[""], help="those whose name has a PART")
+    parser.add_argument("--methods", nargs="+", metavar="PART", default=[""], help="those whose name has a PART")
     parser.add_argument("--quick", action="store_true", help="a tenth of the iterations: to see that it runs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    methods = {name: run for name, run in METHODS.items() if any(part in name for part in arguments.methods)}
+    if any(name.startswith("Adam") for name in methods) and "LevenbergMarquardt" not in methods:
+        parser.error("Adam's time is a multiple of LevenbergMarquardt's, which --methods leaves out")
     rows = []
     with threadpool_limits(1):
         for problem in problems():
@@ -197,11 +202,12 @@ def main() -> None:
                 continue
             if arguments.quick:
                 problem = problem._replace(iterations=problem.iterations // 10)
-            runs: dict[str, list[Run]] = {name: [] for name in PEERS}
+            runs: dict[str, list[Run]] = {name: [] for name in methods}
             for seed in range(arguments.seeds):
-                for name, run in PEERS.items():
+                for name, run in methods.items():
                     budget = BUDGET * runs["LevenbergMarquardt"][-1].seconds if name.startswith("Adam") else 0.0
                     runs[name].append(run(problem, seed, budget))
+                    print(f"{problem.name}, seed {seed}, {name}: {runs[name][-1]}", file=sys.stderr, flush=True)
             for name, each in runs.items():
                 loss, seconds = np.median(each, axis=0)
                 worst = max(run.loss for run in each)
