@@ -291,11 +291,13 @@ class Program:
                 slots[self.layers[number].makes] = min(set(range(len(run) + 1)) - taken)
         return slots
 
-    def tiles(self, panel: int, most: int, together: int) -> Iterator[Tile]:
+    def tiles(self, panel: int, most: int, whole: int, together: int, parts: int) -> Iterator[Tile]:
         """The trained tensors in tiles, layer by layer: whole panels of the transpose, and whole rows where they fit.
 
         panel : columns of a panel, of W and of its transpose; tiles begin at multiples of it
-        most : columns of the widest tile, for one panel of the transpose
+        most : columns of a tile of one panel of the transpose; but up to
+        whole : of them are a whole row, if that leaves as many tiles as
+        parts : for the threads to share
         together : columns whose tiles follow each other, since they share what they read
 
         Those of tensors that are updated by rows come last.
@@ -303,11 +305,12 @@ class Program:
         for number, k, tensor in sorted(self._trained(), key=lambda found: found[2].rule.by_rows):
             height, width = tensor.matrix
             rows = min(panel * max(1, most // width), height)
+            wide = width if width <= whole and height >= parts * panel else most
             for first in range(0, width, together if len(tensor.shape) == 2 else width):
                 last = min(first + together, width) if len(tensor.shape) == 2 else width
                 for i in range(0, height, rows):
-                    for j in range(first, last, most):
-                        yield Tile(number, k, (i, min(rows, height - i)), (j, min(most, last - j)))
+                    for j in range(first, last, wide):
+                        yield Tile(number, k, (i, min(rows, height - i)), (j, min(wide, last - j)))
 
     def shares(self, most: int) -> Iterator[Tile]:
         """The tensors that are updated by rows, each in at most so many parts."""

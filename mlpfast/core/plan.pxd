@@ -8,7 +8,8 @@ cdef enum:
     MAX_METRICS = 32         # that are computed natively
     AHEAD = 16               # rows beyond a block that the gathering of it may ask for
     WORTH_A_THREAD = 200000  # multiply-adds of rows in one product of each layer, for a second thread to pay
-    TILE_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
+    NEAR_BYTES = 16384       # of a tile's gradient: with the operands of its product, it stays in L1
+    TILE_BYTES = 65536       # of one of whole rows, whose parameters and state lie in one piece
 
     MOST_RULES = 32
 

@@ -18,7 +18,7 @@ cdef enum:
     CHUNK_ROWS = 1024           # rows that an arena holds at most
     KEPT_PARAMETERS = 131072    # bytes of them that stay in L2 from step to step, with their state and packed copies
     BAND = 1048576              # parameters that are packed in one go, about
-    SHARES = 4                  # parts of a table for each thread, so that an early one can take more
+    SHARES = 4                  # parts for each thread, so that an early one can take more
     DELTA_BYTES = 262144        # of the deltas that tiles in a row share: they stay in L2, beside what streams through
 
 
@@ -163,7 +163,8 @@ cdef void plan_output(Plan *plan, mf_value *output) noexcept:
 cdef void plan_tiles(Planned planned, object program) except *:
     cdef Plan *plan = &planned.plan
     cdef int64_t panel = plan.kernels.nr
-    cdef int64_t most = TILE_BYTES // (panel * plan.kernels.itemsize) // panel * panel
+    cdef int64_t column = panel * plan.kernels.itemsize
+    cdef int64_t most = NEAR_BYTES // column // panel * panel, whole = TILE_BYTES // column
     cdef int64_t rows = min(plan.batching.rows, plan.capacity)
     cdef int64_t together = max(most, DELTA_BYTES // (rows * plan.kernels.itemsize) // most * most)
     cdef size_t places = len(program.layers) * MF_MOST_TENSORS
@@ -181,7 +182,7 @@ cdef void plan_tiles(Planned planned, object program) except *:
             place = number * MF_MOST_TENSORS + k
             plan.rules_of[place], plan.next_use[place] = rules[index], following
             following = place
-    tiles = list(program.tiles(panel, most, together))
+    tiles = list(program.tiles(panel, most, min(whole, together), together, SHARES * plan.threads))
     plan.tiles, plan.n_tiles = set_tiles(planned, program, tiles)
     plan.n_dense = sum([not program.tensor_of(tile).rule.by_rows for tile in tiles])
     most = SHARES * plan.threads if plan.threads > 1 else 1
