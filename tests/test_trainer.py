@@ -174,6 +174,20 @@ def test_the_formulas_hold_where_bias_corrections_are_over(ema):
     np.testing.assert_allclose(model.parameters, shown, rtol=1e-8, atol=1e-10)
 
 
+def test_roots_and_quotients_are_rounded_once():
+    """Where an instruction set has a faster way to the root, its bits are those of IEEE 754 (here NumPy's) all the same."""
+    ordinary = np.arange(1, 900_000) / 2**19  # 1 + g^2 is in float64 what it is, and goes through [1, 4)
+    wide = np.ldexp(np.linspace(1, 2, 100_000), np.arange(100_000) % 121 - 60)
+    for g, initial in [(ordinary, 1.0), (wide, 0.0)]:
+        g = g.astype(np.float32)
+        model = mf.Model(len(g), [mf.Dense(1, use_bias=False)])
+        model.parameters[:] = 0
+        optimizer = mf.Adagrad(1.0, initial_accumulator_value=initial)
+        mf.Trainer(model, "mse", optimizer, batch_size=1).fit(g[None], np.array([[-1.0]], np.float32), verbose=0)
+        s = (g.astype(np.float64) ** 2 + initial).astype(np.float32)
+        np.testing.assert_array_equal(model.parameters, -(g / (np.sqrt(s) + np.float32(1e-10))))
+
+
 def test_each_epoch_sees_each_row_once_in_a_new_order():
     orders = [permutation(0, 1, epoch, 1000) for epoch in range(5)]
     for order in orders:
