@@ -63,8 +63,9 @@ INLINE void finish_single_columns(const mf_targets *targets, int64_t r0, int64_t
 
 /* row_value[r] = weight_r * (sum over the row) / divisor, delta = weight_r * scale * derivative */
 static void sum_elements(element_loss *of_elements, const mf_loss_options *options, mf_matrix out,
-                         const mf_targets *targets, smoothing s, int64_t rows, int64_t cols, double divisor,
+                         const mf_targets *given, smoothing s, int64_t rows, int64_t cols, double divisor,
                          double scale, mf_matrix delta, double *row_value) {
+    const mf_targets known = *given, *const targets = &known; /* so that the compiler knows that no store changes it */
     real h[STRIP + LANES], t[STRIP + LANES], derivative[STRIP + LANES];
     double value[STRIP + LANES], each[STRIP + LANES];
     const int64_t strip_width = cols < STRIP ? cols : STRIP, strip_height = STRIP / strip_width;
