@@ -538,6 +538,9 @@ def _not_finite(value: float, dtype: np.dtype[Any], where: str, shape: str, name
 
 def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
     """`value` as an array of bool, integers or floats, without a copy where it is one; `encode` helps with strings."""
+    if type(value) is np.ndarray and value.dtype.kind in "biuf":  # as most are: nothing else need be asked
+        check_length(value, name)
+        return value
     if _is_sparse(value):
         raise TypeError(f"expected {name} to be dense, got a sparse {type(value).__name__}")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
@@ -592,7 +595,8 @@ def _native(array: NDArray[Any], dtype: np.dtype[Any], cast: bool) -> NDArray[An
     if array.dtype != dtype and (cast or array.dtype not in _NATIVE):
         with _QUIET():
             return np.require(array, dtype, ("C", "ALIGNED"))
-    return np.require(array, requirements=("C", "ALIGNED"))
+    ready = array.flags.c_contiguous and array.flags.aligned
+    return array if ready else np.require(array, requirements=("C", "ALIGNED"))
 
 
 def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32]:

@@ -148,7 +148,8 @@ def test_what_is_needed_later_keeps_its_slot():
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (64, 10), (784, 300), (33, 1000), (1000, 2)])
 @pytest.mark.parametrize(
-    ("panel", "most", "whole", "together"), [(32, 128, 512, 512), (8, 64, 64, 64), (16, 240, 240, 240), (8, 32, 300, 512)]
+    ("panel", "most", "whole", "together"),
+    [(32, 128, 512, 512), (8, 64, 64, 64), (16, 240, 240, 240), (8, 32, 300, 512)],
 )
 def test_tiles_cover_every_element_once(shape, panel, most, whole, together):
     p = mf.mlp(shape).program
@@ -157,7 +158,7 @@ def test_tiles_cover_every_element_once(shape, panel, most, whole, together):
         (i, ni), (j, nj) = tile.rows, tile.columns
         assert i % panel == 0 and j % panel == 0
         height, width = p.tensors[tile.tensor].matrix
-        assert nj <= most or nj == width <= whole and height >= 4 * panel
+        assert nj <= most or (nj == width <= whole and height >= 4 * panel)
         assert ni * nj <= panel * max(most, nj)
         seen[tile.tensor][i : i + ni, j : j + nj] += 1
     assert all((tensor == 1).all() for tensor in seen)

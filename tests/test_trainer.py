@@ -175,7 +175,7 @@ def test_the_formulas_hold_where_bias_corrections_are_over(ema):
 
 
 def test_roots_and_quotients_are_rounded_once():
-    """Where an instruction set has a faster way to the root, its bits are those of IEEE 754 (here NumPy's) all the same."""
+    """As NumPy's are, by IEEE 754, also where an instruction set has a faster way to the root."""
     ordinary = np.arange(1, 900_000) / 2**19  # 1 + g^2 is in float64 what it is, and goes through [1, 4)
     wide = np.ldexp(np.linspace(1, 2, 100_000), np.arange(100_000) % 121 - 60)
     for g, initial in [(ordinary, 1.0), (wide, 0.0)]:

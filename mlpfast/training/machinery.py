@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from functools import partial
+from functools import lru_cache, partial
 from numbers import Real
 from typing import Any
 
@@ -38,6 +38,7 @@ from .sources import feed_of
 __all__ = ["Machinery"]
 
 
+@lru_cache(maxsize=16)
 def _known_again(loss: Loss) -> Any:
     """By what a loss is known again, also in another process, as JSON."""
     try:
@@ -121,9 +122,10 @@ class Machinery(Settings):
         recorded = ["loss", *(metric.name for metric in self.metrics)]
         of_sets = (f"{name}_{key}" for name in sets for key in recorded)
         keys = [*recorded, *beside, *of_sets, *driven.union(DRIVEN)]
-        if twice := [key for key in keys if keys.count(key) > 1]:
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
             raise ValueError(
-                f"expected other names of metrics or validation sets, got two values for {twice[0]!r} in the history"
+                f"expected other names of metrics or validation sets, got two values for {twice!r} in the history"
             )
 
     def _kind_of_epoch(self, data: Data) -> dict[str, Any]:
@@ -175,9 +177,7 @@ class Machinery(Settings):
     ) -> Feed | None:
         """What gives the rows of each epoch in pieces; None where they are in one array."""
         weights = self.class_weight
-        feed = feed_of(
-            X, y, sample_weight, self._wanted(), class_weight=weights, steps_per_epoch=steps, several=several
-        )
+        feed = feed_of(X, y, sample_weight, self._wanted, class_weight=weights, steps_per_epoch=steps, several=several)
         if feed is None:
             return None
         if self.optimizer.full_batch:
@@ -372,7 +372,7 @@ class Machinery(Settings):
         self._check_metrics_of_chunks("evaluate: expected no")
         if self.penalty_over_weights:
             raise ValueError("evaluate: expected penalty_over_weights=False for rows that come in chunks, got True")
-        feed = feed_of(X, None, sample_weight, self._wanted())
+        feed = feed_of(X, None, sample_weight, self._wanted)
         assert feed is not None
         total, loss, sums = 0.0, 0.0, dict.fromkeys(self._compiled_metrics, 0.0)
         with closing(Ahead(partial(feed.epoch, self.batch_size or 128, None, False))) as pieces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..classweight import balanced
@@ -18,13 +18,15 @@ def feed_of(
     X: Any,
     y: Any,
     sample_weight: Any,
-    wanted: Wanted,
+    wanted: Callable[[], Wanted],
     *,
     class_weight: str | tuple[float, ...] | None = None,
     steps_per_epoch: int | None = None,
     several: bool = False,
 ) -> Feed | None:
     """The feed of rows that come in chunks, or lie in a file; None for an array, sparse or not.
+
+    `wanted` is asked only where there is one.
 
     Raises
     ------
@@ -40,14 +42,15 @@ def feed_of(
     if y is not None and is_mapped(X):
         if steps_per_epoch is not None:
             raise ValueError(f"expected steps_per_epoch with an iterable of chunks alone, got {steps_per_epoch}")
-        mapped = Mapped(X, y, sample_weight, wanted.inputs)
+        takes = wanted()
+        mapped = Mapped(X, y, sample_weight, takes.inputs)
         if class_weight == "balanced":
             all_y = FileRows(y, "y")[: len(y)] if is_mapped(y) else y
-            targets = as_targets(all_y, wanted.loss, wanted.outputs, wanted.dtype, len(X))
-            class_weight = balanced(targets, wanted.loss, wanted.outputs)
-        if wanted.over_batch and (sample_weight is not None or class_weight is not None):
+            targets = as_targets(all_y, takes.loss, takes.outputs, takes.dtype, len(X))
+            class_weight = balanced(targets, takes.loss, takes.outputs)
+        if takes.over_batch and (sample_weight is not None or class_weight is not None):
             mapped.rows = None  # some may weigh nothing
-        return Feed(mapped, _weighed(wanted, class_weight))
+        return Feed(mapped, _weighed(takes, class_weight))
     if not _may_give_chunks(X):
         raise TypeError(
             f"expected y beside X, or an iterable of chunks (X, y), or a function that makes one, for X; "
@@ -60,7 +63,7 @@ def feed_of(
         raise ValueError(
             "class_weight='balanced' needs all of y, got chunks of it; assign trainer.class_weight numbers, by class"
         )
-    return Feed(Chunks(X, steps_per_epoch, several), _weighed(wanted, class_weight))
+    return Feed(Chunks(X, steps_per_epoch, several), _weighed(wanted(), class_weight))
 
 
 def _weighed(wanted: Wanted, class_weight: Any) -> Wanted:
