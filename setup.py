@@ -30,6 +30,9 @@ C_FLAGS = ["-std=gnu11", "-Icsrc", "-fno-math-errno", "-fno-trapping-math"]
 # The kernels' arrays on the stack have fixed sizes; their guards would add 0.6 % to the smallest step's instructions.
 UNGUARDED = ["-fno-stack-protector"]
 CYTHON_FLAGS = ["-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION", "-Icsrc", f"-I{numpy.get_include()}"]
+# Clones of functions for constant arguments took 40 kB of the kernels, and nothing was faster by them. Clang
+# makes none, and has no such flag.
+NO_CLONES = "-fno-ipa-cp-clone"
 # Modules with nothing that runs in a step, and no loops over numbers: they become half as big.
 FOR_SIZE = {"elementary", "engine", "given", "owner", "plan", "random", "rowwise"}
 # `make sanitize` sets this to -fsanitize=...
@@ -47,12 +50,19 @@ def instruction_sets(compiler):
     return {name: flags.split() for name, flags in re.findall(r'^ISA\((\w+), "(.*?)"', rows, re.MULTILINE)}
 
 
+def accepts(compiler, *flags):
+    """Whether it takes them without a warning."""
+    command = [*compiler, *flags, "-Werror", "-E", "-xc", "-"]
+    return subprocess.run(command, input=b"#include <string.h>\n", capture_output=True).returncode == 0
+
+
 def c_library(compiler):
     """The C side, source by source with its flags: kernels for each ISA, and the runtime."""
     isas = instruction_sets(compiler).items()
+    common = C_FLAGS + [NO_CLONES] * accepts(compiler, NO_CLONES)
     flags = {f"csrc/isa/{isa}_{dtype}.c": own + UNGUARDED for isa, own in isas for dtype in ("f32", "f64")}
     flags |= {str(source): [] for source in sorted(Path("csrc/runtime").glob("*.c"))}
-    return {source: C_FLAGS + own for source, own in flags.items()}
+    return {source: common + own for source, own in flags.items()}
 
 
 def extension_modules():
@@ -127,9 +137,8 @@ class BuildExtensions(build_ext):
 
     def fortify_level(self):
         """3, or 2 where the compiler or its C library is too old for it, and would warn at each file."""
-        probe = ["-O3", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-Werror", "-E", "-xc", "-"]
-        command = [*self.compiler.compiler_so, *probe]
-        return 2 if subprocess.run(command, input=b"#include <string.h>\n", capture_output=True).returncode else 3
+        newest = "-O3", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"
+        return 3 if accepts(self.compiler.compiler_so, *newest) else 2
 
 
 class BuildWheel(bdist_wheel):
