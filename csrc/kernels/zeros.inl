@@ -54,14 +54,15 @@ typedef struct {
     ptrdiff_t to_row, to_panel;
 } terms;
 
-/* Only the terms whose bits are set: bit k is that of column k of x. */
-INLINE void add_terms(const int height, const terms *t, uint64_t bits) {
+/* From row `first` on. Only the terms whose bits are set: bit k is that of column k of x. */
+INLINE void add_terms(const int height, const terms *t, int64_t first, uint64_t bits) {
     const ptrdiff_t b_panel = t->b_panel, x_k = t->x_k, x_row = t->x_row;
-    const real *x = t->x, *b = t->b;
+    const real *x = t->x + first * x_row, *b = t->b, *from = t->from ? t->from + first * t->from_row : NULL;
+    real *to = t->to + first * t->to_row;
     vec acc[2][PANEL_GROUP][VECTORS];
     UNROLL for (int r = 0; r < height; r++) UNROLL for (int p = 0; p < PANEL_GROUP; p++)
         UNROLL for (int v = 0; v < VECTORS; v++)
-            acc[r][p][v] = t->from ? vload(t->from + r * t->from_row + p * t->from_panel + v * LANES) : vset(0);
+            acc[r][p][v] = from ? vload(from + r * t->from_row + p * t->from_panel + v * LANES) : vset(0);
     for (; bits != 0; bits &= bits - 1) {
         const int64_t k = __builtin_ctzll(bits);
         const real *row = b + k * NR, *xk = x + k * x_k;
@@ -76,31 +77,26 @@ INLINE void add_terms(const int height, const terms *t, uint64_t bits) {
     }
     UNROLL for (int r = 0; r < height; r++) UNROLL for (int p = 0; p < PANEL_GROUP; p++)
         UNROLL for (int v = 0; v < VECTORS; v++)
-            vstore(t->to + r * t->to_row + p * t->to_panel + v * LANES, acc[r][p][v] + vset(0));
+            vstore(to + r * t->to_row + p * t->to_panel + v * LANES, acc[r][p][v] + vset(0));
 }
 
 /* Not inlined, so that all strides find a register. */
-static __attribute__((noinline)) void add_alone(const terms *t, uint64_t bits) { add_terms(1, t, bits); }
-static __attribute__((noinline)) void add_together(const terms *t, uint64_t bits) { add_terms(2, t, bits); }
+static __attribute__((noinline)) void add_alone(const terms *t, int64_t row, uint64_t bits) {
+    add_terms(1, t, row, bits);
+}
+static __attribute__((noinline)) void add_together(const terms *t, uint64_t bits) { add_terms(2, t, 0, bits); }
 
 /* The first of the rows or, if there are more, two: together where that costs less. */
 INLINE void add_rows(const terms *t, const uint64_t *bits, int64_t rows) {
-    if (rows == 1) {
-        add_alone(t, bits[0]);
-        return;
+    if (PAIRS && rows > 1) {
+        const uint64_t either = bits[0] | bits[1];
+        const int alone = __builtin_popcountll(bits[0]) + __builtin_popcountll(bits[1]);
+        if (ROWS_COST * __builtin_popcountll(either) <= ROW_COST * alone + LOOP_COST) {
+            add_together(t, either);
+            return;
+        }
     }
-    const uint64_t either = bits[0] | bits[1];
-    const int alone = __builtin_popcountll(bits[0]) + __builtin_popcountll(bits[1]);
-    if (PAIRS && ROWS_COST * __builtin_popcountll(either) <= ROW_COST * alone + LOOP_COST) {
-        add_together(t, either);
-        return;
-    }
-    terms second = *t;
-    second.x += t->x_row;
-    if (t->from) second.from += t->from_row;
-    second.to += t->to_row;
-    add_alone(t, bits[0]);
-    add_alone(&second, bits[1]);
+    for (int64_t row = 0; row < 2 && row < rows; row++) add_alone(t, row, bits[row]);
 }
 
 /* Row r of half a group: the term of the lowest of the bits, of which there is one. Clears it. */
