@@ -193,10 +193,11 @@ typedef struct {
     /* out += dh * g''(saved) * dz, at a kink nothing; not of softmax. out may be none of the others. */
     void (*curve)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix dz, mf_matrix out,
                   int64_t rows, int64_t cols);
-    /* Inverted dropout in place: element (r, c) is zero with probability `rate`, else divided by 1 - rate. The mask
-     * depends on (seed, stream, step, first_row + r, c) only. The same call masks the delta on the way back. */
-    void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
-                    uint32_t stream, uint64_t step);
+    /* Inverted dropout of x, which `out` may be: element (r, c) is zero with probability `rate`, else divided by
+     * 1 - rate. The mask depends on (seed, stream, step, first_row + r, c) only. The same call masks the delta on the
+     * way back. */
+    void (*dropout)(mf_matrix x, mf_matrix out, int64_t first_row, int64_t rows, int64_t cols, double rate,
+                    uint64_t seed, uint32_t stream, uint64_t step);
 
     /* --- elementary.inl: y[0:n] = f(x[0:n]), f being an mf_elementary; y may be x --- */
     void (*elementary)(int function, const void *x, void *y, int64_t n);

@@ -145,8 +145,8 @@ cdef extern from "mlpfast.h" nogil:
                          int64_t cols) noexcept nogil
         void (*curve)(int activation, double alpha, mf_matrix dh, mf_matrix saved, mf_matrix dz, mf_matrix out,
                       int64_t rows, int64_t cols) noexcept nogil
-        void (*dropout)(mf_matrix h, int64_t first_row, int64_t rows, int64_t cols, double rate, uint64_t seed,
-                        uint32_t stream, uint64_t step) noexcept nogil
+        void (*dropout)(mf_matrix x, mf_matrix out, int64_t first_row, int64_t rows, int64_t cols, double rate,
+                        uint64_t seed, uint32_t stream, uint64_t step) noexcept nogil
         void (*elementary)(int function, const void *x, void *y, int64_t n) noexcept nogil
         void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil

@@ -1,6 +1,6 @@
 # h with elements zeroed at random, the others divided by 1 - rate (the number). No tensors.
 
-from ..table cimport MF_IDENTITY, MF_LAYER_KIND_VERSION, mf_block, mf_layer, mf_layer_kind, mf_matrix
+from ..table cimport MF_LAYER_KIND_VERSION, mf_block, mf_layer, mf_layer_kind, mf_matrix
 from .block cimport add_part, of_block, output
 
 
@@ -10,19 +10,17 @@ cdef inline mf_layer_kind dropout() noexcept nogil:
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
-    cdef mf_matrix h = of_block(layer.makes.h, block)
-    block.kernels.activation(MF_IDENTITY, 0, output(layer.reads, block), h, block.rows, layer.makes.columns)
-    mask(layer, block, h)
+    mask(layer, block, output(layer.reads, block), of_block(layer.makes.h, block))
 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
     """The same elements of delta."""
     cdef mf_matrix delta = of_block(layer.makes.delta, block)
     if delta.data != NULL:
-        mask(layer, block, delta)
+        mask(layer, block, delta, delta)
         add_part(layer.reads, layer.edge, block, delta)
 
 
-cdef inline void mask(const mf_layer *layer, const mf_block *block, mf_matrix m) noexcept nogil:
-    block.kernels.dropout(m, block.first, block.rows, layer.makes.columns,
+cdef inline void mask(const mf_layer *layer, const mf_block *block, mf_matrix x, mf_matrix out) noexcept nogil:
+    block.kernels.dropout(x, out, block.first, block.rows, layer.makes.columns,
                           layer.numbers[0] * block.dropout_scale, block.seed, layer.stream, block.step)
