@@ -143,6 +143,12 @@ class Metric:
     weights: str | None = None  # how it takes them: "third", as "sample_weight", "relative" to the largest; not at all
     one_class: bool = False  # has a meaning where each row of the targets has one class, and they don't tell
 
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Metric:
+        """That of a function ``f(y_true, y_pred)``, which may take weights."""
+        name = str(getattr(function, "__name__", type(function).__name__))
+        return cls(name, function=function, weights=_takes_weights(function))
+
     def __call__(self, y: Any, prediction: Any, sample_weight: Any) -> float:
         """The function's value; a TypeError if that is no number."""
         assert self.function is not None
@@ -224,8 +230,7 @@ def _resolved(metric: Any, loss: Loss, activation: Activation, outputs: int) -> 
     if isinstance(metric, Pinball):
         return _named(f"pinball_{metric.q:g}", "pinball", metric.q, loss, activation, outputs)
     if callable(metric):
-        name = str(getattr(metric, "__name__", type(metric).__name__))
-        return Metric(name, function=metric, weights=_takes_weights(metric))
+        return Metric.of(metric)
     name = known_name("metric", metric, METRICS)
     return _named(metric, name, _DEFAULTS.get(name, 0.0), loss, activation, outputs)
 

@@ -53,8 +53,51 @@ def test_the_first_call_is_fit():
     y = np.where(BEFORE > 0, "up", "down")
     first = TabularClassifier(**QUICK).partial_fit(X, y, classes=["down", "up"])
     np.testing.assert_array_equal(first.model_.state, TabularClassifier(**QUICK).fit(X, y).model_.state)
-    with pytest.raises(ValueError, match="none of 'never'"):
-        TabularClassifier(**QUICK).partial_fit(X, y, classes=["down", "never", "up"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"), [(["down", "never", "up"], "got 'never' as well"), (["up"], "got them without 'down'")]
+)
+def test_classes_are_those_of_the_first_call(classes, words):
+    y = np.where(BEFORE > 0, "up", "down")
+    with pytest.raises(ValueError, match=f"the labels in y of the first call, {words}"):
+        TabularClassifier(**QUICK).partial_fit(X, y, classes=classes)
+    model = classifier(epochs=1)
+    with pytest.raises(ValueError, match=f"those of the first call, {words}"):
+        model.partial_fit(X, y, classes=classes)
+    model.partial_fit(X, y, classes=["up", "down"])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"loss": "poisson"}, r"expected loss=MeanSquaredError\(\), as in the fit .*, got Poisson"),
+        ({"quantiles": [0.1, 0.9]}, r"got Quantile\(q=\(0.1, 0.9\)\)"),
+        ({"preset": "fast"}, "expected preset='default', .*, got 'fast'"),
+        ({"categorical_features": ["a"]}, "expected categorical_features='auto', .*, got .'a'"),
+    ],
+)
+def test_what_networks_cannot_follow_is_refused(method, settings, words):
+    model = regressor(warm_start=True, epochs=1)
+    model.set_params(**settings)
+    before, state = dict(vars(model)), model.model_.state.copy()
+    with pytest.raises(ValueError, match=words):
+        getattr(model, method)(X[NEW], AFTER[NEW])
+    assert vars(model) == before
+    np.testing.assert_array_equal(model.model_.state, state)
+
+
+def test_settings_that_mean_the_same_go_on():
+    model = TabularRegressor(loss="mse", categorical_features=["b"], warm_start=True, **QUICK | {"epochs": 1})
+    model.fit(X[OLD], BEFORE[OLD])
+    model.set_params(loss="squared_error", categorical_features=np.array(["b"]), eval_metric="mae").fit(X, AFTER)
+    assert list(model.history_) == ["loss", "val_mae"]
+    with pytest.raises(ValueError, match="expected class_weight=None"):
+        labels = np.c_[BEFORE > 0, AFTER > 0][OLD]
+        TabularClassifier(**QUICK).partial_fit(X[OLD], labels).set_params(class_weight="balanced").partial_fit(
+            X[OLD], labels
+        )
 
 
 def test_weights_of_later_rows():

@@ -34,6 +34,11 @@ TABLES = [
     ({"sample_weight": np.ones(3)}, r"sample_weight.shape == \(3,\), expected \(40,\)"),
     ({"sample_weight": put(np.ones(N), 6, -2.0, float)}, "sample_weight, got -2 in row 6"),
     ({"sample_weight": put(np.ones(N), 6, np.nan, float)}, "sample_weight, got nan in row 6"),
+    ({"sample_weight": put(np.ones(N), 6, "heavy")}, "expected numbers in sample_weight, got 'heavy' in row 6"),
+    ({"sample_weight": ["1"] * N}, "expected numbers in sample_weight, got '1' in row 0"),
+    ({"sample_weight": put(np.ones(N), 6, None)}, "expected numbers in sample_weight, got None in row 6"),
+    ({"sample_weight": pd.date_range("2020", periods=N)}, "expected numbers in sample_weight, got '2020-"),
+    ({"sample_weight": "a"}, "expected numbers in sample_weight, got 'a'$"),
 ]
 
 
@@ -104,12 +109,46 @@ def test_groups(groups, words):
     refused(TabularRegressor, NUMBERS, {"groups": groups}, words, validation="group")
 
 
-def test_a_metric_that_is_not_a_number():
-    refused(TabularRegressor, NUMBERS, {}, r"eval_metric 'strange', got NaN \(epoch 1\)", eval_metric=strange)
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.nan, r"expected a number of eval_metric 'strange', got NaN \(epoch 1\)"),
+        ("good", "metric 'strange': expected a number, got str"),
+        (None, "metric 'strange': expected a number, got NoneType"),
+        (np.ones(8), r"metric 'strange': expected a number, got ndarray of shape \(8,\)"),
+    ],
+)
+def test_a_metric_that_gives_no_number(kind, value, words):
+    def strange(y, found):
+        return value
+
+    refused(kind, LABELS if kind is TabularClassifier else NUMBERS, {}, words, eval_metric=strange)
 
 
-def strange(y, found):
-    return float("nan")
+def test_a_metric_that_raises_is_named():
+    with pytest.raises(ZeroDivisionError) as info:
+        TabularRegressor(epochs=1, eval_metric=lambda y, found: 1 / 0).fit(X, NUMBERS)
+    assert info.value.__notes__ == ["mlpfast: raised by metric '<lambda>'"]
+
+
+@pytest.mark.parametrize("metric", ["Auc", ["auc"], 3])
+def test_a_metric_that_is_none(metric):
+    refused(TabularClassifier, LABELS, {}, "expected .*one of accuracy, auc", eval_metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("change", "settings"),
+    [
+        ({"X_val": X[:8], "y_val": ["p"] * 8}, {}),
+        ({"y": put(np.repeat("p", N), 3, "q")}, {}),
+        ({"y": put(np.repeat("p", N), [3, 4], "q")}, {"n_ensemble": 3}),
+    ],
+)
+def test_an_auc_without_rows_of_a_class(change, settings):
+    model = TabularClassifier(epochs=1, eval_metric="auc", random_state=0, **settings)
+    with pytest.raises(ValueError, match="among those held out, for eval_metric='auc', got none of 'q' in .* rows"):
+        model.fit(**{"X": X, "y": LABELS} | change)
 
 
 def refused(kind, y, change, words, **settings):

@@ -18,6 +18,7 @@ from .fitting import fitted, gone_on
 from .goals import Goal
 from .held import Held
 from .importances import baseline_score, permutation_importances
+from .later import check_goes_on, settled
 from .plans import ColumnTable
 from .reading import read_table
 from .report import Report, report_of
@@ -34,6 +35,7 @@ class BaseTabular(BaseEstimator):
     #: What targets have taught, and later ones do not change.
     _taught: ClassVar[tuple[str, ...]]
 
+    _settled: dict[str, Any]
     encoder_: TableEncoder
     models_: list[Model]
     oof_: NDArray[np.float64]
@@ -124,6 +126,10 @@ class BaseTabular(BaseEstimator):
         learnt = {name: vars(self)[name] for name in self._taught}
         return learnt, self._more_targets(y, n, learnt, "y"), None
 
+    def _check_goes_on(self) -> None:
+        """A ValueError for parameters that have changed, and that later rows cannot follow."""
+        check_goes_on(self)
+
     def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any], later: bool = False) -> NDArray[Any]:
         """What the network is trained on, of the training rows' targets, which may teach more attributes."""
         return targets
@@ -135,6 +141,9 @@ class BaseTabular(BaseEstimator):
     def _scorer(self, metric: Any, learnt: Mapping[str, Any]) -> tuple[str, Scorer, bool]:
         """The name of a metric, its function, and whether more is better."""
         raise NotImplementedError
+
+    def _check_held(self, name: str, targets: NDArray[Any], learnt: Mapping[str, Any]) -> None:
+        """An error for rows held out, of one network, that the metric of this name is not defined for."""
 
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         """Predictions as `eval_metric` takes them, of the network's outputs."""
@@ -191,6 +200,7 @@ class BaseTabular(BaseEstimator):
         self.encoder_, self.models_, self.history_ = encoder, models, history
         self.best_epochs_, self.best_score_ = best_epochs, best_score
         self.n_features_in_ = encoder.n_features_in_
+        self._settled = settled(self)
         if hasattr(encoder, "feature_names_in_"):
             self.feature_names_in_ = encoder.feature_names_in_
         self.__dict__.update(learnt)

@@ -18,8 +18,8 @@ from .calibrating import CALIBRATIONS, PROBABILITIES, calibrated, fit_temperatur
 from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
-from .scoring import Scorer, of_classes, of_labels
-from .targets import indicators, one_column, weights_of_classes
+from .scoring import Scorer, check_held, of_classes, of_labels
+from .targets import check_classes, indicators, one_column, weights_of_classes
 from .thresholding import DECISIONS, DEFAULT, choose_threshold
 
 __all__ = ["TabularClassifier"]
@@ -50,7 +50,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or "balanced_accuracy". Of
         several labels of a row: "log_loss" (the default), "auc" and "f1", means over the labels, or "accuracy", the
         share of rows of which every label is right.
-        A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
+        A function ``f(y_true, y_pred)`` whose larger values are better may take their place; one with an argument
+        ``sample_weight``, or a third, is given the weights of these rows, or None.
     max_seconds : float, optional
         How long `fit` may take. As many epochs are planned as fit, so that schedules come to their end; of several
         networks as many, one at least, as have half of their epochs. Where all of them fit, the bits are those without
@@ -63,7 +64,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         1, or more: a progress bar.
     warm_start : bool, default False
         `fit` goes on from the networks of the last one: columns, classes stay as they are, the rate is small
-        and steady, and the networks as they were are kept where no epoch is better on the rows held out.
+        and steady, and the networks as they were are kept where no epoch is better on the rows held out. Another
+        `categorical_features`, or a `preset` with other layers, is an error then.
     class_weight : "balanced", dict or None, default None
         Factors of the training rows' weights by class, as scikit-learn has them.
     calibration : {"auto", "temperature"} or None, default "auto"
@@ -203,7 +205,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         y : array_like of shape (n,), or (n, labels)
             Of the classes of training.
         classes : array_like, optional
-            For scikit-learn: those of y in the first call.
+            For scikit-learn: those of y in the first call, and no others. Of several labels of a row they mean nothing.
         sample_weight : array_like of shape (n,), optional
 
         Returns
@@ -211,9 +213,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         TabularClassifier
         """
         if "encoder_" not in vars(self):
-            if classes is not None and len(new := np.setdiff1d(classes, np.asarray(y))):
-                raise ValueError(f"expected rows of every class in the first call, got none of {new.tolist()[0]!r}")
+            labels = np.asarray(y)
+            if classes is not None and labels.size == len(labels):
+                check_classes(classes, labels, "the labels in y of the first call")
             return self.fit(X, y, sample_weight)
+        if classes is not None and not self.multilabel_:
+            check_classes(classes, self.classes_, "those of the first call")
         self._partial_fit(X, y, sample_weight)
         return self
 
@@ -243,10 +248,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _learn_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
         several = indicators(y, n)
         if several is not None:
-            if self.class_weight is not None or self.calibration == "temperature":
-                raise ValueError(
-                    "expected class_weight=None, and calibration='auto' or None, with several labels of a row"
-                )
+            self._check_several_labels()
             k = several.shape[1]
             return {"classes_": np.arange(k), "n_outputs_": k, "multilabel_": True}, several, None
         labels = one_column(y, n)
@@ -275,6 +277,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             )
         return np.searchsorted(classes, labels).astype(np.int32)
 
+    def _check_goes_on(self) -> None:
+        super()._check_goes_on()
+        if self.multilabel_:
+            self._check_several_labels()
+
+    def _check_several_labels(self) -> None:
+        if self.class_weight is not None or self.calibration == "temperature":
+            raise ValueError("expected class_weight=None, and calibration='auto' or None, with several labels of a row")
+
     def _later_targets(self, y: Any, n: int) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any] | None]:
         learnt, targets, weights = super()._later_targets(y, n)
         if self.class_weight is not None:
@@ -288,6 +299,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _scorer(self, metric: Any, learnt: Mapping[str, Any]) -> tuple[str, Scorer, bool]:
         return of_labels(metric) if learnt["multilabel_"] else of_classes(metric, learnt["classes_"])
+
+    def _check_held(self, name: str, targets: NDArray[Any], learnt: Mapping[str, Any]) -> None:
+        if not (learnt["multilabel_"] or callable(self.eval_metric)):
+            check_held(name, targets, learnt["classes_"])
 
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         p = outputs.astype(np.float64)
@@ -306,12 +321,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _after_fit(self, held: Held, columns: ColumnTable, learnt: Mapping[str, Any]) -> dict[str, Any]:
         if learnt["multilabel_"]:
             return super()._after_fit(held, columns, learnt)
-        wanted = self.calibration == "temperature" or (self.calibration and held.metric in PROBABILITIES)
+        metric = None if callable(self.eval_metric) else held.metric  # a function may have the name of one
+        wanted = self.calibration == "temperature" or (self.calibration and metric in PROBABILITIES)
         temperature = fit_temperature(held) if wanted else 1.0
         p = calibrated(held.found, temperature)
         more: dict[str, Any] = {"temperature_": temperature}
         if p.shape[1] == 2:
-            more["decision_threshold_"] = choose_threshold(held, p[:, 1]) if held.metric in DECISIONS else DEFAULT
+            more["decision_threshold_"] = choose_threshold(held, p[:, 1]) if metric in DECISIONS else DEFAULT
         tempered = replace(held, found=p, predict=lambda Z, rows: calibrated(held.predict(Z, rows), temperature))
         return more | super()._after_fit(tempered, columns, learnt)
 

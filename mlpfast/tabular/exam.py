@@ -41,6 +41,10 @@ class Exam:
     finish: Callable[[NDArray[Any]], NDArray[Any]]
     mean: Callable[[list[NDArray[Any]]], NDArray[Any]]
 
+    def targets_of(self, member: int) -> NDArray[Any]:
+        """Those of the rows that one of the networks holds out."""
+        return self.targets if self.holder is None else self.targets[self.holder == member]
+
     def score_of(self, member: int) -> Callable[[Model, int | None], float]:
         """The score of one of the networks, on as many threads as are given."""
         own = self._taken(slice(None) if self.holder is None else np.flatnonzero(self.holder == member))

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import integer, real
 from .encoder import TableEncoder
@@ -21,9 +20,11 @@ from .presets import Recipe, recipe_of
 from .reading import read_table
 from .recipe import make_trainer
 from .splitting import splits_of, weighed
+from .targets import weights_of_rows
 
 __all__ = ["fitted", "gone_on"]
 
+_LARGE = 1e100  # of weights
 _AFTER = 0.05  # of max_seconds, for what comes after training
 
 
@@ -40,6 +41,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     networks = len(estimator.models_) if later else count  # of those wanted there may have been no time for all
     if later and count not in (networks, vars(estimator).get("n_networks_planned_")):
         raise ValueError(f"warm_start: expected {networks} networks, as there are, got n_ensemble={count}")
+    if later:
+        estimator._check_goes_on()
     table = read_table(X, owner=owner)
     if later:
         table = estimator.encoder_._arranged(table, owner)
@@ -74,6 +77,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     native = estimator._rescale(learnt, targets[taught], later)
     finish, mean = partial(estimator._finish, learnt=dict(learnt)), partial(estimator._mean, learnt=dict(learnt))
     exam = Exam(Z_val, held_targets, held_weights, holder, function, finish, mean)
+    for number in range(networks):
+        estimator._check_held(name, exam.targets_of(number), learnt)
     course = Course(
         recipe=recipe,
         plans=encoder.columns_,
@@ -133,6 +138,7 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
 def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
     """What a `BaseTabular` that is fitted learns of one pass through later rows; the estimator is unchanged."""
     owner = type(estimator).__name__
+    estimator._check_goes_on()
     encoder = estimator.encoder_
     table = encoder._arranged(read_table(X, owner=owner), owner)
     learnt, targets, weights = estimator._later_targets(y, table.rows)
@@ -154,18 +160,18 @@ def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any
 def _weights(weights: NDArray[np.float64] | None, given: Any, targets: NDArray[Any]) -> NDArray[np.float64] | None:
     """Those of the classes times those that are given."""
     if given is None:
-        return weights
-    plain = np.asarray(given)
-    if plain.dtype.kind in "iuf" and plain.shape == (len(targets),):
-        wrong = ~(np.isfinite(plain) & (plain >= 0))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise ValueError(f"expected finite weights >= 0 in sample_weight, got {plain[row]:g} in row {row}")
-    checked = _check_sample_weight(given, targets, dtype=np.float64, ensure_non_negative=True)
-    weights = checked if weights is None else weights * checked
+        return weights if weights is None else _summable(weights)
+    checked = _summable(weights_of_rows(given, targets))
+    weights = checked if weights is None else _summable(weights) * checked
     if not weights.any():
         raise ValueError("expected a positive sum of the rows' weights, got zeros only")
     return weights
+
+
+def _summable(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As they are, or in units of the largest, where that is so large that sums of products could be infinite."""
+    largest = weights.max()
+    return weights / largest if largest > _LARGE else weights
 
 
 def _settings(estimator: Any) -> tuple[Recipe, int, float | None]:

@@ -16,6 +16,7 @@ from .conformal import half_widths, residuals_of
 from .families import Family, family_of
 from .goals import Goal
 from .held import Held
+from .later import changed
 from .plans import ColumnTable
 from .scoring import Scorer, of_numbers
 from .targets import numbers
@@ -58,7 +59,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         What the epoch is chosen by: "rmse", "mae", "r2" or "pinball"; with positive losses "deviance", with "gaussian"
         "nll", the mean negative log-likelihood. By default what goes with the loss: "rmse", "mae" (of absolute_error,
         huber and log_cosh), "pinball" (of quantiles), "deviance" or "nll".
-        A function ``f(y_true, y_pred)`` whose larger values are better may take their place.
+        A function ``f(y_true, y_pred)`` whose larger values are better may take their place; one with an argument
+        ``sample_weight``, or a third, is given the weights of these rows, or None.
     max_seconds : float, optional
         How long `fit` may take. As many epochs are planned as fit, so that schedules come to their end; of several
         networks as many, one at least, as have half of their epochs. Where all of them fit, the bits are those without
@@ -71,7 +73,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         1, or more: a progress bar.
     warm_start : bool, default False
         `fit` goes on from the networks of the last one: columns, units of targets stay as they are, the rate is small
-        and steady, and the networks as they were are kept where no epoch is better on the rows held out.
+        and steady, and the networks as they were are kept where no epoch is better on the rows held out. Another `loss`
+        or `categorical_features`, other `quantiles`, or a `preset` with other layers, are errors then.
 
     Attributes
     ----------
@@ -322,6 +325,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             raise ValueError(f"expected {learnt['n_outputs_']} targets in {what}, got {targets.shape[1]}")
         learnt["_family"].check(targets, what)
         return targets
+
+    def _check_goes_on(self) -> None:
+        super()._check_goes_on()
+        before, now = self._family, family_of(self.loss, self.quantiles)
+        if now.loss != before.loss:
+            raise changed("loss", before.loss, now.loss)
 
     def _rescale(self, learnt: dict[str, Any], targets: NDArray[Any], later: bool = False) -> NDArray[Any]:
         family: Family = learnt["_family"]

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from ..errors import unknown_name
+from ..metrics import Metric
 from ..scores import Task, balanced_accuracy, f1, roc_auc
 from .families import Family
 
-__all__ = ["Scorer", "of_classes", "of_labels", "of_numbers"]
+__all__ = ["Scorer", "check_held", "of_classes", "of_labels", "of_numbers"]
 
 #: f(targets, outputs, weights): class numbers and probabilities, or targets and predictions (n, targets).
 Scorer: TypeAlias = Callable[[NDArray[Any], NDArray[Any], Any], float]
@@ -32,8 +33,7 @@ def _log_loss(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
 
 
 def _auc(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
-    if len(np.unique(y)) < p.shape[1]:
-        raise ValueError("eval_metric='auc' needs every class among the validation rows")
+    """Of rows that have every class: see `check_held`."""
     return roc_auc(_YES_NO, y, p[:, 1:], w) if p.shape[1] == 2 else roc_auc(_CLASSES, y, p, w)
 
 
@@ -119,6 +119,16 @@ def of_classes(metric: Any, classes: NDArray[Any]) -> tuple[str, Scorer, bool]:
     return _named(metric or "accuracy", _OF_CLASSES)
 
 
+def check_held(name: str, targets: NDArray[Any], classes: NDArray[Any]) -> None:
+    """A ValueError that names the class, for a metric of classes that these rows held out (n,) do not define."""
+    there = np.isin(np.arange(len(classes)), targets)
+    if name == "auc" and not there.all():
+        raise ValueError(
+            f"expected rows of every class among those held out, for eval_metric='auc', got none of "
+            f"{classes.tolist()[int(np.argmin(there))]!r} in {len(targets)} rows"
+        )
+
+
 def of_labels(metric: Any) -> tuple[str, Scorer, bool]:
     """As `of_classes`, of several labels; functions are given these, (n, labels) of 0 and 1, and what is predicted."""
     if callable(metric):
@@ -129,7 +139,9 @@ def of_labels(metric: Any) -> tuple[str, Scorer, bool]:
 def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:
     """As `of_classes`, of a regressor's metric; functions are given what `finish` of the family makes of outputs."""
     if callable(metric):
-        name, function, more = _of_user(metric, lambda *both: [a[:, 0] if a.shape[1] == 1 else a for a in both])
+        name, function, more = _of_user(
+            metric, lambda *both: [np.array(a[:, 0] if a.shape[1] == 1 else a) for a in both]
+        )
         return name, _of_points(family, function), more
     known = {name: (_of_points(family, function), more) for name, (function, more) in _OF_NUMBERS.items()}
     known["pinball"] = (partial(_pinball, family), False)
@@ -141,8 +153,14 @@ def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:
 
 
 def _of_user(metric: Callable[..., Any], given: Callable[..., Any]) -> tuple[str, Scorer, bool]:
-    """A function of the user's, and what it is given of targets and predictions."""
-    return getattr(metric, "__name__", "score"), lambda y, p, w: float(metric(*given(y, p))), True
+    """A function of the user's, and what it is given of targets and predictions: arrays of its own."""
+    made = Metric.of(metric)
+
+    def score(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
+        true, found = given(y, p)
+        return made(true, found, w)
+
+    return made.name, score, True
 
 
 def _of_points(family: Family, score: Scorer) -> Scorer:
@@ -150,6 +168,6 @@ def _of_points(family: Family, score: Scorer) -> Scorer:
 
 
 def _named(name: Any, known: Mapping[str, tuple[Scorer, bool]]) -> tuple[str, Scorer, bool]:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise unknown_name("eval_metric", name, known)
     return (name, *known[name])

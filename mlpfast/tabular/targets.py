@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import real
-from .objects import is_missing
+from .objects import is_missing, kind_of
 
-__all__ = ["indicators", "numbers", "one_column", "weights_of_classes"]
+__all__ = ["check_classes", "indicators", "numbers", "one_column", "weights_of_classes", "weights_of_rows"]
 
 
 def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
@@ -73,6 +74,15 @@ def indicators(y: Any, n: int, what: str = "y") -> NDArray[np.float32] | None:
     return found.astype(np.float32)
 
 
+def check_classes(given: Any, known: NDArray[Any], which: str) -> None:
+    """A ValueError that names a class that only one of the two has; labels of both in any order."""
+    told, there = set(np.asarray(given).ravel().tolist()), set(known.ravel().tolist())
+    if told != there:
+        new, missing = (sorted(map(repr, only)) for only in (told - there, there - told))
+        got = f"{new[0]} as well" if new else f"them without {missing[0]}"
+        raise ValueError(f"expected classes to be {which}, got {got}")
+
+
 def weights_of_classes(class_weight: Any, labels: NDArray[Any]) -> NDArray[np.float64]:
     """Each row's weight (n,) by its class; a ValueError for a negative one, by which the class would be left out."""
     if isinstance(class_weight, Mapping):
@@ -81,6 +91,26 @@ def weights_of_classes(class_weight: Any, labels: NDArray[Any]) -> NDArray[np.fl
         raise ValueError(f"expected class_weight to be 'balanced', a dict or None, got {class_weight!r}")
     weights: NDArray[np.float64] = compute_sample_weight(class_weight, labels)
     return weights
+
+
+def weights_of_rows(given: Any, y: NDArray[Any]) -> NDArray[np.float64]:
+    """Weights (n,) >= 0, of which any number is one for all rows; a ValueError that names the row for what is none."""
+    plain = np.asarray(given)
+    if plain.dtype.kind not in "iufb":
+        for row, value in enumerate((plain.astype(str) if plain.dtype.kind in "Mm" else plain).ravel().tolist()):
+            if kind_of(type(value)) not in ("number", "boolean"):
+                where = f" in row {row}" if plain.ndim else ""
+                raise ValueError(f"expected numbers in sample_weight, got {value!r:.60}{where}")
+    if plain.shape == y.shape[:1]:
+        weights = plain.astype(np.float64)
+        wrong = ~(np.isfinite(weights) & (weights >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(f"expected finite weights >= 0 in sample_weight, got {weights[row]:g} in row {row}")
+    checked: NDArray[np.float64] = _check_sample_weight(
+        plain if plain.ndim else plain.item(), y, dtype=np.float64, ensure_non_negative=True
+    )
+    return checked
 
 
 def _as_floats(y: NDArray[Any], what: str) -> NDArray[np.float64]:

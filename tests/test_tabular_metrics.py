@@ -1,0 +1,76 @@
+"""Metrics of the user's, which the epoch is chosen by: what they are given, and that a name is not what they are."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score
+
+from mlpfast import TabularClassifier, TabularRegressor
+
+RNG = np.random.default_rng(0)
+N = 120
+X = pd.DataFrame({"a": RNG.normal(size=N), "b": RNG.choice(["x", "y", "z"], N)})
+NUMBERS = X["a"].to_numpy() * 3
+LABELS = np.where(X["a"] > 0.8, "rare", "usual")
+WEIGHTS = np.linspace(0.5, 2, N)
+QUICK = {"epochs": 2, "batch_size": 16, "validation": "time", "random_state": 0}
+HELD = np.arange(96, N)
+
+
+def test_functions_that_take_weights_are_given_those_of_the_rows_held_out():
+    given = {}
+
+    def third(y, found, weights):
+        given["third"] = weights
+        return 0.0
+
+    def named(y, found, *, sample_weight=None):
+        given["named"] = sample_weight
+        return 0.0
+
+    for metric in (third, named):
+        TabularRegressor(**QUICK, eval_metric=metric).fit(X, NUMBERS, sample_weight=WEIGHTS)
+        np.testing.assert_array_equal(given[metric.__name__], WEIGHTS[HELD])
+    named_so = TabularClassifier(**QUICK, eval_metric=accuracy_score).fit(X, LABELS, sample_weight=WEIGHTS)
+    known = TabularClassifier(**QUICK, eval_metric="accuracy").fit(X, LABELS, sample_weight=WEIGHTS)
+    assert named_so.best_score_ == pytest.approx(known.best_score_, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_functions_cannot_change_targets(kind):
+    seen = []
+
+    def sorts(y, found):
+        seen.append(y.copy())
+        y.sort()
+        found.sort()
+        return 0.0
+
+    kind(**QUICK, eval_metric=sorts).fit(X, NUMBERS if kind is TabularRegressor else LABELS)
+    np.testing.assert_array_equal(seen[0], seen[-1])
+
+
+def test_a_function_is_not_the_metric_of_its_name():
+    def named(name):
+        def function(y, found):
+            return -float(np.mean(y == found))
+
+        function.__name__ = name
+        return function
+
+    for name in ("f1", "log_loss"):
+        model = TabularClassifier(**QUICK, eval_metric=named(name)).fit(X, LABELS)
+        assert model.decision_threshold_ == 0.5 and model.temperature_ == 1
+    one_class = {"X_val": X[:4], "y_val": ["usual"] * 4}
+    assert TabularClassifier(**QUICK, eval_metric=named("auc")).fit(X, LABELS, **one_class).best_score_ <= 0
+
+
+@pytest.mark.parametrize("scale", [1e308, 5e-324])
+def test_weights_of_any_size(scale):
+    plain = TabularRegressor(**QUICK).fit(X, NUMBERS, sample_weight=np.ones(N))
+    model = TabularRegressor(**QUICK).fit(X, NUMBERS, sample_weight=np.full(N, scale))
+    np.testing.assert_array_equal(model.model_.state, plain.model_.state)
+    classes = TabularClassifier(**QUICK, class_weight={"rare": scale, "usual": scale})
+    classes.fit(X, LABELS, sample_weight=np.full(N, max(scale, 1.0)))
+    plain = TabularClassifier(**QUICK).fit(X, LABELS)
+    np.testing.assert_array_equal(classes.model_.state, plain.model_.state)
