@@ -146,6 +146,30 @@ def test_ctrl_c_keeps_networks_that_have_an_epoch():
     assert np.isnan(model.oof_).any() and np.isfinite(model.oof_).any()
 
 
+@pytest.mark.usefixtures("ctrl_c_after")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_is_heard_within_an_epoch(n_threads):
+    rows = np.arange(30_000) % N
+    settings = {"preset": "fast", "n_ensemble": 3, "n_threads": n_threads, "warm_start": True, "random_state": 0}
+    model = TabularClassifier(epochs=1, batch_size=1024, **settings).fit(X.iloc[rows], LABELS[rows])
+    before, states = model.predict_proba(X), [each.state.copy() for each in model.models_]
+    calls = []
+
+    def better_and_better(y, p):
+        calls.append(0)
+        if len(calls) == 1:  # of the network that goes on, before its first epoch
+            os.kill(os.getpid(), signal.SIGINT)
+        return float(len(calls))
+
+    model.set_params(batch_size=1, eval_metric=better_and_better)  # an epoch takes some seconds
+    with pytest.warns(UserWarning, match="interrupted; 3 of 3 networks are kept"):
+        model.fit(X.iloc[rows], LABELS[rows])
+    assert model.best_epochs_ == [0, 0, 0] and "No epoch was finished" in str(model.report_)
+    for each, state in zip(model.models_, states, strict=True):
+        np.testing.assert_array_equal(each.state, state)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
 def test_divergence_keeps_the_best_epoch(monkeypatch):
     made = members.make_trainer
 

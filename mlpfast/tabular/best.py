@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +16,8 @@ __all__ = ["BestEpoch"]
 class BestEpoch(Callback):
     """Keeps the state of the epoch whose score is best, the last one of several: RealMLP's rule."""
 
-    def __init__(
-        self, score: Callable[[], float], more_is_better: bool, name: str, stop: threading.Event | None = None
-    ) -> None:
-        self._score, self._sign = score, 1.0 if more_is_better else -1.0
-        self._name, self._stop = name, stop
+    def __init__(self, score: Callable[[], float], more_is_better: bool, name: str) -> None:
+        self._score, self._sign, self._name = score, 1.0 if more_is_better else -1.0, name
         self.scores: list[float] = []
         self.losses: list[float] = []
         self.best_epoch = 0
@@ -32,7 +28,7 @@ class BestEpoch(Callback):
         """Let the parameters that training starts from be epoch 0, and the best one so far."""
         self._best, self._state = self._sign * self._score(), model.state.copy()
 
-    def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> bool:
+    def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> None:
         score = self._score()
         if np.isnan(score):
             metric = self._name.removeprefix("val_")
@@ -46,7 +42,6 @@ class BestEpoch(Callback):
             if self._state is None:
                 self._state = np.empty_like(trainer.model.state)
             np.copyto(self._state, trainer.model.state)
-        return self._stop is not None and self._stop.is_set()
 
     def restore(self, model: Any) -> None:
         """Give the model the best epoch's parameters, if an epoch was finished."""

@@ -14,7 +14,7 @@ from .pace import Pace
 
 __all__ = ["train_all"]
 
-_LOOK = 0.2  # seconds between looks for Ctrl-C
+_LOOK = 0.1  # seconds between looks for Ctrl-C
 
 
 def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], list[int]]:
@@ -23,7 +23,8 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
     Several are trained side by side, each on one thread, so that their bits do not depend on how many there are. Where
     the time is too short for all, the first ones are, so many that each has half of its epochs, or of the recipe's, if
     these are fewer; where it does for one only, that one has all threads. After Ctrl-C, or an error, all of them stop
-    at the end of their epoch; after Ctrl-C, those with an epoch are kept.
+    within their epoch; after Ctrl-C those with an epoch are kept, or, if there are none, as far as they came; and those
+    that go on with later rows as they were before.
     """
     workers = min(len(lessons), threads_for(course.n_threads))
     first, pace = None, None
@@ -38,7 +39,9 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
         ready = first or prepared(course, lessons[0])
         return [train(course, ready, course.n_threads, course.deadline, None, course.verbose)], [0]
     found, whole = _side_by_side(course, lessons, workers, first, pace)
-    kept = [i for i, member in found.items() if member.best_epoch > 0 or lessons[i].start] or list(found)
+    as_they_were = {i: lesson.start for i, lesson in enumerate(lessons) if lesson.start is not None and i not in found}
+    found |= {i: Member(model, 0, [], [], course.epochs) for i, model in as_they_were.items()}
+    kept = [i for i in sorted(found) if found[i].best_epoch > 0 or lessons[i].start] or list(found)
     if not whole:
         if not kept:
             raise KeyboardInterrupt

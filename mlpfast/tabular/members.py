@@ -23,6 +23,7 @@ from .pace import Pace, epochs_that_fit, times_of
 from .plans import ColumnPlan
 from .presets import Recipe
 from .recipe import make_trainer, network
+from .stopping import StopWhen
 
 __all__ = ["Course", "Lesson", "Member", "Ready", "pace_of", "prepared", "train"]
 
@@ -136,8 +137,8 @@ def train(
     """Train a network, up to the deadline or until it is told to `stop`."""
     model, Z, targets, weights = ready.model, ready.Z, ready.targets, ready.weights
     score = partial(ready.lesson.score, model, n_threads)
-    best = BestEpoch(score, course.more_is_better, f"val_{course.metric}", stop)
-    trainer = _trainer(course, ready, n_threads, [best])
+    best = BestEpoch(score, course.more_is_better, f"val_{course.metric}")
+    trainer = _trainer(course, ready, n_threads, [best] if stop is None else [best, StopWhen(stop)])
     if ready.lesson.start is not None:
         best.begin(model)
     epochs: float = course.epochs
