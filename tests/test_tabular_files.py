@@ -1,6 +1,8 @@
 """Files of estimators of tables: `mlpfast.load`, one that was written by an earlier version, and damaged ones."""
 
+import copy
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -58,6 +60,63 @@ def test_load_reads_estimators_and_models(regressor, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (TabularRegressor, {"quantiles": [0.2, 0.7], "n_ensemble": 2, "preset": "fast", "validation": "time"}),
+        (TabularRegressor, {"loss": losses.Huber(0.5), "eval_metric": "r2", "max_seconds": 100.0}),
+        (TabularClassifier, {"class_weight": {0: 1, 1: 2.5}, "categorical_features": ["city"], "calibration": None}),
+        (TabularClassifier, {"class_weight": "balanced", "categorical_features": np.arange(5) == 4, "n_threads": 1}),
+    ],
+)
+def test_what_is_loaded_is_as_it_was(kind, settings, tmp_path):
+    X, y = TABLE.iloc[[0, 1, 2, 3] * 10].reset_index(drop=True), np.arange(40) % 2
+    model = kind(**{"epochs": 2, "batch_size": 16, "random_state": np.int64(3)} | settings).fit(X, y)
+    model.save(tmp_path / "table.mlp")
+    again = mlpfast.load(tmp_path / "table.mlp")
+    assert set(vars(model)) - set(vars(again)) == {"_oof"} and set(vars(again)) <= set(vars(model))
+    assert again.n_threads is None
+    for name, value in model.set_params(n_threads=None).get_params().items():
+        found = again.get_params()[name]
+        assert np.array_equal(found, value) if isinstance(value, (list, np.ndarray)) else found == value, name
+    for name in ("history_", "best_epochs_", "best_score_", "n_features_in_", "n_networks_planned_"):
+        assert getattr(again, name) == getattr(model, name), name
+    assert list(again.feature_names_in_) == list(model.feature_names_in_) and again.encoder_.views
+    for each in (model, again):
+        each.set_params(warm_start=True, validation=0.25 if len(model.models_) == 1 else "time").fit(X, y)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_parameters_that_a_file_does_not_hold_are_the_defaults(tmp_path):
+    X, y = TABLE.iloc[[0, 1, 2, 3] * 10].reset_index(drop=True), np.arange(40) % 2
+    unlike = {"random_state": np.random.RandomState(0), "eval_metric": lambda y, p: 0.0}
+    long = {"class_weight": dict.fromkeys(range(5000), 1.0)}
+    TabularClassifier(epochs=1, **unlike, **long).fit(X, y).save(tmp_path / "table.mlp")
+    again = mlpfast.load(tmp_path / "table.mlp")
+    assert again.epochs == 1 and again.random_state is again.eval_metric is again.class_weight is None
+
+
+def test_what_a_loaded_model_has_no_part_of_says_why(tmp_path):
+    X, y = TABLE.iloc[[0, 1, 2, 3] * 10].reset_index(drop=True), np.arange(40.0)
+    model = TabularRegressor(epochs=1, batch_size=16, n_ensemble=2).fit(X, y)
+    model.save(tmp_path / "table.mlp")
+    others = (mlpfast.load(tmp_path / "table.mlp"), pickle.loads(pickle.dumps(model)), copy.deepcopy(model))
+    for other in others:
+        with pytest.raises(AttributeError, match="TabularRegressor has no oof_: files, pickles and copies do not hold"):
+            _ = other.oof_
+    sizes = [len(pickle.dumps(model)), (tmp_path / "table.mlp").stat().st_size]
+    model.fit(X.iloc[np.arange(4000) % 40], y[np.arange(4000) % 40]).save(tmp_path / "table.mlp")
+    assert model.oof_.shape == (4000,)
+    grown = np.subtract([len(pickle.dumps(model)), (tmp_path / "table.mlp").stat().st_size], sizes)
+    assert (grown < 16 * 1000 + 2000).all()  # a thousand residuals and their ranks
+    with pytest.raises(AttributeError, match="one network does not hold out every row"):
+        _ = TabularRegressor(epochs=1, batch_size=16).fit(X, y).oof_
+    with pytest.raises(AttributeError, match="X_val was held out"):
+        _ = model.fit(X, y, X_val=X, y_val=y).oof_
+    with pytest.raises(AttributeError, match="call fit first"):
+        _ = TabularRegressor().oof_
+
+
+@pytest.mark.parametrize(
     "pair",
     [
         np.array([2**62, 2**62 + 1]),
@@ -108,6 +167,8 @@ def change(fields, path):
         ({"after": {"residuals_": [5]}}, "residuals_"),
         ({"classes_dtype": "m8"}, "classes of numbers, dates or strings"),
         ({"outputs": 4}, "fits the columns and targets"),
+        ({"parameters": [1]}, "parameters in header.json to be of type dict"),
+        ({"parameters": {"class_weight": {"colour": 3}}}, "parameters"),
     ],
 )
 def test_damaged_files_are_refused(fields, words, tmp_path):

@@ -38,7 +38,7 @@ class BaseTabular(BaseEstimator):
     _settled: dict[str, Any]
     encoder_: TableEncoder
     models_: list[Model]
-    oof_: NDArray[np.float64]
+    _oof: NDArray[np.float64] | None
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     history_: dict[str, list[float]]
@@ -105,6 +105,22 @@ class BaseTabular(BaseEstimator):
         """What was done to the data, what the curve says, what to try; it prints as text."""
         self._check_has("report_")
         return report_of(self)
+
+    @property
+    def oof_(self) -> NDArray[np.float64]:
+        """Of several networks: what the one that held a row out says of it. Files, pickles and copies have none."""
+        self._check_has("oof_")
+        oof = vars(self).get("_oof")
+        if oof is None:
+            if "_oof" not in vars(self):
+                why = "files, pickles and copies do not hold what each row of the table has a part of"
+            elif self.n_networks_planned_ == 1:
+                why = "one network does not hold out every row; take several, by n_ensemble or preset='best'"
+            else:
+                why = "X_val was held out, and no row of X"
+            raise AttributeError(f"this {type(self).__name__} has no oof_: {why}")
+        found: NDArray[np.float64] = oof
+        return found
 
     def _check_has(self, name: str) -> None:
         """An AttributeError, so that hasattr is False, for a property of what is not fitted."""
@@ -180,7 +196,7 @@ class BaseTabular(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> None:
         learnt = fitted(self, X, y, sample_weight, X_val, y_val, groups)
-        for old in ("feature_names_in_", "classes_", "oof_", *AFTER):
+        for old in ("feature_names_in_", "classes_", *AFTER):
             self.__dict__.pop(old, None)
         self._set(**learnt)
 
@@ -222,7 +238,9 @@ class BaseTabular(BaseEstimator):
         return found[0] if len(found) == 1 else self._mean(found, learnt)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to one file, without pickle: columns, network, and what targets are.
+        """Write the fitted estimator to one file, without pickle: parameters, columns, networks, what targets are.
+
+        All that it has learnt but `oof_`, of which each row of the table has a part; see `load`.
 
         Parameters
         ----------
@@ -233,7 +251,9 @@ class BaseTabular(BaseEstimator):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Any:
-        """Read an estimator that `save` wrote; its parameters are the defaults.
+        """Read an estimator that `save` wrote: as it was, without `oof_`.
+
+        Parameters that are functions or random generators, and `n_threads`, are not in files; they are the defaults.
 
         Parameters
         ----------
@@ -245,6 +265,10 @@ class BaseTabular(BaseEstimator):
             If the file is damaged, or another one.
         """
         return read_estimator((cls,), path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles and copies: no row of the table has a part in it."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_oof"}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -105,6 +105,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         What was done to the data, what the curve says, what to try; it prints as text.
     oof_ : ndarray
         Of several networks: the probabilities (n, classes) of each row by the one that held it out; NaN where none did.
+        Not in files, pickles and copies, which are small.
     n_features_in_, feature_names_in_, n_outputs_
         As scikit-learn has them.
 

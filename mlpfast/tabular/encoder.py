@@ -180,7 +180,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def from_json(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableEncoder:
         """The encoder that `to_json` has written; its `categorical_features` are those that were found."""
         plans = plans_from_json(fields["columns"], arrays)
-        encoder = cls([i for i, plan in enumerate(plans) if plan.levels])
+        encoder = cls([i for i, plan in enumerate(plans) if plan.levels], views=any(plan.views for plan in plans))
         encoder._set(plans, bool(fields["named"]))
         return encoder
 

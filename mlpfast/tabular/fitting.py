@@ -116,9 +116,10 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         seconds=None if limit is None else limit * _AFTER,
     )
     learnt |= estimator._after_fit(held_out, encoder.columns_, learnt)
+    learnt["_oof"] = None
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
-        learnt["oof_"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
+        learnt["_oof"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
     return {
         "encoder": encoder,
         "models": models,

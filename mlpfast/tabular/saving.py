@@ -18,6 +18,7 @@ from ..model import Model
 from ..modelfile import TABLE, Header, ModelFile, to_json
 from .encoder import TableEncoder
 from .families import Family, family_of
+from .parameters import parameters_from_json, parameters_to_json
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of, shapes_of_plan
 
 __all__ = ["AFTER", "read_estimator", "write_estimator"]
@@ -48,6 +49,7 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         "best_epochs": estimator.best_epochs_,
         "best_score": estimator.best_score_,
         "outputs": estimator.n_outputs_,
+        "parameters": parameters_to_json(estimator),
     }
     members = {f"columns{name}": array for name, array in arrays.items()}
     for number, each in enumerate(estimator.models_):
@@ -111,7 +113,11 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         learnt |= _read_after(file, required(header, "after", dict), len(encoder.columns_), outputs)
         lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
         history = {name: values.tolist() for name, values in _read(file, lengths, "history/")}
-        estimator = cls()
+        items = required(header, "parameters", dict) if "parameters" in header else {}  # the first files have none
+        parameters = parameters_from_json(items, cls)
+        if family:
+            parameters.setdefault("loss", family.loss)
+        estimator = cls(**parameters)
         estimator._set(encoder, models, learnt, history, best_epochs, float(required(header, "best_score")))
         return estimator
 
