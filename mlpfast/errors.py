@@ -120,8 +120,8 @@ def _nearest(kind: str, name: str, valid: Iterable[str]) -> str:
 
 def _spellings(kind: str, valid: Iterable[str]) -> dict[str, str]:
     """Our names by their squeezed form, and by those of their aliases."""
-    aliases = ALIASES.get(kind, {}).items()
-    return {squeezed(alias): ours for alias, ours in aliases} | {squeezed(ours): ours for ours in valid}
+    aliases = {alias: ours for alias, ours in ALIASES.get(kind, {}).items() if ours in valid}
+    return {squeezed(alias): ours for alias, ours in aliases.items()} | {squeezed(ours): ours for ours in valid}
 
 
 def real(

@@ -3,10 +3,13 @@
 import pickle
 import signal
 import warnings
+from datetime import date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mlpfast
@@ -68,6 +71,29 @@ def test_labels_of_any_kind(pair, tmp_path):
     assert model.predict(X).dtype == y.dtype and model.score(X, y) > 0.85
     model.save(tmp_path / "model.mlp")
     assert TabularClassifier.load(tmp_path / "model.mlp").classes_.tolist() == list(pair)
+
+
+@pytest.mark.parametrize(
+    ("pair", "classes"),
+    [
+        ((Decimal(0), Decimal(2)), [0.0, 2.0]),
+        ((date(2020, 1, 1), date(2021, 1, 1)), np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")),
+        ((datetime(2020, 1, 1, 3), datetime(2021, 1, 1)), np.array(["2020-01-01T03", "2021-01-01"], "datetime64[us]")),
+        ((pd.Interval(0, 1), pd.Interval(1, 2)), ["(0, 1]", "(1, 2]"]),
+    ],
+)
+def test_labels_that_are_objects(pair, classes, tmp_path):
+    model = TabularClassifier(epochs=1, random_state=0).fit(X, [pair[int(s > 0)] for s in SIGNAL])
+    model.save(tmp_path / "model.mlp")
+    for each in (model, TabularClassifier.load(tmp_path / "model.mlp")):
+        np.testing.assert_array_equal(each.classes_, np.array(classes))
+        assert set(each.predict(X).tolist()) <= set(np.array(classes).tolist())
+
+
+def test_sparse_targets():
+    y = np.stack([SIGNAL, -SIGNAL], axis=1)
+    sparse, dense = (TabularRegressor(epochs=1, random_state=0).fit(X, each) for each in (csr_array(y), y))
+    np.testing.assert_array_equal(sparse.predict(X), dense.predict(X))
 
 
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])

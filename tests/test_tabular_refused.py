@@ -1,5 +1,8 @@
 """What fit refuses, by column and row; nothing is changed then."""
 
+import datetime
+import decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +60,11 @@ def test_tables_and_weights(kind, change, words):
         (put(put(LABELS, 3, None), 9, np.nan), r"missing values in y, got 2 \(NaN or None\), the first one in row 3"),
         (put(LABELS, 4, 1.5), r"strings \(row 0\) and others \(row 4\)"),
         (put(NUMBERS, 4, np.inf, float), "infinity in row 4"),
+        (["p", np.nan] * 20, r"missing values in y, got 20 \(NaN or None\), the first one in row 1"),
+        ([1, "p"] * 20, r"strings \(row 1\) and others \(row 0\)"),
+        (put(LABELS == "p", 4, decimal.Decimal), "numbers, booleans or dates in y, of one kind, got type in row 4"),
+        (put([datetime.date(2020, 1, 1)] * N, 4, 1), "of one kind, got int in row 4"),
+        (np.arange(N) % 2 * np.timedelta64(1, "D"), "got durations"),
         (NUMBERS, "Unknown label type"),
         (LABELS[:5], "X has 40, y has 5"),
     ],
@@ -75,6 +83,9 @@ def test_labels(y, words):
         (put(NUMBERS, 4, "four"), "expected numbers in y, got 'four' in row 4"),
         (NUMBERS[:5], "X has 40, y has 5"),
         (np.zeros((N, 2, 2)), r"got \(40, 2, 2\)"),
+        (np.zeros((N, 0)), r"got \(40, 0\)"),
+        (pd.date_range("2020", periods=N), "expected numbers in y, got dates"),
+        (np.arange(N).astype("timedelta64[D]"), "expected numbers in y, got durations"),
     ],
 )
 def test_numbers(y, words):
@@ -102,6 +113,8 @@ def test_class_weights(class_weight, words):
         (np.zeros(3), "shape"),
         (put(NUMBERS, 7, None), "missing values in groups, got 1, the first one in row 7"),
         (put(NUMBERS, 7, "a"), "groups of one kind"),
+        (["a", "b", np.nan, "c"] * 10, "missing values in groups, got 10, the first one in row 2"),
+        (["a", "b", 3, "c"] * 10, "groups of one kind"),
         (None, "expected groups with"),
     ],
 )
@@ -135,6 +148,23 @@ def test_a_metric_that_raises_is_named():
 @pytest.mark.parametrize("metric", ["Auc", ["auc"], 3])
 def test_a_metric_that_is_none(metric):
     refused(TabularClassifier, LABELS, {}, "expected .*one of accuracy, auc", eval_metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"preset": ["fast"]}, "expected preset to be one of best"),
+        ({"validation": "kfold"}, "'group', 'time' or a fraction, got 'kfold'"),
+        ({"validation": None}, "'group', 'time' or a fraction, got None"),
+        ({"validation": 1.0}, "expected validation to be > 0 and < 1"),
+        ({"warm_start": "yes"}, "expected warm_start to be True or False"),
+        ({"verbose": "x", "n_ensemble": 2}, "expected verbose to be an integer"),
+        ({"loss": "cross_entropy"}, "unknown loss 'cross_entropy'; expected one of absolute_error"),
+    ],
+)
+@pytest.mark.parametrize("change", [{}, {"X_val": X, "y_val": NUMBERS}])
+def test_settings(change, settings, words):
+    refused(TabularRegressor, NUMBERS, change, words, **settings)
 
 
 @pytest.mark.parametrize(

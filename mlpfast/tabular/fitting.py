@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..errors import integer, real
+from ..errors import boolean, integer, real, verbosity
 from .encoder import TableEncoder
 from .ensemble import train_all
 from .exam import Exam, held_rows
@@ -19,7 +19,7 @@ from .members import Course, Lesson
 from .presets import Recipe, recipe_of
 from .reading import read_table
 from .recipe import make_trainer
-from .splitting import splits_of, weighed
+from .splitting import check_validation, splits_of, weighed
 from .targets import weights_of_rows
 
 __all__ = ["fitted", "gone_on"]
@@ -179,6 +179,9 @@ def _settings(estimator: Any) -> tuple[Recipe, int, float | None]:
     """The recipe, how many networks, and `max_seconds`."""
     recipe = recipe_of(estimator.preset)
     limit = None if estimator.max_seconds is None else real("max_seconds", estimator.max_seconds, above=0.0)
+    check_validation(estimator.validation)
+    boolean("warm_start", estimator.warm_start)
+    verbosity(estimator.verbose)
     for name in ("n_ensemble", "epochs", "batch_size", "n_threads"):
         if getattr(estimator, name) is not None:
             integer(name, getattr(estimator, name))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .columns import Column, Kind, plural
 
-__all__ = ["array_of", "column_of", "is_missing", "kind_of", "number_of", "seconds_of", "strings"]
+__all__ = ["array_of", "as_given", "column_of", "is_missing", "kind_of", "number_of", "seconds_of", "strings"]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 #: Of values that are missing, or may be.
@@ -55,6 +55,12 @@ def array_of(values: Sequence[Any]) -> NDArray[Any]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def as_given(values: Any) -> NDArray[Any]:
+    """An array of what is given; beside strings, numbers and NaN stay what they are, of which NumPy makes strings."""
+    array = np.asarray(values)
+    return np.asarray(values, dtype=object) if array.dtype.kind in "US" and not hasattr(values, "dtype") else array
 
 
 def is_missing(value: Any) -> bool:

@@ -54,6 +54,6 @@ PRESETS = {
 
 def recipe_of(preset: str) -> Recipe:
     """The recipe of a name."""
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
     return PRESETS[preset]

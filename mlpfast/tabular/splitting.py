@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import real
-from .objects import is_missing
+from .objects import as_given, is_missing
 
-__all__ = ["split", "splits_of", "weighed"]
+__all__ = ["check_validation", "split", "splits_of", "weighed"]
 
 SHARE = 0.2
 
@@ -34,6 +35,15 @@ def splits_of(
     _check_groups(validation, groups)
     folds = _folds(n, members, labels, rng) if groups is None else _folds_of_groups(groups, n, members, rng)
     return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(members)]
+
+
+def check_validation(validation: Any) -> None:
+    """An error for what is no way to hold rows out."""
+    if isinstance(validation, Real) and not isinstance(validation, bool):
+        real("validation", validation, above=0.0, below=1.0)
+    elif not isinstance(validation, str) or validation not in ("random", "group", "time"):
+        kind = ValueError if isinstance(validation, str) else TypeError
+        raise kind(f"expected validation to be 'random', 'group', 'time' or a fraction, got {validation!r}")
 
 
 def weighed(
@@ -61,9 +71,7 @@ def split(
     """
     share = SHARE
     if not isinstance(validation, str):
-        share, validation = real("validation", validation, above=0.0, below=1.0), "random"
-    if validation not in ("random", "group", "time"):
-        raise ValueError(f"expected validation to be 'random', 'group', 'time' or a fraction, got {validation!r}")
+        share, validation = validation, "random"
     _check_groups(validation, groups)
     if n < 2:
         raise ValueError(f"expected at least 2 rows, to hold out one, got n_samples={n}; 1 sample is too few")
@@ -71,7 +79,7 @@ def split(
     if validation == "time":
         return np.arange(n - held), np.arange(n - held, n)
     if validation == "group":
-        return _by_group(np.asarray(groups), n, held, rng)
+        return _by_group(as_given(groups), n, held, rng)
     order = rng.permutation(n)
     if labels is None:
         return np.sort(order[held:]), np.sort(order[:held])
@@ -117,7 +125,7 @@ def _folds(n: int, members: int, labels: NDArray[Any] | None, rng: np.random.Ran
 
 def _folds_of_groups(groups: Any, n: int, members: int, rng: np.random.RandomState) -> NDArray[np.int64]:
     """Groups, the largest first, each to the fold that has fewest rows."""
-    numbers, sizes = _grouped(np.asarray(groups), n)
+    numbers, sizes = _grouped(as_given(groups), n)
     if len(sizes) < members:
         raise ValueError(f"expected at least {members} groups for {members} networks, got {len(sizes)}")
     order = rng.permutation(len(sizes))

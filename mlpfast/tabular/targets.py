@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,14 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import real
-from .objects import is_missing, kind_of
+from .objects import as_given, is_missing, kind_of
 
 __all__ = ["check_classes", "indicators", "numbers", "one_column", "weights_of_classes", "weights_of_rows"]
 
 
 def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
     """Labels (n,), of one kind."""
-    labels = np.asarray(y)
+    labels = as_given(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, stacklevel=5)
         labels = labels[:, 0]
@@ -28,6 +29,9 @@ def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
         raise ValueError(f"expected {what} to be a 1d array of labels, got shape {labels.shape}")
     _check_rows(labels, n, what)
     _check_missing([is_missing(label) for label in labels.tolist()], what)
+    if labels.dtype.kind in "cm":
+        got = "complex numbers" if labels.dtype.kind == "c" else "durations"
+        raise ValueError(f"expected strings, numbers, booleans or dates in {what}, got {got}")
     if labels.dtype.kind == "f" and np.isinf(labels).any():
         raise ValueError(f"expected labels in {what}, got infinity in row {int(np.argmax(np.isinf(labels)))}")
     are_strings = [isinstance(label, str) for label in labels.tolist()]
@@ -37,15 +41,17 @@ def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
         raise TypeError(
             f"expected labels of one kind in {what}, got strings (row {rows[0]}) and others (row {rows[1]})"
         )
-    return labels.astype(str) if kinds == {True} else labels if labels.dtype != object else np.array(labels.tolist())
+    return labels.astype(str) if kinds == {True} else _of_objects(labels, what) if labels.dtype == object else labels
 
 
 def numbers(y: Any, n: int, what: str = "y") -> tuple[NDArray[np.float64], bool]:
     """Targets (n, targets), finite, and whether they were (n,)."""
-    given = np.asarray(y)
+    given = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if given.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {what} has complex numbers")
-    if given.ndim not in (1, 2):
+    if given.dtype.kind in "Mm":  # as float64 they would be of a unit that nobody has named
+        raise TypeError(f"expected numbers in {what}, got {'dates' if given.dtype.kind == 'M' else 'durations'}")
+    if given.ndim not in (1, 2) or given.shape[1:] == (0,):
         raise ValueError(f"expected {what} of shape (n,) or (n, targets), got {given.shape}")
     _check_rows(given, n, what)
     if given.dtype == object:
@@ -111,6 +117,22 @@ def weights_of_rows(given: Any, y: NDArray[Any]) -> NDArray[np.float64]:
         plain if plain.ndim else plain.item(), y, dtype=np.float64, ensure_non_negative=True
     )
     return checked
+
+
+def _of_objects(labels: NDArray[Any], what: str) -> NDArray[Any]:
+    """Objects (n,) that are no strings as NumPy's numbers, booleans or dates, or by their names; a TypeError else."""
+    objects = labels.tolist()
+    plain = np.array(objects)
+    if plain.dtype != object:
+        return plain
+    kinds = [kind_of(type(label)) for label in objects]
+    dtype = {"number": "float64", "string": "str", "date": "datetime64"}.get(kinds[0] or "")
+    row = next((row for row, kind in enumerate(kinds) if kind != kinds[0]), 0)
+    if dtype is not None and row == 0:
+        with suppress(TypeError, ValueError):
+            return plain.astype(dtype)
+    got = type(objects[row]).__name__
+    raise TypeError(f"expected strings, numbers, booleans or dates in {what}, of one kind, got {got} in row {row}")
 
 
 def _as_floats(y: NDArray[Any], what: str) -> NDArray[np.float64]:
