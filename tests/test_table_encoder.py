@@ -172,6 +172,16 @@ def test_refused_tables(table, error, words):
     assert encoder.columns_ is before
 
 
+def test_names_differ():
+    table = pd.DataFrame({"a": [1, None, 2.0], "a_rank": [1, 2, None], "a_missing": [1, 2, 3]})
+    encoder = TableEncoder(views=True).set_output(transform="pandas")
+    found = encoder.fit_transform(table)
+    expected = ["a", "a_rank_", "a_missing_", "a_rank", "a_rank_rank", "a_rank_missing", "a_missing", "a_missing_rank"]
+    assert list(found) == list(encoder.get_feature_names_out()) == expected
+    with pytest.raises(TypeError, match="expected views to be True or False, got 'yes'"):
+        TableEncoder(views="yes").fit(table)
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import integer
+from ..errors import boolean, integer
 from .columns import Table
 from .plans import ColumnPlan, ColumnTable, plan_of
 from .reading import read_table
@@ -95,14 +95,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         -------
         TableEncoder
         """
-        self._learn(read_table(X, owner=type(self).__name__))
+        with np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
+            self._learn(read_table(X, owner=type(self).__name__))
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
         """`fit`, and then `transform`, of the same table."""
-        table = read_table(X, owner=type(self).__name__)
-        self._learn(table)
-        return self._encode(table)
+        with np.errstate(all="ignore"):
+            table = read_table(X, owner=type(self).__name__)
+            self._learn(table)
+            return self._encode(table)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """The numbers of a table.
@@ -118,7 +120,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         owner = type(self).__name__
-        return self._encode(self._arranged(read_table(X, owner=owner), owner))
+        with np.errstate(all="ignore"):
+            return self._encode(self._arranged(read_table(X, owner=owner), owner))
 
     def transform_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[np.float32]:
         """The numbers of a single row, without a table.
@@ -143,7 +146,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         encoded: list[float] = []
         for plan, value in zip(self.columns_, values, strict=True):
             encoded += plan.encode_one(value)
-        return np.array([encoded], dtype=np.float32)
+        with np.errstate(all="ignore"):
+            return np.array([encoded], dtype=np.float32)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """The names of the columns that `transform` returns.
@@ -165,9 +169,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if len(given) != len(names):
             raise ValueError(f"input_features should have length equal to number of features ({len(names)}), got "
                              f"{len(given)}")  # fmt: skip
-        found = []
+        found: list[str] = []
+        taken = set(given)
         for name, plan in zip(given, self.columns_, strict=True):
-            found += [name + output.removeprefix(plan.name) for output in plan.outputs]
+            for output in plan.outputs:
+                made = name + output.removeprefix(plan.name)
+                while made != name and made in taken:  # a column of the table may have that name, too
+                    made += "_"
+                taken.add(made)
+                found.append(made)
         return np.array(found, dtype=object)
 
     def to_json(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -188,9 +198,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _learn(self, table: Table) -> None:
         categorical = self._mask(table)
-        rare = integer("min_frequency", self.min_frequency)
+        rare, views = integer("min_frequency", self.min_frequency), boolean("views", self.views)
         plans = [
-            plan_of(column, chosen, self.views, rare) for column, chosen in zip(table.columns, categorical, strict=True)
+            plan_of(column, chosen, views, rare) for column, chosen in zip(table.columns, categorical, strict=True)
         ]
         self._set(plans, table.named)
 
