@@ -65,6 +65,30 @@ def test_a_function_is_not_the_metric_of_its_name():
     assert TabularClassifier(**QUICK, eval_metric=named("auc")).fit(X, LABELS, **one_class).best_score_ <= 0
 
 
+@pytest.mark.parametrize("settings", [{}, {"n_ensemble": 2}, {"loss": "gaussian", "n_refit": 1}])
+def test_numpys_errors_are_the_users(settings):
+    """Whatever is set, nothing is raised, nor changed; but in functions of theirs it holds."""
+    table = X.assign(c=np.where(X["a"] > 0, 1e308, 5e-324), d=1e-320 * np.arange(N))
+    y = np.where(X["b"] == "x", 1e308, -1e-320)
+    seen = []
+
+    def metric(y, found):
+        seen.append(np.geterr()["under"])
+        return 0.0
+
+    found = []
+    for state in ("ignore", "raise"):
+        with np.errstate(all=state):
+            model = TabularRegressor(**QUICK, **settings).fit(table, y).partial_fit(table, y)
+            found.append((model.predict(table), model.predict_interval(table, 0.5), model.encoder_.transform(table)))
+            model.predict_one(table.iloc[0].to_dict())
+            TabularRegressor(**QUICK, **settings, eval_metric=metric).fit(X, NUMBERS)
+            assert set(seen) == {state}
+            seen.clear()
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("scale", [1e308, 5e-324])
 def test_weights_of_any_size(scale):
     plain = TabularRegressor(**QUICK).fit(X, NUMBERS, sample_weight=np.ones(N))

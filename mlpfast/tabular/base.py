@@ -52,12 +52,14 @@ class BaseTabular(BaseEstimator):
     n_validation_rows_: int
     n_epochs_planned_: int
     n_networks_planned_: int
+    refit_epoch_: int
 
     def __init__(
         self,
         *,
         preset: str = "default",
         n_ensemble: int | None = None,
+        n_refit: int = 0,
         categorical_features: Any = "auto",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -71,6 +73,7 @@ class BaseTabular(BaseEstimator):
     ) -> None:
         self.preset = preset
         self.n_ensemble = n_ensemble
+        self.n_refit = n_refit
         self.categorical_features = categorical_features
         self.epochs = epochs
         self.batch_size = batch_size
@@ -195,13 +198,16 @@ class BaseTabular(BaseEstimator):
     # --- fit ---
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> None:
-        learnt = fitted(self, X, y, sample_weight, X_val, y_val, groups)
+        users = np.geterr()
+        with np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
+            learnt = fitted(self, X, y, sample_weight, X_val, y_val, groups, users)
         for old in ("feature_names_in_", "classes_", *AFTER):
             self.__dict__.pop(old, None)
         self._set(**learnt)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        learnt = gone_on(self, X, y, sample_weight)
+        with np.errstate(all="ignore"):
+            learnt = gone_on(self, X, y, sample_weight)
         self.__dict__.update(learnt)
 
     def _set(
@@ -225,12 +231,14 @@ class BaseTabular(BaseEstimator):
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
-        table = read_table(X, owner=type(self).__name__)
-        return self._predicted(self.encoder_._encode(self.encoder_._arranged(table, type(self).__name__)))
+        with np.errstate(all="ignore"):
+            table = read_table(X, owner=type(self).__name__)
+            return self._predicted(self.encoder_._encode(self.encoder_._arranged(table, type(self).__name__)))
 
     def _outputs_of_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[Any]:
         check_is_fitted(self)
-        return self._predicted(self.encoder_.transform_one(row))
+        with np.errstate(all="ignore"):
+            return self._predicted(self.encoder_.transform_one(row))
 
     def _predicted(self, Z: NDArray[np.float32]) -> NDArray[Any]:
         learnt = vars(self)

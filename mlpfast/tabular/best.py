@@ -1,4 +1,4 @@
-"""The callback that keeps the best epoch's parameters."""
+"""The callbacks by which training has an epoch whose parameters are kept: the best one, or one that is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,26 @@ from numpy.typing import NDArray
 
 from ..callbacks import Callback
 
-__all__ = ["BestEpoch"]
+__all__ = ["BestEpoch", "Until"]
+
+
+class Until(Callback):
+    """Ends training with the epoch of a given number, from 1, whatever its score."""
+
+    scores: tuple[float, ...] = ()
+
+    def __init__(self) -> None:
+        self.last = 1
+        self.losses: list[float] = []
+
+    @property
+    def best_epoch(self) -> int:
+        """That number, or 0 before it was reached."""
+        return self.last if len(self.losses) >= self.last else 0
+
+    def on_epoch_end(self, trainer: Any, logs: dict[str, float]) -> bool:
+        self.losses.append(logs["loss"])
+        return len(self.losses) >= self.last
 
 
 class BestEpoch(Callback):

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+import numpy as np
+
 from ..training.threads import threads_for
 from .members import Course, Lesson, Member, Ready, pace_of, prepared, train
 from .pace import Pace
@@ -41,11 +43,15 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
     found, whole = _side_by_side(course, lessons, workers, first, pace)
     as_they_were = {i: lesson.start for i, lesson in enumerate(lessons) if lesson.start is not None and i not in found}
     found |= {i: Member(model, 0, [], [], course.epochs) for i, model in as_they_were.items()}
-    kept = [i for i in sorted(found) if found[i].best_epoch > 0 or lessons[i].start] or list(found)
+    kept = [i for i in sorted(found) if found[i].best_epoch > 0 or lessons[i].start]
+    again = lessons[0].until is not None
+    if not (kept or again):
+        kept = list(found)
     if not whole:
-        if not kept:
+        if not (kept or again):
             raise KeyboardInterrupt
-        warnings.warn(f"interrupted; {len(kept)} of {wanted} networks are kept", stacklevel=5)
+        which = "networks of all rows" if again else "networks"
+        warnings.warn(f"interrupted; {len(kept)} of {wanted} {which} are kept", stacklevel=5)
     return [found[number] for number in kept], kept
 
 
@@ -64,8 +70,9 @@ def _side_by_side(
             turns = -(-(len(lessons) - number) // workers)
             now = time.monotonic()
             deadline = now + (over - now) / turns
-        ready = first if first is not None and number == 0 else prepared(course, lessons[number])
-        return train(course, ready, 1, deadline, stop, 0)
+        with np.errstate(all="ignore"):  # threads have settings of their own
+            ready = first if first is not None and number == 0 else prepared(course, lessons[number])
+            return train(course, ready, 1, deadline, stop, 0)
 
     whole = True
     with ThreadPoolExecutor(workers) as pool:

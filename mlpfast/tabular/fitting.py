@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ..errors import boolean, integer, real, verbosity
+from .columns import Table
 from .encoder import TableEncoder
 from .ensemble import train_all
 from .exam import Exam, held_rows
@@ -19,6 +22,8 @@ from .members import Course, Lesson
 from .presets import Recipe, recipe_of
 from .reading import read_table
 from .recipe import make_trainer
+from .refit import refitted, shared_deadline, trained_to_their_end
+from .scoring import Scorer
 from .splitting import check_validation, splits_of, weighed
 from .targets import weights_of_rows
 
@@ -28,8 +33,13 @@ _LARGE = 1e100  # of weights
 _AFTER = 0.05  # of max_seconds, for what comes after training
 
 
-def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> dict[str, Any]:
-    """All that a `BaseTabular` learns, as its `_set` takes it; the estimator is unchanged."""
+def fitted(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any, users: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that a `BaseTabular` learns, as its `_set` takes it; the estimator is unchanged.
+
+    `users` is their `np.geterr`, which holds in a function as `eval_metric`.
+    """
     began = time.monotonic()
     recipe, count, limit = _settings(estimator)
     owner = type(estimator).__name__
@@ -41,8 +51,13 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     networks = len(estimator.models_) if later else count  # of those wanted there may have been no time for all
     if later and count not in (networks, vars(estimator).get("n_networks_planned_")):
         raise ValueError(f"warm_start: expected {networks} networks, as there are, got n_ensemble={count}")
+    again, deadline = estimator.n_refit, None if limit is None else began + (1 - _AFTER) * limit
+    if again and (X_val is not None or estimator.warm_start):
+        raise ValueError(f"expected n_refit=0 with X_val, or with warm_start=True, got n_refit={again}")
     if later:
         estimator._check_goes_on()
+        if vars(estimator).get("refit_epoch_"):  # older files do not say
+            raise ValueError("warm_start: expected networks that have rows held out, got some of all rows (n_refit)")
     table = read_table(X, owner=owner)
     if later:
         table = estimator.encoder_._arranged(table, owner)
@@ -59,12 +74,7 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     else:
         taught = np.arange(table.rows)
         splits, held, holder = [(taught, taught)] * networks, taught[:0], None
-    if later:
-        encoder = estimator.encoder_
-    else:
-        frequency = recipe.frequency_for(len(taught))
-        encoder = TableEncoder(estimator.categorical_features, views=True, min_frequency=frequency)
-        encoder._learn(table.taken(taught) if X_val is None else table)
+    encoder = estimator.encoder_ if later else _encoder(estimator, recipe, table, taught)
     Z = encoder._encode(table)
     if X_val is None:
         Z_val, held_targets, held_weights = Z[held], targets[held], None if weights is None else weights[held]
@@ -74,6 +84,8 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
     if Z.shape[1] == 0:
         raise ValueError("expected a column of X with values, got none: all of them are missing")
     name, function, more = estimator._scorer(estimator.eval_metric, learnt)
+    if callable(estimator.eval_metric):
+        function = partial(_under, users, function)
     native = estimator._rescale(learnt, targets[taught], later)
     finish, mean = partial(estimator._finish, learnt=dict(learnt)), partial(estimator._mean, learnt=dict(learnt))
     exam = Exam(Z_val, held_targets, held_weights, holder, function, finish, mean)
@@ -91,10 +103,10 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         epochs=estimator.epochs or recipe.epochs_for(len(splits[0][0])),
         batch_size=estimator.batch_size or recipe.batch_size,
         n_threads=estimator.n_threads,
-        deadline=None if limit is None else began + (1 - _AFTER) * limit,
+        deadline=shared_deadline(deadline, time.monotonic(), sum(len(train) for train, _ in splits), again * len(Z)),
         verbose=estimator.verbose,
     )
-    seeds += rng.randint(2**31 - 1, size=count - 1).tolist()
+    seeds += rng.randint(2**31 - 1, size=count - 1 + again).tolist()
     starts = estimator.models_ if later else [None] * networks
     lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i), starts[i]) for i in range(networks)]
     members, kept = train_all(course, lessons)
@@ -116,10 +128,18 @@ def fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val
         seconds=None if limit is None else limit * _AFTER,
     )
     learnt |= estimator._after_fit(held_out, encoder.columns_, learnt)
-    learnt["_oof"] = None
+    learnt |= {"_oof": None, "refit_epoch_": 0}
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
         learnt["_oof"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
+    if again and len(members) == count and trained_to_their_end(members):
+        rows = np.arange(len(Z)) if weights is None else np.flatnonzero(weights)
+        of_all, units = _encoder(estimator, recipe, table, rows), dict(learnt)
+        native = _in_place(estimator._rescale(units, targets[rows]), rows, len(Z))
+        course = replace(course, plans=of_all.columns_, Z=of_all._encode(table), targets=native, deadline=deadline)
+        refit, epoch = refitted(course, members, rows, seeds[count:])
+        if refit:
+            models, encoder, learnt = refit, of_all, units | {"refit_epoch_": epoch}
     return {
         "encoder": encoder,
         "models": models,
@@ -175,6 +195,19 @@ def _summable(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights / largest if largest > _LARGE else weights
 
 
+def _under(users: Mapping[str, Any], score: Scorer, y: NDArray[Any], found: NDArray[Any], weights: Any) -> float:
+    with np.errstate(**users):
+        return score(y, found, weights)
+
+
+def _encoder(estimator: Any, recipe: Recipe, table: Table, rows: NDArray[np.int64]) -> TableEncoder:
+    """Of the columns, by what these rows have of them."""
+    frequency = recipe.frequency_for(len(rows))
+    encoder = TableEncoder(estimator.categorical_features, views=True, min_frequency=frequency)
+    encoder._learn(table if len(rows) == table.rows else table.taken(rows))
+    return encoder
+
+
 def _settings(estimator: Any) -> tuple[Recipe, int, float | None]:
     """The recipe, how many networks, and `max_seconds`."""
     recipe = recipe_of(estimator.preset)
@@ -182,6 +215,7 @@ def _settings(estimator: Any) -> tuple[Recipe, int, float | None]:
     check_validation(estimator.validation)
     boolean("warm_start", estimator.warm_start)
     verbosity(estimator.verbose)
+    integer("n_refit", estimator.n_refit, at_least=0)
     for name in ("n_ensemble", "epochs", "batch_size", "n_threads"):
         if getattr(estimator, name) is not None:
             integer(name, getattr(estimator, name))

@@ -12,8 +12,8 @@ __all__ = ["changed", "check_goes_on", "settled"]
 
 
 def settled(estimator: Any) -> dict[str, Any]:
-    """The parameters that a fit has made columns and networks by."""
-    return {"preset": estimator.preset, "categorical_features": estimator.categorical_features}
+    """The parameters that a fit has made columns and networks by: others may be set since."""
+    return {name: getattr(estimator, name) for name in ("preset", "categorical_features", "n_refit")}
 
 
 def check_goes_on(estimator: Any) -> None:

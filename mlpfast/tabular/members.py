@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DivergenceError
 from ..model import Model
 from ..trainer import Trainer
-from .best import BestEpoch
+from .best import BestEpoch, Until
 from .goals import Goal
 from .pace import Pace, epochs_that_fit, times_of
 from .plans import ColumnPlan
@@ -72,13 +72,15 @@ class Course:
 class Lesson:
     """What one member learns: from which rows of the course, with which seed, and what its epochs are judged by.
 
-    A network to `start` from goes on with later rows, and is itself what epochs have to be better than.
+    A network to `start` from goes on with later rows, and is itself what epochs have to be better than. One that has no
+    rows held out is trained `until` a share of its epochs is over.
     """
 
     rows: NDArray[np.int64]
     seed: int
     score: Callable[[Model, int | None], float]  # of a model, on so many threads
     start: Model | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,30 +137,34 @@ def train(
     verbose: bool | int,
 ) -> Member:
     """Train a network, up to the deadline or until it is told to `stop`."""
-    model, Z, targets, weights = ready.model, ready.Z, ready.targets, ready.weights
-    score = partial(ready.lesson.score, model, n_threads)
-    best = BestEpoch(score, course.more_is_better, f"val_{course.metric}")
+    lesson, model, Z, targets, weights = ready.lesson, ready.model, ready.Z, ready.targets, ready.weights
+    score = partial(lesson.score, model, n_threads)
+    best = BestEpoch(score, course.more_is_better, f"val_{course.metric}") if lesson.until is None else Until()
     trainer = _trainer(course, ready, n_threads, [best] if stop is None else [best, StopWhen(stop)])
-    if ready.lesson.start is not None:
+    if isinstance(best, BestEpoch) and lesson.start is not None:
         best.begin(model)
     epochs: float = course.epochs
     left = None
     if deadline is not None:
         epochs = epochs_that_fit(trainer, Z, targets, weights, course.epochs, deadline, score)
         left = max(deadline - time.monotonic(), 1e-6)
+    if isinstance(best, Until) and lesson.until is not None:
+        best.last = max(round(lesson.until * epochs), 1)
     stopped = ""
     try:
         trainer.fit(Z, targets, epochs, sample_weight=weights, verbose=verbose, max_seconds=left)
     except DivergenceError:
-        if best.best_epoch == 0:
+        if best.best_epoch == 0 and lesson.until is None:
             raise
         stopped = "diverged"
     except KeyboardInterrupt:
         stopped = "interrupted"
     if stopped:
-        warnings.warn(f"{stopped} after {len(best.scores)} epochs; the best of them is kept", stacklevel=6)
-    best.restore(model)
-    return Member(model, best.best_epoch, best.losses, best.scores, math.ceil(epochs))
+        kept = "the best of them is kept" if lesson.until is None else "the networks before this one are kept"
+        warnings.warn(f"{stopped} after {len(best.losses)} epochs; {kept}", stacklevel=6)
+    if isinstance(best, BestEpoch):
+        best.restore(model)
+    return Member(model, best.best_epoch, best.losses, list(best.scores), math.ceil(epochs))
 
 
 def _trainer(course: Course, ready: Ready, n_threads: int | None, callbacks: Iterable[Any]) -> Trainer:

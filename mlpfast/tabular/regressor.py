@@ -47,6 +47,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         So many networks, side by side on the threads, whose predictions are averaged. Each holds out a fold of its own,
         of rows, or of groups, so that every row is held out once; with ``validation="time"``, or `X_val`, they have the
         same rows held out, and other seeds. By default the preset's.
+    n_refit : int, default 0
+        So many networks, trained once more on all rows, take the place of those that had rows held out, of which the
+        mean of the best epochs tells when to end. These stay in `history_`, `oof_`, scores, and all that is learnt of
+        rows held out. Not with `X_val` and `warm_start`, and not where `max_seconds` leaves too little time.
     categorical_features : "auto", sequence of str or int, or boolean mask, default "auto"
         See `TableEncoder`.
     epochs, batch_size : int, optional
@@ -88,6 +92,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     best_epoch_ : int
         The epoch, from 1, whose parameters are kept: the last one of the best; of several networks that of the first of
         ``best_epochs_``, as is ``history_``.
+    refit_epoch_ : int
+        The epoch that networks of all rows end with; 0 if there are none.
     best_score_ : float
         The metric of the validation rows then.
     residuals_, residual_ranks_ : ndarray (kept, targets)
@@ -139,6 +145,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         quantiles: Any = None,
         preset: str = "default",
         n_ensemble: int | None = None,
+        n_refit: int = 0,
         categorical_features: Any = "auto",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -153,6 +160,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         super().__init__(
             preset=preset,
             n_ensemble=n_ensemble,
+            n_refit=n_refit,
             categorical_features=categorical_features,
             epochs=epochs,
             batch_size=batch_size,
@@ -291,7 +299,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         check_is_fitted(self)
         half = half_widths(self.residuals_, self.residual_ranks_, coverage)
         found = self._family.point(self._outputs(X))
-        ends = np.stack([found - half, found + half], axis=-1)
+        with np.errstate(over="ignore", under="ignore"):
+            ends = np.stack([found - half, found + half], axis=-1)
         return ends[:, 0] if self.flat_ else ends
 
     def _mean(self, found: list[NDArray[Any]], learnt: Mapping[str, Any]) -> NDArray[Any]:

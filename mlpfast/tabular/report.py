@@ -95,7 +95,12 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
 def _curve(model: Any, advice: list[str]) -> Iterator[str]:
     name = next(key for key in model.history_ if key != "loss")
     scores, best = model.history_[name], model.best_epoch_
-    networks, wanted = len(model.models_), getattr(model, "n_networks_planned_", 1)  # older files do not say
+    networks, wanted = len(model.best_epochs_), getattr(model, "n_networks_planned_", 1)  # older files do not say
+    again = getattr(model, "refit_epoch_", 0)
+    if again:
+        yield f"Trained again on all rows: {_count(len(model.models_), 'network')}, up to epoch {again:,}."
+    elif model._settled["n_refit"]:
+        yield "Not trained again on all rows: it was interrupted, or had too little time."
     if networks < wanted:
         yield f"Trained in time: {networks:,} of {wanted:,} networks."
         advice.append("More networks are better; give them more time.")
@@ -152,6 +157,10 @@ def _all_rare(plan: ColumnPlan) -> bool:
 
 def _constant(plan: ColumnPlan) -> bool:
     return plan.encoding in ("number", "binary") and plan.factor == 0
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" + ("s" if n > 1 else "")
 
 
 def _named(names: Iterable[str]) -> str:

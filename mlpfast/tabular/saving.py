@@ -27,7 +27,7 @@ VERSION = 1
 _EXACT = 2**53  # integers up to here are float64
 _LEARNT = ("centre_", "scale_", "low_", "high_")
 _ONE_FOR_ALL = ("temperature_", "decision_threshold_", "baseline_score_")
-_COUNTS = ("n_training_rows_", "n_validation_rows_", "n_epochs_planned_", "n_networks_planned_")
+_COUNTS = ("n_training_rows_", "n_validation_rows_", "n_epochs_planned_", "n_networks_planned_", "refit_epoch_")
 _OF_COLUMNS = ("feature_importances_", "feature_importances_std_")
 _OF_RESIDUALS = ("residuals_", "residual_ranks_")
 #: What comes after training, and not of every fit.
@@ -46,6 +46,7 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         "encoder": fields,
         "model": to_json(Header(model.inputs, model.layers, model.dtype.name, model.seed), "model"),
         "history": {name: len(values) for name, values in estimator.history_.items()},
+        "networks": len(estimator.models_),
         "best_epochs": estimator.best_epochs_,
         "best_score": estimator.best_score_,
         "outputs": estimator.n_outputs_,
@@ -91,7 +92,7 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
         model_fields = required(header, "model", dict)  # but for their seeds, all have the same
         models = [
             Model._read(ModelFile(file, ("model",), fields=model_fields, folder=_folder(number)))
-            for number in range(len(best_epochs))
+            for number in range(int(header.get("networks", len(best_epochs))))
         ]
         model = models[0]
         outputs = int(required(header, "outputs", int))

@@ -1,0 +1,114 @@
+"""Networks of all rows, in place of those that had rows held out (`n_refit`)."""
+
+import os
+import pickle
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlpfast import TabularClassifier, TabularRegressor, load
+from mlpfast.callbacks import LambdaCallback
+from mlpfast.tabular import members
+from mlpfast.tabular.best import Until
+
+RNG = np.random.default_rng(2)
+N = 240
+X = pd.DataFrame({"a": RNG.normal(size=N), "b": RNG.choice(["x", "y", "z"], N), "c": RNG.normal(size=N)})
+SIGNAL = X["a"].to_numpy() + (X["b"] == "x").to_numpy()
+LABELS = np.where(SIGNAL > 1.2, "high", np.where(SIGNAL > -0.5, "middle", "low"))
+QUICK = {"epochs": 8, "batch_size": 32, "random_state": 0}
+KINDS = [(TabularClassifier, LABELS), (TabularRegressor, SIGNAL)]
+HELD = ("oof_", "best_score_", "history_", "best_epochs_", "feature_importances_", "baseline_score_")
+
+
+@pytest.mark.parametrize(("kind", "y"), KINDS)
+@pytest.mark.parametrize("n_refit", [1, 2])
+def test_what_is_held_out_says_when_to_end(kind, y, n_refit, tmp_path):
+    folds, model = (kind(n_ensemble=3, n_refit=n, **QUICK).fit(X, y) for n in (0, n_refit))
+    for name in HELD:
+        np.testing.assert_array_equal(getattr(model, name), getattr(folds, name))
+    assert folds.refit_epoch_ == 0 and model.refit_epoch_ == max(round(np.mean(folds.best_epochs_)), 1)
+    assert len(model.models_) == n_refit and len(model.best_epochs_) == 3
+    assert f"Trained again on all rows: {n_refit} network" in str(model.report_)
+    model.save(tmp_path / "model.mlp")
+    for other in (load(tmp_path / "model.mlp"), pickle.loads(pickle.dumps(model))):
+        assert str(other.report_) == str(model.report_)
+        np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    again = kind(n_ensemble=3, n_refit=n_refit, n_threads=1, **QUICK).fit(X, y)
+    for one, other in zip(again.models_, model.models_, strict=True):
+        np.testing.assert_array_equal(one.state, other.state)
+
+
+def test_rows_that_were_held_out_are_trained_on():
+    late = np.arange(N) >= 192  # what the last fifth has, no other row has
+    y = np.where(late, 10.0 + SIGNAL, SIGNAL)
+    settings = {**QUICK, "epochs": 32, "validation": "time"}
+    for n_refit, close in ((0, False), (1, True)):
+        model = TabularRegressor(n_refit=n_refit, **settings).fit(X.assign(late=late * 1.0), y)
+        found = model.predict(X.assign(late=1.0))
+        assert (found.mean() > 6) == close and (model.high_[0] > 10) == close
+    assert model.n_training_rows_ == 192 and model.refit_epoch_ == model.best_epoch_
+    assert model.columns_["late"].factor > 0
+
+
+def test_rows_of_weight_zero_are_left_out():
+    weights = (np.arange(N) % 2).astype(float)
+    y = np.where(weights > 0, SIGNAL, 1e6)
+    model = TabularRegressor(n_refit=1, **QUICK).fit(X, y, sample_weight=weights)
+    assert model.refit_epoch_ > 0 and model.high_[0] == SIGNAL[weights > 0].max()
+
+
+def test_later_rows():
+    model = TabularClassifier(n_ensemble=2, n_refit=1, **QUICK).fit(X, LABELS)
+    state = model.model_.state.copy()
+    assert (model.partial_fit(X, LABELS).model_.state != state).any() and len(model.models_) == 1
+    with pytest.raises(ValueError, match="expected networks that have rows held out"):
+        model.set_params(warm_start=True, n_refit=0).fit(X, LABELS)
+
+
+def test_enough_time_changes_nothing_and_too_little_keeps_the_folds():
+    settings = {"n_ensemble": 2, "n_refit": 1, **QUICK}
+    plain, limited = (TabularRegressor(**settings, max_seconds=s).fit(X, SIGNAL) for s in (None, 1e4))
+    np.testing.assert_array_equal(plain.model_.state, limited.model_.state)
+    hurried = TabularRegressor(**settings, max_seconds=1e-3).fit(X, SIGNAL)
+    assert "Not trained again on all rows" in str(hurried.report_)
+    assert hurried.refit_epoch_ == 0 and len(hurried.models_) == len(hurried.best_epochs_)
+    np.testing.assert_array_equal(np.isfinite(hurried.predict(X)), True)
+
+
+@pytest.mark.usefixtures("ctrl_c_after")
+@pytest.mark.parametrize("n_refit", [1, 2])
+def test_ctrl_c_keeps_the_networks_before(n_refit, monkeypatch):
+    folds = TabularRegressor(n_ensemble=2, **QUICK).fit(X, SIGNAL)
+    made = members.make_trainer
+
+    def ctrl_c(trainer, logs):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)  # until the main thread has heard it
+
+    def with_ctrl_c(model, goal, batch_size, seed, n_threads, callbacks=(), later=False):
+        more = [LambdaCallback(on_epoch_begin=ctrl_c)] if any(isinstance(each, Until) for each in callbacks) else []
+        return made(model, goal, batch_size, seed, n_threads, [*callbacks, *more], later)
+
+    monkeypatch.setattr(members, "make_trainer", with_ctrl_c)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = TabularRegressor(n_ensemble=2, n_refit=n_refit, **QUICK).fit(X, SIGNAL)
+    assert model.refit_epoch_ == 0
+    np.testing.assert_array_equal(model.predict(X), folds.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "words"),
+    [
+        ({"n_refit": -1}, {}, "n_refit"),
+        ({"n_refit": True}, {}, "expected n_refit to be an integer"),
+        ({"n_refit": 1}, {"X_val": X, "y_val": LABELS}, "expected n_refit=0 with X_val, or with warm_start"),
+        ({"n_refit": 1, "warm_start": True}, {}, "expected n_refit=0 with X_val, or with warm_start"),
+    ],
+)
+def test_refused(settings, change, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        TabularClassifier(**QUICK | settings).fit(X, LABELS, **change)
