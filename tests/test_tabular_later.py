@@ -124,7 +124,7 @@ def test_warm_start_goes_on_and_keeps_what_is_better():
 
     state = model.model_.state.copy()
     model.set_params(eval_metric=worse).fit(X[NEW], BEFORE[NEW])
-    assert model.best_epoch_ == 0
+    assert model.best_epoch_ == 0 and "None of 12 epochs was better" in str(model.report_)
     np.testing.assert_array_equal(model.model_.state, state)
 
 

@@ -17,6 +17,7 @@ class Until(Callback):
     """Ends training with the epoch of a given number, from 1, whatever its score."""
 
     scores: tuple[float, ...] = ()
+    stop_reason = "the epoch that was the best one of rows held out"
 
     def __init__(self) -> None:
         self.last = 1

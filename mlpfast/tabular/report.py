@@ -105,6 +105,9 @@ def _curve(model: Any, advice: list[str]) -> Iterator[str]:
         yield f"Trained in time: {networks:,} of {wanted:,} networks."
         advice.append("More networks are better; give them more time.")
     name = name.removeprefix("val_")
+    if best == 0 and scores:  # of networks that went on
+        yield f"None of {len(scores):,} epochs was better than the network before: {name} {model.best_score_:.4g}."
+        return
     if best == 0:
         advice.append("No epoch was finished; give it more time.")
         yield f"No epoch was finished; {name} is {model.best_score_:.4g}."
