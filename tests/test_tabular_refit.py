@@ -11,8 +11,9 @@ import pytest
 
 from mlpfast import TabularClassifier, TabularRegressor, load
 from mlpfast.callbacks import LambdaCallback
-from mlpfast.tabular import members
+from mlpfast.tabular import ensemble, members
 from mlpfast.tabular.best import Until
+from mlpfast.tabular.pace import Pace
 
 RNG = np.random.default_rng(2)
 N = 240
@@ -77,6 +78,31 @@ def test_enough_time_changes_nothing_and_too_little_keeps_the_folds():
     assert "Not trained again on all rows" in str(hurried.report_)
     assert hurried.refit_epoch_ == 0 and len(hurried.models_) == len(hurried.best_epochs_)
     np.testing.assert_array_equal(np.isfinite(hurried.predict(X)), True)
+
+
+@pytest.mark.usefixtures("ctrl_c_after")
+@pytest.mark.parametrize("n_ensemble", [1, 4])
+def test_after_ctrl_c_nothing_is_trained_again(n_ensemble):
+    calls = []
+
+    def metric(y, found):
+        calls.append(0)
+        if len(calls) == 8 + 5 * (n_ensemble > 1):  # the first network of four has had its eight epochs
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+        return 0.0
+
+    settings = {**QUICK, "n_ensemble": n_ensemble, "n_threads": 1, "eval_metric": metric, "n_refit": 1}
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = TabularRegressor(**settings).fit(X, SIGNAL)
+    assert model.refit_epoch_ == 0 and len(model.models_) == min(n_ensemble, 2)
+
+
+def test_fewer_networks_than_wanted_are_trained_again(monkeypatch):
+    measured = ensemble.pace_of
+    monkeypatch.setattr(ensemble, "pace_of", lambda *args: (measured(*args)[0], Pace(0.0, 1e9, 0.0)))
+    model = TabularRegressor(n_ensemble=3, n_refit=1, max_seconds=1e4, **QUICK).fit(X, SIGNAL)
+    assert len(model.best_epochs_) == 1 and model.refit_epoch_ == model.best_epoch_
 
 
 @pytest.mark.usefixtures("ctrl_c_after")

@@ -19,8 +19,9 @@ __all__ = ["train_all"]
 _LOOK = 0.1  # seconds between looks for Ctrl-C
 
 
-def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], list[int]]:
-    """Train a network for each lesson; those that are kept, and the numbers of their lessons.
+def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], list[int], bool]:
+    """Train a network for each lesson; those that are kept, the numbers of their lessons, and whether none was
+    interrupted.
 
     Several are trained side by side, each on one thread, so that their bits do not depend on how many there are. Where
     the time is too short for all, the first ones are, so many that each has half of its epochs, or of the recipe's, if
@@ -39,7 +40,8 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
             lessons = lessons[: pace.networks_that_fit(wanted, epochs, left, workers)]
     if len(lessons) == 1:
         ready = first or prepared(course, lessons[0])
-        return [train(course, ready, course.n_threads, course.deadline, None, course.verbose)], [0]
+        member = train(course, ready, course.n_threads, course.deadline, None, course.verbose)
+        return [member], [0], not member.stopped
     found, whole = _side_by_side(course, lessons, workers, first, pace)
     as_they_were = {i: lesson.start for i, lesson in enumerate(lessons) if lesson.start is not None and i not in found}
     found |= {i: Member(model, 0, [], [], course.epochs) for i, model in as_they_were.items()}
@@ -52,7 +54,7 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
             raise KeyboardInterrupt
         which = "networks of all rows" if again else "networks"
         warnings.warn(f"interrupted; {len(kept)} of {wanted} {which} are kept", stacklevel=5)
-    return [found[number] for number in kept], kept
+    return [found[number] for number in kept], kept, whole
 
 
 def _side_by_side(

@@ -109,7 +109,7 @@ def fitted(
     seeds += rng.randint(2**31 - 1, size=count - 1 + again).tolist()
     starts = estimator.models_ if later else [None] * networks
     lessons = [Lesson(splits[i][0], seeds[i], exam.score_of(i), starts[i]) for i in range(networks)]
-    members, kept = train_all(course, lessons)
+    members, kept, whole = train_all(course, lessons)
     models = [member.model for member in members]
     exam = exam.of(kept)
     found = exam.predict(models, estimator.n_threads, exam.Z, np.arange(len(exam.Z)))
@@ -132,7 +132,7 @@ def fitted(
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
         learnt["_oof"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
-    if again and len(members) == count and trained_to_their_end(members):
+    if again and whole and trained_to_their_end(members):
         rows = np.arange(len(Z)) if weights is None else np.flatnonzero(weights)
         of_all, units = _encoder(estimator, recipe, table, rows), dict(learnt)
         native = _in_place(estimator._rescale(units, targets[rows]), rows, len(Z))

@@ -85,13 +85,17 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Member:
-    """A network with the parameters of its best epoch, 0 if none was finished; its curves, and the epochs planned."""
+    """A network with the parameters of its best epoch, 0 if none was finished; its curves, and the epochs planned.
+
+    What `stopped` it in the midst of them, if something did: "interrupted" or "diverged".
+    """
 
     model: Model
     best_epoch: int
     losses: list[float]
     scores: list[float]
     planned: int
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def train(
         warnings.warn(f"{stopped} after {len(best.losses)} epochs; {kept}", stacklevel=6)
     if isinstance(best, BestEpoch):
         best.restore(model)
-    return Member(model, best.best_epoch, best.losses, list(best.scores), math.ceil(epochs))
+    return Member(model, best.best_epoch, best.losses, list(best.scores), math.ceil(epochs), stopped)
 
 
 def _trainer(course: Course, ready: Ready, n_threads: int | None, callbacks: Iterable[Any]) -> Trainer:

@@ -23,7 +23,7 @@ def shared_deadline(deadline: float | None, now: float, rows: int, later: int) -
 
 
 def trained_to_their_end(members: Sequence[Member]) -> bool:
-    """Whether none was interrupted, or was without an epoch: else they do not tell how long to train."""
+    """Whether each had its epochs, and one of them was the best: else they do not tell how long to train."""
     return all(member.best_epoch > 0 and len(member.scores) == member.planned for member in members)
 
 
@@ -38,7 +38,7 @@ def refitted(
     share = float(np.mean([member.best_epoch / member.planned for member in members]))
     lessons = [Lesson(rows, seed, lambda model, n_threads: 0.0, until=share) for seed in seeds]
     try:
-        found, _ = train_all(course, lessons)
+        found, _, _ = train_all(course, lessons)
     except KeyboardInterrupt:
         warnings.warn("interrupted; networks that had rows held out are kept", stacklevel=5)
         return [], 0
