@@ -123,6 +123,17 @@ def test_signalling_decimals_are_missing():
     assert got[:, 1].tolist() == [1, 0, 0]
 
 
+@pytest.mark.parametrize("values", [[3, None, 5, 7], ["c", None, "e", "g"]])
+def test_dictionaries_of_arrow_are_categorical_in_pandas_too(values):
+    pa = pytest.importorskip("pyarrow")
+    column = pa.array(values).dictionary_encode()
+    X = pd.DataFrame({"d": pd.Series(column, dtype=pd.ArrowDtype(column.type))})
+    for table in (X, pa.table({"d": column})):
+        encoder = TableEncoder().fit(table)
+        assert encoder.columns_["d"].encoding == "category"
+        np.testing.assert_array_equal(encoder.transform(table)[:, 0], [1, 0, 2, 3])
+
+
 def test_batches_of_arrow_and_its_dates_in_pandas():
     pa = pytest.importorskip("pyarrow")
     batch = pa.RecordBatch.from_pydict({"s": ["a", None, "b", "c"], "n": [1, 2, None, 3]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ def from_pandas(name: str, series: Any, what: str) -> Column:
     library = type(dtype).__name__
     if library == "CategoricalDtype":
         return _of_levels(name, series, what)
+    if library == "ArrowDtype" and str(dtype).startswith("dictionary"):  # Arrow's categorical
+        return replace(column_of(name, series.to_numpy(dtype=object), what), categorical=True)
     if library == "StringDtype":
         codes, levels = series.factorize()  # by Arrow, where the strings are there
         return _strings(name, levels.tolist(), codes)
