@@ -172,6 +172,18 @@ def test_refused_tables(table, error, words):
     assert encoder.columns_ is before
 
 
+def test_a_row_is_a_mapping_or_a_sequence():
+    encoder = TableEncoder().fit(FITTED)
+    turned = FITTED[list(FITTED)[::-1]].iloc[0]
+    for row in (FITTED.iloc[0], turned, FITTED.iloc[0].tolist(), next(FITTED.itertuples(index=False))):
+        np.testing.assert_array_equal(encoder.transform_one(row), encoder.transform(FITTED[:1]))
+    for row in (5, None, {1.0, "a"}, "ab", iter([1.0, "a"])):
+        with pytest.raises(TypeError, match="expected a row, a mapping from names or a sequence of values, got"):
+            encoder.transform_one(row)
+    with pytest.raises(ValueError, match="row has missing columns: 's'"):
+        encoder.transform_one(FITTED.iloc[0][["n"]])
+
+
 def test_names_differ():
     table = pd.DataFrame({"a": [1, None, 2.0], "a_rank": [1, 2, None], "a_missing": [1, 2, 3]})
     encoder = TableEncoder(views=True).set_output(transform="pandas")

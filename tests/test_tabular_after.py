@@ -259,6 +259,14 @@ def test_the_report_says_what_was_done():
         _ = TabularClassifier().report_
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"n_ensemble": 2}, {"n_refit": 1}, {"validation": "time", "n_refit": 1, "n_ensemble": 2}]
+)
+def test_the_report_tells_the_share_of_what_is_missing(settings):
+    model = TabularRegressor(**QUICK, **settings).fit(X.assign(signal=None, empty=[1, None] * (N // 2)), NUMBERS)
+    assert "most of all 'empty' (5" in str(model.report_)
+
+
 def test_the_report_says_what_to_try():
     useless = TabularRegressor(**QUICK).fit(X[["noise"]], NUMBERS[::-1].to_numpy())
     assert any("no better than one answer" in said for said in useless.report_.advice) == (

@@ -128,17 +128,21 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        row : mapping from names to values, or sequence of values in the order of training
+        row : mapping from names to values, pandas series, or sequence of values in the order of training
 
         Returns
         -------
         ndarray (1, len(get_feature_names_out())) of float32
         """
         check_is_fitted(self)
+        if hasattr(self, "feature_names_in_") and hasattr(row, "to_dict") and hasattr(row, "index"):
+            row = row.to_dict()  # a pandas series, which may have another order
         if isinstance(row, Mapping):
             names = [plan.name for plan in self.columns_]
             self._check_names(list(row), names, "row")
             values: Sequence[Any] = [row[name] for name in names]
+        elif not (hasattr(row, "__getitem__") and hasattr(row, "__len__")) or isinstance(row, (str, bytes)):
+            raise TypeError(f"expected a row, a mapping from names or a sequence of values, got {row!r:.60}")
         else:
             values = row
             if len(values) != len(self.columns_):

@@ -85,11 +85,19 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
     holes = [p for p in columns if p.missing and p.encoding != "ignored"]
     if holes:
         most = max(holes, key=lambda plan: plan.missing)
-        share = most.missing / trained
+        share = most.missing / _taught(model)
         yield f"Columns with missing values: {len(holes):,}, most of all {most.name!r} ({share:.0%})."
     own = [p.name for p in columns if _all_rare(p) or len(p.levels) > OWN_LEVELS * trained]
     if own:
         advice.append(f"Nearly every row has a category of its own; leave out what only names the rows: {_named(own)}.")
+
+
+def _taught(model: Any) -> int:
+    """Rows that the columns' scales and categories are of: all that any network is trained on."""
+    trained, held = int(model.n_training_rows_), int(model.n_validation_rows_)
+    if len(model.best_epochs_) > 1 and held > trained:  # each row is held out once
+        return held
+    return trained + held if getattr(model, "refit_epoch_", 0) else trained
 
 
 def _curve(model: Any, advice: list[str]) -> Iterator[str]:
