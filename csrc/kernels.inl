@@ -92,6 +92,7 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .hadamard = hadamard,
     .curve = curve,
     .dropout = dropout,
+    .dropout_back = dropout_back,
     .elementary = elementary,
     .softmax = softmax,
     .log_softmax = log_softmax,

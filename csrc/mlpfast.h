@@ -198,6 +198,9 @@ typedef struct {
      * way back. */
     void (*dropout)(mf_matrix x, mf_matrix out, int64_t first_row, int64_t rows, int64_t cols, double rate,
                     uint64_t seed, uint32_t stream, uint64_t step);
+    /* The way back, without the masks, where h is what dropout has made of a ReLU's outputs: what is zero there lets
+     * nothing through, whichever of the two made it so. out may be either. */
+    void (*dropout_back)(mf_matrix dh, mf_matrix h, mf_matrix out, int64_t rows, int64_t cols, double rate);
 
     /* --- elementary.inl: y[0:n] = f(x[0:n]), f being an mf_elementary; y may be x --- */
     void (*elementary)(int function, const void *x, void *y, int64_t n);

@@ -86,3 +86,12 @@ static void dropout(mf_matrix x, mf_matrix out, int64_t first_row, int64_t rows,
         }
     }
 }
+
+static void rectified_span(real scale, const real *dh, const real *h, real *out, int64_t n) {
+    for (int64_t i = 0; i < n; i += LANES)
+        vstore(out + i, vselect(vless(vset(0), vload(h + i)), scale * vload(dh + i), vset(0)));
+}
+
+static void dropout_back(mf_matrix dh, mf_matrix h, mf_matrix out, int64_t rows, int64_t cols, double rate) {
+    each_element(rectified_span, (real)(1 / (1 - rate)), dh, h, out, rows, cols);
+}

@@ -25,6 +25,7 @@ cdef extern from "mlpfast.h" nogil:
 
     cdef enum:
         MF_IDENTITY
+        MF_RELU
         MF_SIGMOID
         MF_SOFTMAX
 
@@ -147,6 +148,8 @@ cdef extern from "mlpfast.h" nogil:
                       int64_t rows, int64_t cols) noexcept nogil
         void (*dropout)(mf_matrix x, mf_matrix out, int64_t first_row, int64_t rows, int64_t cols, double rate,
                         uint64_t seed, uint32_t stream, uint64_t step) noexcept nogil
+        void (*dropout_back)(mf_matrix dh, mf_matrix h, mf_matrix out, int64_t rows, int64_t cols,
+                             double rate) noexcept nogil
         void (*elementary)(int function, const void *x, void *y, int64_t n) noexcept nogil
         void (*softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
         void (*log_softmax)(mf_matrix z, mf_matrix h, int64_t rows, int64_t cols) noexcept nogil
