@@ -33,8 +33,8 @@ CYTHON_FLAGS = ["-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION", "-Icsrc", f"-I{nu
 # Clones of functions for constant arguments took 40 kB of the kernels, and nothing was faster by them. Clang
 # makes none, and has no such flag.
 NO_CLONES = "-fno-ipa-cp-clone"
-# Modules with nothing that runs in a step, and no loops over numbers: they become half as big.
-FOR_SIZE = {"elementary", "engine", "given", "owner", "plan", "random", "rowwise"}
+# Modules with nothing that runs in a step, but for calls of Python, and no loops over numbers: they become half as big.
+FOR_SIZE = {"called", "elementary", "engine", "given", "owner", "plan", "random", "rowwise"}
 # `make sanitize` sets this to -fsanitize=...
 EXTRA_FLAGS = shlex.split(os.environ.get("MLPFAST_EXTRA_FLAGS", ""))
 # All symbols are bound when a module is loaded, and their table is read-only from then on. The names of what is not

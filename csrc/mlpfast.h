@@ -556,6 +556,24 @@ static inline int32_t mf_raised(const int32_t *flags) { return __atomic_load_n(f
 int mf_max_threads(void);            /* affinity, cgroup quota and OMP_NUM_THREADS; or MLPFAST_NUM_THREADS; or as set */
 void mf_set_max_threads(int n);      /* 0: back to the default */
 
+/* --- encode.c: columns of a table as rows of numbers for a network --- */
+
+/* What becomes of a column: of numbers x (rows,), NaN where missing, z = (x - centre) factor, limited smoothly, and
+ * beside it the rank, the tail, and whether it was missing; of codes what the table says. */
+typedef struct {
+    const double *numbers; /* or NULL, and then: */
+    const int64_t *codes;  /* (rows,); those of no category have the last row of the table */
+    const float *table;    /* (categories + 1, width) */
+    int64_t categories;
+    const double *bends; /* (3, n_bends): knots, ascending; slopes behind them, the last one 0; ranks. Or NULL */
+    int64_t n_bends;     /* a power of two, by knots of infinity */
+    double centre, factor, tail; /* tail: 0 if there is none */
+    int32_t indicator, width;    /* columns that it becomes */
+} mf_table_column;
+
+/* out (rows, columns that they become), row-major. */
+void mf_encode(const mf_table_column *columns, int64_t n, int64_t rows, float *out, int n_threads);
+
 /* --- rng.c: Philox4x32-10 (Salmon et al. 2011), indexed by (seed, purpose, step, element) --- */
 
 enum mf_purpose { MF_RNG_SHUFFLE = 1, MF_RNG_INITIALIZE = 2, MF_RNG_DROPOUT = 3, MF_RNG_SPLIT = 4, MF_RNG_RUNS = 5 };

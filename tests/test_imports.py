@@ -14,8 +14,9 @@ PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "linesea
 PURE_DATA |= {"schedules", "scores", "tables"}
 ON_CORE = {"adapting", "allrows", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
 ON_CORE |= {"lbfgs", "levenberg", "methods", "model", "trainer", "training", "trustregion"}
-#: Beside those, `mlpfast info` asks the kernel table what this machine offers, and threadpoolctl limits the threads.
-MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl"}
+#: Beside those, `mlpfast info` asks the kernel table what this machine offers, threadpoolctl limits the threads, and
+#: columns of tables become rows by compiled loops.
+MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl", "tabular"}
 #: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.
 FLOORS = (
     {"_version", *PURE_DATA},

@@ -1,9 +1,18 @@
-"""Memory and its layouts: aligned vectors, row-major arrays, panels."""
+"""Memory and its layouts: aligned vectors, row-major arrays, panels; columns of tables, and rows of these."""
 
 cimport numpy as cnp
 import numpy as np
 
-from .table cimport MF_FLOAT32, MF_FLOAT64, MF_INT16, MF_UINT8, kernels_of
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.long cimport PyLong_AsLongLong
+from cpython.ref cimport PyObject
+from cpython.unicode cimport PyUnicode_CheckExact
+from libc.math cimport isnan
+from libc.string cimport memset
+from .table cimport (
+    MF_FLOAT32, MF_FLOAT64, MF_INT16, MF_UINT8, encode, kernels_of, mf_table_column, thread_limit,
+)
 
 cnp.import_array()
 
@@ -14,6 +23,7 @@ cdef enum:
     SLACK = 256
     SPAN = 1024
     CHAINS = 16
+    KNOWN = 256     # objects whose codes are at hand
 
 
 def aligned_zeros(Py_ssize_t n, dtype):
@@ -153,3 +163,49 @@ cdef double sum_products(const double *x, const double *y, int64_t n) noexcept n
             sums[c] += sums[c + half]
         half //= 2
     return sums[0]
+
+
+def codes_of_strings(cnp.ndarray values not None):
+    """The strings that occur among objects (n,), in their order, and which of them each is: int64 (n,), -1 for None and
+    NaN. None in place of both where there is anything else.
+
+    Of a table that was read from a file, many rows share an object: for these no hash is computed.
+    """
+    cdef int64_t i, code
+    cdef const char *data = <const char *> cnp.PyArray_DATA(values)
+    cdef cnp.ndarray codes = np.empty(cnp.PyArray_DIM(values, 0), np.int64)
+    cdef int64_t *out = <int64_t *> cnp.PyArray_DATA(codes)
+    cdef PyObject *known[KNOWN]
+    cdef int64_t known_codes[KNOWN]
+    cdef PyObject *item
+    cdef PyObject *found
+    cdef dict numbered = {}
+    cdef int slot
+    memset(known, 0, sizeof(known))
+    for i in range(cnp.PyArray_DIM(values, 0)):
+        item = (<PyObject **> (data + i * cnp.PyArray_STRIDE(values, 0)))[0]
+        slot = (<size_t> item >> 4) % KNOWN
+        if item == NULL:    # NumPy's None
+            known_codes[slot] = -1
+        elif item != known[slot]:
+            code = -1
+            if PyUnicode_CheckExact(<object> item):
+                found = PyDict_GetItemWithError(numbered, <object> item)
+                code = len(numbered) if found == NULL else PyLong_AsLongLong(<object> found)
+                if found == NULL:
+                    numbered[<object> item] = code
+            elif <object> item is not None and not (PyFloat_CheckExact(<object> item)
+                                                    and isnan(PyFloat_AS_DOUBLE(<object> item))):
+                return None
+            known[slot], known_codes[slot] = item, code
+        out[i] = known_codes[slot]
+    return tuple(numbered), codes
+
+
+def encode_columns(cnp.ndarray columns not None, cnp.ndarray out not None, n_threads=None):
+    """Write rows (rows, columns that they become) of float32, C-contiguous, of columns that are described as
+    mf_table_column."""
+    cdef int threads = thread_limit(n_threads)
+    with nogil:
+        encode(<const mf_table_column *> cnp.PyArray_DATA(columns), cnp.PyArray_DIM(columns, 0),
+               cnp.PyArray_DIM(out, 0), <float *> cnp.PyArray_DATA(out), threads)

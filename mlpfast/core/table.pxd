@@ -344,6 +344,19 @@ cdef extern from "mlpfast.h" nogil:
     void mf_raise(int32_t *flags, int32_t raised)       # inline
     int32_t mf_raised(const int32_t *flags)             # inline
 
+    ctypedef struct mf_table_column:
+        const double *numbers
+        const int64_t *codes
+        const float *table
+        int64_t categories
+        const double *bends
+        int64_t n_bends
+        double centre
+        double factor
+        double tail
+        int32_t indicator
+        int32_t width
+
     ctypedef void (*mf_task)(void *context, int64_t index) noexcept nogil
 
 
@@ -353,6 +366,7 @@ cdef void set_float_mode(uint64_t mode) noexcept nogil
 cdef bint saves_z(int activation) noexcept nogil
 cdef bint reads_logits(int loss) noexcept nogil
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil
+cdef void encode(const mf_table_column *columns, int64_t n, int64_t rows, float *out, int n_threads) noexcept nogil
 cdef bint own(mf_owner *owner) noexcept nogil
 cdef bint begin_work(mf_owner *owner) noexcept nogil
 cdef void disown(mf_owner *owner) noexcept nogil

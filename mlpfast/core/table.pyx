@@ -28,6 +28,7 @@ cdef extern from "mlpfast.h" nogil:
     uint64_t mf_flush_denormals()
     void mf_set_float_mode(uint64_t mode)
     void mf_parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work)
+    void mf_encode(const mf_table_column *columns, int64_t n, int64_t rows, float *out, int n_threads)
     int mf_own(mf_owner *owner)
     int mf_begin_work(mf_owner *owner)
     void mf_disown(mf_owner *owner)
@@ -80,6 +81,10 @@ cdef bint reads_logits(int loss) noexcept nogil:
 
 cdef void parallel_for(int64_t n_tasks, int n_threads, mf_task task, void *context, double work) noexcept nogil:
     mf_parallel_for(n_tasks, n_threads, task, context, work)
+
+
+cdef void encode(const mf_table_column *columns, int64_t n, int64_t rows, float *out, int n_threads) noexcept nogil:
+    mf_encode(columns, n, rows, out, n_threads)
 
 
 cdef bint own(mf_owner *owner) noexcept nogil:

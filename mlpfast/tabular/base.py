@@ -233,7 +233,8 @@ class BaseTabular(BaseEstimator):
         check_is_fitted(self)
         with np.errstate(all="ignore"):
             table = read_table(X, owner=type(self).__name__)
-            return self._predicted(self.encoder_._encode(self.encoder_._arranged(table, type(self).__name__)))
+            arranged = self.encoder_._arranged(table, type(self).__name__)
+            return self._predicted(self.encoder_._encode(arranged, self.n_threads))
 
     def _outputs_of_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[Any]:
         check_is_fitted(self)

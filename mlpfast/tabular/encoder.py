@@ -15,6 +15,7 @@ from ..errors import boolean, integer
 from .columns import Table
 from .plans import ColumnPlan, ColumnTable, plan_of
 from .reading import read_table
+from .rows import rows_of
 from .storing import plans_from_json, plans_to_json
 
 __all__ = ["TableEncoder"]
@@ -278,14 +279,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 f"The feature names should match those that were passed during fit.\n{what} has {'; '.join(parts)}"
             )
 
-    def _encode(self, table: Table) -> NDArray[np.float32]:
-        encoded = np.empty((table.rows, sum(len(plan.outputs) for plan in self.columns_)), dtype=np.float32)
-        place = 0
-        for plan, column in zip(self.columns_, table.columns, strict=True):
-            for values in plan.encode(column):
-                encoded[:, place] = values
-                place += 1
-        return encoded
+    def _encode(self, table: Table, n_threads: int | None = None) -> NDArray[np.float32]:
+        return rows_of(table, self.columns_, n_threads)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -75,11 +75,12 @@ def fitted(
         taught = np.arange(table.rows)
         splits, held, holder = [(taught, taught)] * networks, taught[:0], None
     encoder = estimator.encoder_ if later else _encoder(estimator, recipe, table, taught)
-    Z = encoder._encode(table)
+    Z = encoder._encode(table, estimator.n_threads)
     if X_val is None:
         Z_val, held_targets, held_weights = Z[held], targets[held], None if weights is None else weights[held]
     else:
-        Z_val = encoder._encode(encoder._arranged(read_table(X_val, "X_val", owner), owner, "X_val"))
+        arranged = encoder._arranged(read_table(X_val, "X_val", owner), owner, "X_val")
+        Z_val = encoder._encode(arranged, estimator.n_threads)
         held_targets, held_weights = estimator._more_targets(y_val, len(Z_val), learnt), None
     if Z.shape[1] == 0:
         raise ValueError("expected a column of X with values, got none: all of them are missing")
@@ -164,7 +165,7 @@ def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any
     table = encoder._arranged(read_table(X, owner=owner), owner)
     learnt, targets, weights = estimator._later_targets(y, table.rows)
     weights = _weights(weights, sample_weight, targets)
-    Z, native = encoder._encode(table), estimator._rescale(learnt, targets, later=True)
+    Z, native = encoder._encode(table, estimator.n_threads), estimator._rescale(learnt, targets, later=True)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     if estimator.batch_size is not None:
         integer("batch_size", estimator.batch_size)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.memory import codes_of_strings
 from .columns import Column, Kind, plural
 
 __all__ = ["array_of", "as_given", "column_of", "is_missing", "kind_of", "number_of", "seconds_of", "strings"]
@@ -25,6 +26,9 @@ _NAMES_OF_MISSING = ("NAType", "NaTType")
 
 def column_of(name: str, values: NDArray[Any], what: str) -> Column:
     """A column of Python objects of one kind, some of them missing; a TypeError that names the row otherwise."""
+    plain = codes_of_strings(values)
+    if plain is not None and plain[0]:
+        return Column(name, "string", plain[1], levels=plain[0])
     absent = _absent(values)
     present = values[~absent]
     types = set(map(type, present.tolist()))

@@ -60,9 +60,19 @@ class ColumnPlan:
     factor: float = 0.0
     views: Views | None = None
     _codes: dict[Any, int] = field(init=False, repr=False, compare=False)
+    _rows: NDArray[np.float32] = field(init=False, repr=False, compare=False)  # what each code becomes
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_codes", {level: code for code, level in enumerate(self.levels, start=1)})
+        rows: Any = np.arange(len(self.levels) + 1)[:, None]
+        if self.encoding != "category":
+            rows = [self._numbers(number) for number in (None, *map(float, range(len(self.levels))))]
+        object.__setattr__(self, "_rows", np.array(rows, np.float32))
+
+    @property
+    def coded(self) -> bool:
+        """Whether it becomes what `codes_of` says."""
+        return self.encoding == "category" or bool(self.levels)
 
     @property
     def indicator(self) -> bool:
@@ -86,38 +96,18 @@ class ColumnPlan:
                 f"{plural(column.kind)} (row {rows[0]})"
             )
 
-    def encode(self, column: Column) -> list[NDArray[np.float64]]:
-        """The columns (n,) that it becomes."""
-        if self.encoding == "ignored":
-            return []
+    def codes_of(self, column: Column) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Numbers (n,) of the categories of a column, each of which is looked up once, and what each of them becomes:
+        (categories + 1, outputs), the last one being what is missing."""
         if column.kind == "missing":
-            values = np.full(len(column.values), np.nan)
-            codes = np.zeros(len(values))
-        elif self.levels:
-            codes = self._codes_of(column)
-            values = np.where(codes == 0, np.nan, codes - 1)
-        else:
-            values = column.values
-        if self.encoding == "category":
-            return [codes]
-        absent = np.isnan(values)
-        encoded = self._numbers(np.where(absent, self.centre, values))
-        return [*encoded, absent.astype(np.float64)] if self.indicator else encoded
-
-    def _numbers(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        z = unclipped(values, self.centre, self.factor)
-        return [clipped(z), *(self.views.of(z) if self.views else [])]
-
-    def _codes_of(self, column: Column) -> NDArray[np.float64]:
-        """From 1 on, 0 for what is missing or no level: each level is looked up once."""
+            return np.full(len(column.values), -1), self._rows[:1]
         different: Sequence[Any] = column.levels
         places = column.values
         if column.kind != "string":
             values, places = np.unique(column.values, return_inverse=True)
             different = values.tolist()
-        codes = np.array([*(self._codes.get(value, 0) for value in different), 0], np.float64)
-        found: NDArray[np.float64] = codes[places]  # a string's -1, missing, is the last
-        return found
+        codes = [*(self._codes.get(value, 0) for value in different), 0]
+        return np.ascontiguousarray(places, np.int64), self._rows[codes]
 
     def encode_one(self, value: Any) -> list[float]:
         """The numbers that a single value becomes."""
@@ -137,8 +127,12 @@ class ColumnPlan:
         if self.levels:
             code = self._codes.get(number, 0)
             number = None if code == 0 else float(code - 1)
+        return self._numbers(number)
+
+    def _numbers(self, number: float | None) -> list[float]:
+        """What a number becomes, or one that is missing, in Python's floats: the bits of csrc/runtime/encode.c."""
         given = self.centre if number is None else number
-        z = min(max((given / 2 - self.centre / 2) * self.factor * 2, -LARGE), LARGE)  # `unclipped`, in Python's floats
+        z = min(max((given / 2 - self.centre / 2) * self.factor * 2, -LARGE), LARGE)
         encoded = [z / math.sqrt(1 + (z / CLIP) * (z / CLIP)), *(self.views.of_one(z) if self.views else [])]
         return [*encoded, float(number is None)] if self.indicator else encoded
 
@@ -243,8 +237,3 @@ def unclipped(x: Any, centre: float, factor: float) -> Any:
     """Numbers without their centre, times the factor."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.clip((x / 2 - centre / 2) * factor * 2, -LARGE, LARGE)
-
-
-def clipped(z: Any) -> Any:
-    """Limited smoothly to (-3, 3)."""
-    return z / np.sqrt(1 + (z / CLIP) ** 2)

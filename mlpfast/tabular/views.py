@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +36,21 @@ class Views:
         Those of the knots; of values that occur several times, the mean.
     tail : float
         One over the standard deviation, or 0 if the tail is not heavy.
+    bends : ndarray (3, n)
+        Knots, slopes behind them, ranks, as compiled loops read them: n is a power of two, and knots that there are not
+        are infinite.
     """
 
     knots: tuple[float, ...]
     ranks: tuple[float, ...]
     tail: float
+    bends: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bends", _bends(self.knots, self.ranks))
+
+    def __reduce__(self) -> Any:
+        return Views, (self.knots, self.ranks, self.tail)
 
     @classmethod
     def learn(cls, z: NDArray[np.float64]) -> Views:
@@ -53,18 +65,11 @@ class Views:
         return cls(tuple(knots.tolist()), tuple(ranks.tolist()), tail)
 
     def names(self, name: str) -> list[str]:
-        """Names of the columns that `of` makes."""
+        """Names of the columns that a number becomes beside its own."""
         return [f"{name}_rank", f"{name}_tail"] if self.tail else [f"{name}_rank"]
 
-    def of(self, z: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """The columns (n,) of numbers (n,)."""
-        rank = np.interp(_single(z), self.knots, self.ranks)
-        if not self.tail:
-            return [rank]
-        return [rank, np.clip(np.clip(z, -_LARGEST, _LARGEST) * self.tail, -_FARTHEST, _FARTHEST)]
-
     def of_one(self, z: float) -> list[float]:
-        """`of` a single number, in Python's floats: the same bits, and less than the calls take."""
+        """Those of a single number, in Python's floats: the bits are those of csrc/runtime/encode.c."""
         z = min(max(z, -_LARGEST), _LARGEST)
         single, knots, ranks = float(np.float32(z)), self.knots, self.ranks
         after = bisect_right(knots, single)
@@ -80,3 +85,11 @@ def _single(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rounded to float32, so that slopes between knots are finite, and limited to what that can hold."""
     rounded: NDArray[np.float64] = np.clip(z, -_LARGEST, _LARGEST).astype(np.float32).astype(np.float64)
     return rounded
+
+
+def _bends(knots: Sequence[float], ranks: Sequence[float]) -> NDArray[np.float64]:
+    found = np.zeros((3, 1 << (len(knots) - 1).bit_length()))
+    found[0] = np.inf
+    found[0, : len(knots)], found[2, : len(knots)] = knots, ranks
+    found[1, : len(knots) - 1] = np.diff(ranks) / np.diff(knots)
+    return found
