@@ -28,16 +28,18 @@ def made(layer, X, dtype="float64"):
 # --- values ---
 
 
+@pytest.mark.parametrize("units", [1, 3, 4, 6])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_periodic_is_a_linear_map_of_cosines_and_the_number(dtype):
+def test_periodic_is_a_linear_map_of_cosines_and_the_number(dtype, units):
     X = numbers(70, 4, dtype)
-    got, model = made(mf.Periodic(frequencies=21, units=6, sigma=0.7), X, dtype)
+    got, model = made(mf.Periodic(frequencies=21, units=units, sigma=0.7), X, dtype)
     f, p, b = (model.tensors[name].astype(np.float64) for name in ("frequency0", "phase0", "b0"))
-    W = model.tensors["W0"].astype(np.float64).reshape(4, 21, 6)
+    W = model.tensors["W0"].astype(np.float64).reshape(4, 21, units)
     h = np.cos(2 * np.pi * X[:, :, None] * f + p)
     e = np.einsum("rif,ifk->rik", h, W) + b
-    expected = np.concatenate([e.reshape(70, 24), X], axis=1)
+    expected = np.concatenate([e.reshape(70, -1), X], axis=1)
     np.testing.assert_allclose(got, expected, atol=2e-5 if dtype == "float32" else 1e-13)
+    np.testing.assert_array_equal(got, [model.predict(row)[0] for row in X])
 
 
 def test_plain_periodic_is_cosines_and_sines():

@@ -7,7 +7,7 @@
  * WAVE_COLUMNS; the sine, later dL/d angle, n F columns behind.
  */
 
-enum { WAVE_COLUMNS = 64 / sizeof(float), WAVE_ROWS = 8, MOST_UNITS = MF_MOST_UNITS };
+enum { WAVE_COLUMNS = 64 / sizeof(float), WAVE_ROWS = 8, MOST_UNITS = MF_MOST_UNITS, UNITS_ACROSS = 4 };
 _Static_assert(WAVE_COLUMNS % LANES == 0, "no vector of what is kept is in two panels");
 static const real TWO_PI = REAL(6.2831853071795865);
 
@@ -71,20 +71,41 @@ INLINE void waves(const int height, const int linear, const mf_columns *part, in
             store_part(out, r0 + q, first + k, vload(e[k / LANES][q]), lanes_of(units - k));
 }
 
-INLINE void all_waves(const int linear, const mf_columns *part, int64_t frequencies, const void *const *tensors,
-                      mf_matrix x, mf_matrix kept, mf_matrix out, int64_t rows) {
-    const int64_t whole = rows / WAVE_ROWS * WAVE_ROWS;
-    for (int64_t i = 0; i < part->n; i++) {
-        for (int64_t r = 0; r < whole; r += WAVE_ROWS)
-            waves(WAVE_ROWS, linear, part, frequencies, tensors, x, kept, out, i, r);
-        for (int64_t r = whole; r < rows; r++) waves(1, linear, part, frequencies, tensors, x, kept, out, i, r);
+/* Rows r0 to r0 + LANES of column i, a lane each, to a few units; nothing is kept. The sums have the same order. */
+INLINE void waves_across(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
+                         mf_matrix out, int64_t i, int64_t r0) {
+    const int64_t units = part->width, first = part->first + i * units;
+    const real *frequency = (const real *)tensors[0] + i * frequencies;
+    const real *phase = (const real *)tensors[1] + i * frequencies;
+    const real *w = (const real *)tensors[2] + i * frequencies * units, *bias = (const real *)tensors[3] + i * units;
+    const real *read = at(x, r0, column_read(part, i));
+    real numbers[LANES];
+    vec e[UNITS_ACROSS];
+    for (int q = 0; q < LANES; q++) numbers[q] = read[q * x.row_stride];
+    UNROLL for (int k = 0; k < UNITS_ACROSS; k++) e[k] = vset(k < units ? bias[k] : 0);
+    const vec number = vload(numbers);
+    for (int64_t f = 0; f < frequencies; f++, w += units) {
+        const vec cosine = vcos(vfma(number, vset(frequency[f] * TWO_PI), vset(phase[f])));
+        UNROLL for (int k = 0; k < UNITS_ACROSS; k++) if (k < units) e[k] = vfma(cosine, vset(w[k]), e[k]);
     }
+    real made[UNITS_ACROSS][LANES];
+    UNROLL for (int k = 0; k < UNITS_ACROSS; k++) vstore(made[k], e[k]);
+    for (int q = 0; q < LANES; q++)
+        for (int64_t k = 0; k < units; k++) *at(out, r0 + q, first + k) = made[k][q];
 }
 
 static void periodic(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
                      mf_matrix kept, mf_matrix out, int64_t rows) {
-    if (tensors[2] != NULL) all_waves(1, part, frequencies, tensors, x, kept, out, rows);
-    else all_waves(0, part, frequencies, tensors, x, kept, out, rows);
+    const int linear = tensors[2] != NULL;
+    const int64_t across = linear && kept.data == NULL && part->width <= UNITS_ACROSS ? rows / LANES * LANES : 0;
+    for (int64_t i = 0; i < part->n; i++) {
+        int64_t r = 0;
+        for (; r < across; r += LANES) waves_across(part, frequencies, tensors, x, out, i, r);
+        for (; linear && r + WAVE_ROWS <= rows; r += WAVE_ROWS)
+            waves(WAVE_ROWS, 1, part, frequencies, tensors, x, kept, out, i, r);
+        for (; linear && r < rows; r++) waves(1, 1, part, frequencies, tensors, x, kept, out, i, r);
+        for (; r < rows; r++) waves(1, 0, part, frequencies, tensors, x, kept, out, i, r);
+    }
 }
 
 /* w (units, LANES) = columns f to f + n of the transpose of column i's weights, zero beyond. */
