@@ -142,3 +142,14 @@ def test_batches_of_arrow_and_its_dates_in_pandas():
     days = [datetime.date(2020, 1, 1), None, datetime.date(9999, 1, 1)]
     X = pd.DataFrame({"d": pd.array(days, dtype=pd.ArrowDtype(pa.date32()))})
     np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform([[d] for d in days]))
+
+
+@pytest.mark.parametrize("dtype", ["str", "string[python]", "string[pyarrow]", "category", object])
+def test_strings_are_the_same_whatever_holds_them(dtype):
+    if "pyarrow" in str(dtype):
+        pytest.importorskip("pyarrow")
+    values = pd.Series(["b", "a", None, "c", "a"] * 3, dtype=object)
+    column = TableEncoder().fit(pd.DataFrame({"c": values})).transform(pd.DataFrame({"c": values.astype(dtype)}))
+    assert column[:, 0].tolist() == [2, 1, 0, 3, 1] * 3
+    nothing = pd.Series([None] * 4, dtype=dtype)
+    assert TableEncoder().fit(pd.DataFrame({"c": nothing, "x": 1.0})).columns_[0].kind == "missing"

@@ -6,8 +6,11 @@
 
 #include "mlpfast.h"
 
-enum { ROWS = 128 };      /* of a block */
-enum { WORK = 40 };       /* of an element, about, in multiply-adds */
+enum {
+    ROWS = 128,   /* of a block */
+    TOGETHER = 4, /* rows whose places are looked for: a part of these */
+    WORK = 40,    /* of an element, about, in multiply-adds */
+};
 static const double LARGE = 1e100;    /* its square is finite */
 static const double LARGEST = 1e30;   /* its square is finite in float32 */
 static const double CLIP = 3, FARTHEST = 20;
@@ -27,26 +30,30 @@ static void put(const double *values, int64_t n, float *out, int64_t ld) {
     for (int64_t r = 0; r < n; r++) out[r * ld] = (float)values[r];
 }
 
-/* By straight lines between the knots: each step halves what the place may be, for all rows side by side. */
+/* By straight lines between the knots: each step halves what the place may be, for some rows side by side. */
 static void put_ranks(const mf_table_column *column, const double *z, int64_t n, float *out, int64_t ld) {
     const double *knots = column->bends, *slopes = knots + column->n_bends, *ranks = slopes + column->n_bends;
-    double x[ROWS];
-    int32_t place[ROWS] = {0};
-    for (int64_t r = 0; r < n; r++) {
-        const double single = (float)limited(z[r], LARGEST);
-        x[r] = single < knots[0] ? knots[0] : single;
-    }
-    for (int32_t step = (int32_t)column->n_bends / 2; step > 0; step /= 2)
-        for (int64_t r = 0; r < n; r++) place[r] += step & -(int32_t)(knots[place[r] + step] <= x[r]);
-    for (int64_t r = 0; r < n; r++) {
-        const int32_t k = place[r];
-        out[r * ld] = (float)(slopes[k] * (x[r] - knots[k]) + ranks[k]);
+    for (int64_t r = 0; r < n; r += TOGETHER) {
+        int64_t place[TOGETHER] = {0};
+        double x[TOGETHER];
+        for (int q = 0; q < TOGETHER; q++) {
+            const double single = (float)limited(z[r + q], LARGEST);
+            x[q] = single < knots[0] ? knots[0] : single;
+        }
+        for (int64_t step = column->n_bends / 2; step > 0; step /= 2)
+            for (int q = 0; q < TOGETHER; q++) place[q] = knots[place[q] + step] <= x[q] ? place[q] + step : place[q];
+        for (int q = 0; q < TOGETHER && r + q < n; q++) {
+            const int64_t k = place[q];
+            out[(r + q) * ld] = (float)(slopes[k] * (x[q] - knots[k]) + ranks[k]);
+        }
     }
 }
 
 static void put_numbers(const mf_table_column *column, const double *numbers, int64_t n, float *out, int64_t ld) {
     const double centre = column->centre, half = centre / 2, factor = column->factor;
-    double z[ROWS], shown[ROWS];
+    double z[ROWS] = {0}, shown[ROWS];
+    /* A block ends before the processor has seen that numbers are read one after the other. */
+    for (int64_t r = 0; r < n; r += 8) __builtin_prefetch(numbers + ROWS + r);
     for (int64_t r = 0; r < n; r++) {
         const double x = numbers[r] == numbers[r] ? numbers[r] : centre;
         z[r] = limited((x / 2 - half) * factor * 2, LARGE);

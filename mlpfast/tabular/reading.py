@@ -67,8 +67,7 @@ def _from_pandas(X: Any, what: str) -> Table:
     named = bool(names) and all(strings)
     shown = names if named else [f"x{i}" for i in range(len(names))]
     _check_unique(shown, what)
-    series = [X.iloc[:, i] for i in range(len(names))]
-    columns = tuple(from_pandas(name, column, what) for name, column in zip(shown, series, strict=True))
+    columns = tuple(from_pandas(name, series, what) for name, (_, series) in zip(shown, X.items(), strict=True))
     return Table(columns, named, len(X))
 
 
