@@ -109,13 +109,22 @@ def xgboost(task: str, threads: int, seed: int) -> Any:
 
 
 class _CatBoost:
-    """CatBoost is told which columns are categories when it is made, which is before it has seen them."""
+    """CatBoost is told which columns are categories when it is made, which is before it has seen them; and how many
+    threads it may use once more when it predicts, where it would take all of them."""
 
-    def __init__(self, make: Callable[[list[str]], Any]) -> None:
-        self.make = make
+    def __init__(self, make: Callable[[list[str]], Any], threads: int) -> None:
+        self.make, self.threads = make, threads
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Any:
-        return self.make(_texts(X)).fit(X, y)
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> _CatBoost:
+        self.fitted = self.make(_texts(X)).fit(X, y)
+        self.classes_ = self.fitted.classes_
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return self.fitted.predict(X, thread_count=self.threads)
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return self.fitted.predict_proba(X, thread_count=self.threads)
 
 
 def catboost(task: str, threads: int, seed: int) -> Any:
@@ -123,7 +132,7 @@ def catboost(task: str, threads: int, seed: int) -> Any:
 
     kind = catboost.CatBoostClassifier if task == "classification" else catboost.CatBoostRegressor
     settings = {"thread_count": threads, "random_seed": seed, "verbose": False, "allow_writing_files": False}
-    return _CatBoost(lambda texts: kind(cat_features=texts, **settings))
+    return _CatBoost(lambda texts: kind(cat_features=texts, **settings), threads)
 
 
 def histogram(task: str, threads: int, seed: int) -> Any:

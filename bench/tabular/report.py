@@ -108,14 +108,17 @@ def _times(records: Records) -> str:
     if not timed:
         return "\n\n".join(("## Times", said)) if said else ""
     names = [name for name in SETS if any(r["set"] == name for r in timed)]
+    threads = sorted({r["threads"] for r in timed})
+    lanes = {(p, t): [r for r in timed if (r["peer"], r["threads"]) == (p, t)] for p in PEERS for t in threads}
+    lanes = {lane: mine for lane, mine in lanes.items() if mine}
+    common = set.intersection(*({r["set"] for r in mine} for mine in lanes.values()))
     rows = []
-    for peer, threads in ((p, t) for p in PEERS for t in sorted({r["threads"] for r in timed})):
-        mine = [r for r in timed if r["peer"] == peer and r["threads"] == threads]
-        if mine:
-            seconds, predict = (mean_by_set(mine, f)[peer] for f in ("fit_seconds", "predict_seconds"))
-            cells = [duration(seconds[n]) if n in seconds else "" for n in names]
-            rows.append([PEERS[peer].name, str(threads), *cells, duration(geometric_mean(predict.values()))])
-    text = "Seconds to fit, and to predict 10,000 rows from a DataFrame (geometric mean over tables that were timed). "
+    for (peer, n_threads), mine in lanes.items():
+        seconds, predict = (mean_by_set(mine, f)[peer] for f in ("fit_seconds", "predict_seconds"))
+        cells = [duration(seconds[n]) if n in seconds else "" for n in names]
+        mean = duration(geometric_mean(predict[n] for n in common)) if common else ""
+        rows.append([PEERS[peer].name, str(n_threads), *cells, mean])
+    text = "Seconds to fit, and to predict 10,000 rows from a DataFrame (geometric mean over tables with all times). "
     return "\n\n".join(("## Times", text + said, table(["", "threads", *names, "predict"], rows)))
 
 
