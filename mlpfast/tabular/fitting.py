@@ -137,7 +137,13 @@ def fitted(
         rows = np.arange(len(Z)) if weights is None else np.flatnonzero(weights)
         of_all, units = _encoder(estimator, recipe, table, rows), dict(learnt)
         native = _in_place(estimator._rescale(units, targets[rows]), rows, len(Z))
-        course = replace(course, plans=of_all.columns_, Z=of_all._encode(table), targets=native, deadline=deadline)
+        course = replace(
+            course,
+            plans=of_all.columns_,
+            Z=of_all._encode(table, estimator.n_threads),
+            targets=native,
+            deadline=deadline,
+        )
         refit, epoch = refitted(course, members, rows, seeds[count:])
         if refit:
             models, encoder, learnt = refit, of_all, units | {"refit_epoch_": epoch}
