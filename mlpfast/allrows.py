@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .core.engine import Engine
+from .core.network import Network
 from .core.rowwise import Rowwise
 from .core.tangents import Tangents
 from .lbfgs import Point
@@ -67,7 +68,10 @@ class AllRows:
         self._of = engine, X, y, sample_weight, program
         self.deadline = 0.0
         self.evaluations = 0.0  # passes over all rows, since somebody set it to 0
-        self._network, self._n = engine.network, len(y)
+        self._n = len(y)
+        # The same parameters under the trainer's rules; of penalties, all are added here.
+        rules = [tensor.rule._replace(l1=0.0, l2=0.0) for tensor in program.tensors]
+        self._network = Network(program.with_rules(rules), engine.network.state)
         self._tangents: Tangents | None = None  # each made when it is needed
         self._rowwise: Rowwise | None = None
         weight = float(self._n) if sample_weight is None else float(sample_weight.sum())
@@ -75,15 +79,12 @@ class AllRows:
         strength = self._row_scale if penalty_over_weights else 1.0
         self.trained = np.zeros(program.n_parameters, bool)
         self.penalty = np.zeros(program.n_parameters)  # what penalties add to the diagonal of the Hessian
-        own = np.zeros(program.n_parameters)
-        for tensor, plain in zip(program.tensors, self._network.program.tensors, strict=True):
+        for tensor in program.tensors:
             span = slice(tensor.offset, tensor.offset + tensor.size)
             self.trained[span] = tensor.rule.trainable
             if tensor.rule.trainable:
                 given = tensor.rule.l2
                 self.penalty[span] = strength * ((l2 if tensor.decays else 0.0) if given is None else given)
-                own[span] = plain.rule.l2 or 0.0
-        self._unlike = self.penalty - own  # what products of the network's own program lack
 
     def are_of(self, objects: tuple[Any, ...], l2: float) -> bool:
         """Whether this is the loss of this engine, X, y, sample_weight and program: engines have one loss each."""
@@ -106,7 +107,7 @@ class AllRows:
         self._tangents.direction[:] = v
         product = np.empty_like(self._network.parameters)
         self._tangents.product(self._X, self._y, self._sample_weight, 0.0, product)
-        return np.where(self.trained, product + self._unlike * v, 0.0)
+        return np.where(self.trained, product + self.penalty * v, 0.0)
 
     def normal_matrix(self, at: NDArray[Any], add: Any) -> NDArray[np.float64]:
         """J'J of the residuals, and the penalties, of what is trained: (trained, trained), the lower triangle.

@@ -49,9 +49,18 @@ class Method(NamedTuple):
 
 def _lbfgs(rows: AllRows, optimizer: LBFGS, start: Point, pairs: Pairs, learning_rate: float) -> tuple[Point, Memory]:
     return iterate(
-        rows.evaluate, start, pairs, memory=optimizer.history_size, first=learning_rate, c1=optimizer.c1,
+        rows.evaluate, start, _pairs_of(rows.trained, pairs), memory=optimizer.history_size, first=learning_rate, c1=optimizer.c1,
         c2=optimizer.c2, most=optimizer.max_line_search, metric=_metric(rows.program),
     )  # fmt: skip
+
+
+def _pairs_of(trained: NDArray[np.bool_], pairs: Pairs) -> Pairs:
+    """Those of what is trained alone: in others, what a group has frozen since moved, and steps would move it again."""
+    frozen = ~trained
+    if not frozen.any():
+        return pairs
+    kept = [each for each in zip(*pairs, strict=True) if not any(part[frozen].any() for part in each)]
+    return Pairs(tuple(step for step, _ in kept), tuple(change for _, change in kept))
 
 
 def _metric(program: Program) -> NDArray[np.float64] | None:

@@ -228,6 +228,20 @@ def test_what_is_frozen_stays():
     assert changed == ["b0", "W1", "b1"]
 
 
+def test_what_is_frozen_on_the_way_stays():
+    """What is remembered of the iterations before moves it no more."""
+    one = trainer()
+    one.fit(X, Y, epochs=5, verbose=0)
+    one.groups = {"W0": {"trainable": False}}
+    before = one.model.copy()
+    history = one.fit(X, Y, epochs=5, verbose=0)
+    assert (one.model.tensors["W0"] == before.tensors["W0"]).all()
+    assert history["loss"] == sorted(history["loss"], reverse=True)
+    one.groups = None
+    one.fit(X, Y, epochs=5, verbose=0)
+    assert (one.model.tensors["W0"] != before.tensors["W0"]).all()
+
+
 def test_a_group_is_trained_at_its_own_rate():
     plain, slow = trainer(), trainer(groups={"W0": {"learning_rate_scale": 0.01}})
     before = plain.model.copy()

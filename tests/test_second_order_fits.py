@@ -222,6 +222,51 @@ def test_what_is_frozen_stays(optimizer):
     assert changed == ["b0", "W1", "b1"]
 
 
+RULES = [
+    ({"trainable": False}, {"W0": {"trainable": True}, "b0": {"trainable": True}}),
+    ({"trainable": False, "l2": 0.3}, {"weights": {"trainable": True}}),
+    ({"l2": 0.3}, {"W0": {"trainable": False}, "W1": {"l2": 0.2}}),
+    ({"l2": 0.3}, {"W0": {"l2": 0.0}, "biases": {"l2": 0.1}}),
+]
+
+
+@pytest.mark.parametrize("over_weights", [False, True])
+@pytest.mark.parametrize(("layer", "groups"), RULES)
+def test_the_curvature_is_that_of_the_trainers_rules(layer, groups, over_weights):
+    """Products with the Hessian beside differences of the gradient, also where groups train what a layer freezes."""
+    model = mf.Model(4, [mf.Dense(5, "tanh", **layer), mf.Dense(2)], dtype="float64", seed=1)
+    settings = {"groups": groups, "l2": 0.1, "penalty_over_weights": over_weights}
+    one = mf.Trainer(model, "mse", mf.NewtonCG(), batch_size=None, **settings)
+    p = model.parameters.copy()
+
+    def gradient(at):
+        model.parameters = at
+        return one.loss_and_gradient(X, Y, WEIGHT)[1].copy()
+
+    hessian = np.stack([(gradient(p + e) - gradient(p - e)) / 2e-5 for e in 1e-5 * np.eye(len(p))])
+    found = [tensor.rule.trainable for tensor in one._program.tensors]
+    trained = np.repeat(found, [tensor.size for tensor in one._program.tensors])
+    hessian[~trained] = hessian[:, ~trained] = 0
+    rows = AllRows(
+        one._engine_of(len(X)), X, Y, WEIGHT,
+        program=one._program, loss=one.loss, l2=0.1, penalty_over_weights=over_weights, n_threads=None,
+    )  # fmt: skip
+    products = np.stack([rows.hessian_product(p, e) for e in np.diag(trained.astype(float))])
+    np.testing.assert_allclose(products, hessian, atol=1e-8)
+
+
+@both
+def test_a_layer_that_a_group_trains_is_as_one_that_is_not_frozen(optimizer):
+    found = []
+    for trainable in (True, False):
+        layers = [mf.Dense(5, "tanh", trainable=trainable, l2=0.01), mf.Dense(2)]
+        model = mf.Model(4, layers, dtype="float64", seed=1)
+        groups = {name: {"trainable": True} for name in ("W0", "b0")}
+        mf.Trainer(model, "mse", optimizer, batch_size=None, groups=groups).fit(X, Y, epochs=5, verbose=0)
+        found.append(model.parameters.copy())
+    np.testing.assert_array_equal(*found)
+
+
 @both
 def test_sparse_rows_and_tables(optimizer):
     dense, sparse = trainer(optimizer), trainer(optimizer)
