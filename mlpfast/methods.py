@@ -49,8 +49,8 @@ class Method(NamedTuple):
 
 def _lbfgs(rows: AllRows, optimizer: LBFGS, start: Point, pairs: Pairs, learning_rate: float) -> tuple[Point, Memory]:
     return iterate(
-        rows.evaluate, start, _pairs_of(rows.trained, pairs), memory=optimizer.history_size, first=learning_rate, c1=optimizer.c1,
-        c2=optimizer.c2, most=optimizer.max_line_search, metric=_metric(rows.program),
+        rows.evaluate, start, _pairs_of(rows.trained, pairs), memory=optimizer.history_size, first=learning_rate,
+        c1=optimizer.c1, c2=optimizer.c2, most=optimizer.max_line_search, metric=_metric(rows.program),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -33,6 +33,7 @@ __all__ = [
     "as_they_are",
     "check_finite",
     "check_sample_weight",
+    "may_give_chunks",
     "n_rows",
     "scale_penalty",
     "scale_weights",
@@ -550,10 +551,15 @@ def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
         array = rows if (rows := rows_of_frame(value)) is not None else np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
-            f"expected {name} to be an array of numbers, got {type(value).__name__} that does not convert: {error}"
+            f"expected {name} to be an array of numbers, got {type(value).__name__} that does not convert"
+            f"{_in_chunks(value, name) or f': {error}'}"
         ) from None
     check_length(array, name)
     if array.dtype == object:
+        if array.ndim == 0 and may_give_chunks(value):
+            raise TypeError(
+                f"expected {name} to be an array of numbers, got {type(value).__name__}{_in_chunks(value, name)}"
+            )
         try:
             with _QUIET():
                 return array.astype(np.float64)
@@ -564,6 +570,23 @@ def _numeric(value: object, name: str, encode: str = "") -> NDArray[Any]:
         shape = f"{name} has shape {array.shape}"
         raise TypeError(f"expected {name} to be numeric, got dtype {array.dtype} ({shape}){hint}")
     return array
+
+
+def may_give_chunks(X: object) -> bool:
+    """Whether it is iterable, or callable, and no array or table, which are iterable too."""
+    array_like = any(hasattr(X, name) for name in ("__array__", "__array_interface__", "__dataframe__", "tocsr"))
+    return (callable(X) or isinstance(X, Iterable)) and not array_like and not isinstance(X, (str, bytes))
+
+
+def _in_chunks(value: object, name: str) -> str:
+    """A hint where what was given for X, and is no array, may be chunks (X, y)."""
+    if isinstance(value, (list, tuple)):
+        chunk = value[0] if value else None
+        chunks = isinstance(chunk, (list, tuple)) and len(chunk) in (2, 3) and hasattr(chunk[0], "shape")
+    else:
+        chunks = may_give_chunks(value) and not isinstance(value, (Mapping, Set))
+    where = "; chunks (X, y) are taken by Trainer.fit and Trainer.evaluate alone, and without y"
+    return where if chunks and name.split()[0] == "X" else ""
 
 
 def is_missing(element: object) -> bool:

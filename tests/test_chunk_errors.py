@@ -105,6 +105,42 @@ def test_what_gives_no_chunks(data, arguments, error, message):
         trainer().fit(*data, verbose=0, **arguments)
 
 
+WHOLE = {
+    "predict": lambda made, given: made.model.predict(given),
+    "loss_and_gradient": lambda made, given: made.model.loss_and_gradient(given, Y, "cross_entropy"),
+    "adapt": lambda made, given: made.model.adapt(given),
+    "hvp": lambda made, given: made.model.hvp(given, Y, made.model.parameters, "cross_entropy"),
+    "diagnose": lambda made, given: mf.diagnose(made.model, given, Y, "cross_entropy"),
+    "lr_finder": lambda made, given: mf.lr_finder(made, given, None),
+    "train_on_batch": lambda made, given: made.train_on_batch(given, Y),
+    "evaluate with y": lambda made, given: made.evaluate(given, Y),
+    "fit with y": lambda made, given: made.fit(given if not callable(given) else given(), Y, verbose=0),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_wants_all_rows_says_where_chunks_are_taken(name):
+    made = trainer()
+    for given in (lambda: iter([(X, Y)]), iter([(X, Y)]), [(X, Y)], itertools.repeat((X, Y))):
+        with pytest.raises(TypeError) as info:
+            WHOLE[name](made, given)
+        assert str(info.value).startswith("expected X to be an array of numbers, got ")
+        assert str(info.value).endswith(
+            "; chunks (X, y) are taken by Trainer.fit and Trainer.evaluate alone, and without y"
+        )
+    assert made.steps == 0
+
+
+@pytest.mark.parametrize("given", [len, iter([1]), {1, 2}, {"a": [1]}, {"a": 1}.values()])
+def test_what_is_no_array_is_named(given):
+    """No chunks are what is asked for here, or meant."""
+    with pytest.raises(TypeError, match=f"^expected y to be an array of numbers, got {type(given).__name__}$"):
+        trainer().fit(X, given, verbose=0)
+    if isinstance(given, (set, dict)):
+        with pytest.raises(TypeError, match=f"^expected X to be an array of numbers, got {type(given).__name__}$"):
+            trainer().fit(given, Y, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -76,6 +76,12 @@ def test_a_category_of_another_kind_is_named_by_its_row():
         TableEncoder().fit(X)
 
 
+@pytest.mark.parametrize("X", [lambda: iter([[1]]), iter([[1]]), {1, 2}, "table.csv"])
+def test_what_is_no_table_is_named(X):
+    with pytest.raises(TypeError, match=f"expected X to be a table, or a sequence of rows, got {type(X).__name__}$"):
+        TableEncoder().fit(X)
+
+
 MASKED = [[1], [2], [99]], [["a"], ["b"], ["c"]], [[True], [False], [True]], [["2020"], ["2021"], ["9999"]]
 
 

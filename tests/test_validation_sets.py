@@ -45,7 +45,7 @@ def test_each_set_has_its_name():
             "sample_weight., got function; evaluate chunks in a callback, by trainer.evaluate",
         ),
         (iter([(X, Y)]), ValueError, "got list_iterator; evaluate chunks in a callback"),
-        ((len, None), TypeError, r"X of validation_data to be numeric, got .*len.* \(builtin_function_or_method\)$"),
+        ((len, None), TypeError, r"X of validation_data to be an array of numbers, got builtin_function_or_method;"),
     ],
 )
 def test_bad_sets(given, error, message):

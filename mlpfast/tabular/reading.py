@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,8 @@ def _as_array(X: Any, what: str) -> NDArray[Any]:
         array = np.asarray(X)
     except ValueError:
         raise ValueError(f"expected the rows of {what} to have one length") from None
+    if array.ndim == 0 and not isinstance(X, Mapping) and (callable(X) or isinstance(X, Iterable)):
+        raise TypeError(f"expected {what} to be a table, or a sequence of rows, got {type(X).__name__}")
     if array.dtype.kind in "US" and not hasattr(X, "dtype"):  # NumPy makes strings of the numbers beside these
         array = np.asarray(X, dtype=object)
     return array

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ..classweight import balanced
-from ..validation import as_targets
+from ..validation import as_targets, may_give_chunks
 from .chunks import Chunks, Wanted
 from .feed import Feed
 from .mapped import FileRows, Mapped, is_mapped
@@ -51,7 +51,7 @@ def feed_of(
         if takes.over_batch and (sample_weight is not None or class_weight is not None):
             mapped.rows = None  # some may weigh nothing
         return Feed(mapped, _weighed(takes, class_weight))
-    if not _may_give_chunks(X):
+    if not may_give_chunks(X):
         raise TypeError(
             f"expected y beside X, or an iterable of chunks (X, y), or a function that makes one, for X; "
             f"got {type(X).__name__} alone"
@@ -68,9 +68,3 @@ def feed_of(
 
 def _weighed(wanted: Wanted, class_weight: Any) -> Wanted:
     return wanted._replace(class_weight=class_weight)
-
-
-def _may_give_chunks(X: Any) -> bool:
-    """Whether it is iterable, or callable, and no array or table, which are iterable too."""
-    array_like = any(hasattr(X, name) for name in ("__array__", "__array_interface__", "__dataframe__", "tocsr"))
-    return (callable(X) or isinstance(X, Iterable)) and not array_like and not isinstance(X, (str, bytes))
