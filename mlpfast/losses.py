@@ -140,9 +140,14 @@ class Loss:
         return 1
 
     @property
+    def is_called(self) -> bool:
+        """Whether it is a function of the user's, in Python or in C, and no compiled loss."""
+        return self.called is not None or bool(self.address)
+
+    @property
     def has_second_derivatives(self) -> bool:
         """Whether it is a compiled loss: the user's own have first derivatives only."""
-        return self.called is None and not self.address
+        return not self.is_called
 
     def classes(self, outputs: int) -> int:
         """How many classes a model of so many outputs tells apart, where targets are class indices."""

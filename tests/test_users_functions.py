@@ -122,3 +122,10 @@ def test_a_loss_that_gives_nan_is_named_with_the_step():
     assert trainer.steps == 2
     with pytest.raises(ValueError, match="custom loss: expected finite values, got nan"):
         make(loss=mf.losses.Custom(lambda y, h: (h[:, 0] * np.nan, h))).fit(X, Y, verbose=0)
+
+
+def test_a_compiled_loss_is_not_called_the_users(monkeypatch):
+    """Whatever derivatives it has."""
+    monkeypatch.setattr(mf.losses.MeanSquaredError, "has_second_derivatives", False)
+    with pytest.raises(mf.DivergenceError, match=r": the loss, the parameters .*, or scale the inputs$"):
+        make(optimizer=mf.SGD(1e30)).fit(X, Y, epochs=9, verbose=0)

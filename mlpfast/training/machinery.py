@@ -345,7 +345,7 @@ class Machinery(Settings):
             step = f"optimizer step {self.steps}"
             where = f"step {done + result.steps} of epoch {epoch}, {step}" if of_epoch else step
             what, advice = "the loss", ""
-            if not self.loss.has_second_derivatives:
+            if self.loss.is_called:
                 what, advice = f"what {self.loss!r} gave", ", or see whether the loss gives NaN for that batch"
             raise DivergenceError(
                 f"training diverged at {where} (counted from 0): {what}, the parameters or the optimizer's state are "
