@@ -75,6 +75,9 @@ def test_classes_are_those_of_the_first_call(classes, words):
         ({"loss": "poisson"}, r"expected loss=MeanSquaredError\(\), as in the fit .*, got Poisson"),
         ({"quantiles": [0.1, 0.9]}, r"got Quantile\(q=\(0.1, 0.9\)\)"),
         ({"preset": "fast"}, "expected preset='default', .*, got 'fast'"),
+        ({"batch_size": 0}, "expected batch_size to be >= 1, got 0"),
+        ({"n_threads": 0}, "expected n_threads to be >= 1, got 0"),
+        ({"max_seconds": -1}, "expected max_seconds to be > 0, got -1"),
         ({"categorical_features": ["a"]}, "expected categorical_features='auto', .*, got .'a'"),
     ],
 )

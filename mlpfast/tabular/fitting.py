@@ -166,6 +166,7 @@ def fitted(
 def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
     """What a `BaseTabular` that is fitted learns of one pass through later rows; the estimator is unchanged."""
     owner = type(estimator).__name__
+    recipe, *_ = _settings(estimator)
     estimator._check_goes_on()
     encoder = estimator.encoder_
     table = encoder._arranged(read_table(X, owner=owner), owner)
@@ -173,9 +174,7 @@ def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any
     weights = _weights(weights, sample_weight, targets)
     Z, native = encoder._encode(table, estimator.n_threads), estimator._rescale(learnt, targets, later=True)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    if estimator.batch_size is not None:
-        integer("batch_size", estimator.batch_size)
-    batch_size = min(estimator.batch_size or recipe_of(estimator.preset).batch_size, table.rows)
+    batch_size = min(estimator.batch_size or recipe.batch_size, table.rows)
     models = [model.copy() for model in estimator.models_]
     for number, model in enumerate(models):
         trainer = make_trainer(
