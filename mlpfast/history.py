@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .tables import html_table
@@ -25,8 +25,9 @@ _SHOWN = 10  # rows in a notebook
 class History(dict[str, list[float]]):
     """What one call of `Trainer.fit` recorded.
 
-    A dict from "loss", each metric, "val_loss" and each "val_<metric>" to a list of one value an epoch; so
-    ``pandas.DataFrame(history)`` and ``json.dumps(history)`` work. In a notebook it is shown as a table.
+    A dict from "loss", each metric, "val_loss" and each "val_<metric>" to a list of one value an epoch, which is empty
+    where training ended before its first; so ``pandas.DataFrame(history)`` and ``json.dumps(history)`` work. In a
+    notebook it is shown as a table.
 
     Attributes
     ----------
@@ -79,6 +80,11 @@ class History(dict[str, list[float]]):
         self.seconds.append(seconds)
         self.samples_per_second.append(rows / max(seconds, 1e-9))
 
+    def name(self, keys: Iterable[str]) -> None:
+        """If no epoch was recorded, have an empty list for each key that one would have had."""
+        if self.epochs == 0:
+            self.update({key: [] for key in keys})
+
     def end(self, by: Any, reason: str | None = None) -> None:
         """Note why training ended: one of the words of `stopped_by`, or the callback that asked for it."""
         if isinstance(by, str):
@@ -107,7 +113,7 @@ class History(dict[str, list[float]]):
         return pandas.DataFrame(dict(self), index=pandas.RangeIndex(self.epochs, name="epoch"))
 
     def __repr__(self) -> str:
-        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.items())
+        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.items() if values)
         ended = f"; {self.reason}" if self.reason else ""
         return f"<History of {self.epochs} epoch{'s' * (self.epochs != 1)}{last}{ended}>"
 

@@ -427,6 +427,7 @@ class Trainer(Machinery):
                 end,
                 callbacks=(*self.callbacks, *bar),
                 report=partial(self._logs_of, data, validation),
+                keys=self._keys_of(data, validation),
                 deadline=0.0 if budget is None else started + budget,
                 stopper=self._ended,
             )
@@ -567,6 +568,13 @@ class Trainer(Machinery):
             logs |= {f"{name}_{metric}": value for metric, value in self._evaluate(held_out).items()}
         return logs | self._driven_values(self.callbacks)
 
+    def _keys_of(self, data: Data | None, validation: Iterable[str]) -> list[str]:
+        """What `_logs_of` gives values of, in its order."""
+        metrics = [metric.name for metric in self.metrics if metric.compiled is not None or data is not None]
+        term = [] if data is None or data.term is None else [data.term.metric[0]]
+        of_sets = [f"{name}_{key}" for name in validation for key in ("loss", *(each.name for each in self.metrics))]
+        return ["loss", *term, *metrics, *of_sets, *self._driven_names(self.callbacks)]
+
     def run_epoch(
         self,
         X: Features,
@@ -705,7 +713,7 @@ class Trainer(Machinery):
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.model.sizes))
-        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items())
+        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items() if values)
         rate = f"{self._rate:.4g}" if isinstance(self._rate, float) else repr(self._rate)
         return (
             f"<Trainer of a {sizes} model: loss {self.loss.name}, {self.optimizer.name} at {rate}, "

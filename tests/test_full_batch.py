@@ -307,7 +307,8 @@ def test_it_says_why_it_ends():
     assert level.reason == "converged: the loss falls by no more than 0.001 (tolerance_change)"
     assert flat.stopped_by == level.stopped_by == "convergence"
     done = trainer(mf.LBFGS(tolerance_grad=1e3))
-    assert done.fit(X, Y, epochs=5, verbose=0).epochs == done.epochs == done.steps == 0
+    history = done.fit(X, Y, epochs=5, verbose=0)
+    assert history.epochs == done.epochs == done.steps == 0 and history["loss"] == []
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -59,6 +59,8 @@ class Loop:
     callbacks : iterable of Callback
     report : callable
         From the result of an epoch to its logs.
+    keys : iterable of str
+        Those of the logs.
     deadline : float
         ``time.monotonic()`` to stop at, after a whole step; 0 for none.
     stopper : (str, str), optional
@@ -74,6 +76,7 @@ class Loop:
         *,
         callbacks: Iterable[Any],
         report: Callable[[EpochResult], Logs],
+        keys: Iterable[str],
         deadline: float,
         stopper: Any = None,
     ) -> None:
@@ -83,7 +86,7 @@ class Loop:
         self._before = [each for each in self._callbacks if not getattr(each, "comes_last", False)]
         self._asks_for_steps = any(getattr(callback, "on_step_end", None) is not None for callback in self._callbacks)
         self._timed = [callback for callback in self._callbacks if hasattr(callback, "due")]
-        self._report, self._deadline = report, deadline
+        self._report, self._keys, self._deadline = report, keys, deadline
         self._logs: Logs = {}
         self._interrupts: list[KeyboardInterrupt] = []  # out of hooks, until all callbacks have been told
         self.stopper = stopper
@@ -120,6 +123,7 @@ class Loop:
             history.end(reasons.get(type(error), "error"))
             raise
         finally:
+            history.name(self._keys)
             self._epochs.remember()
             call_all(self._callbacks, "on_train_end", self._trainer, self._logs)
 

@@ -277,6 +277,12 @@ class Machinery(Settings):
             self._engine_settings = settings
         return engine
 
+    def _driven_names(self, callbacks: Iterable[Any]) -> list[str]:
+        """What schedules and callbacks drive from the next step on."""
+        names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
+        constant = set() if isinstance(self.dropout_scale, Schedule) else {"dropout_scale"}
+        return [*names, *(name for name in self._schedules() if name not in constant)]
+
     def _driven_values(self, callbacks: Iterable[Any]) -> dict[str, float]:
         """What schedules and callbacks drive, for the history: the values of the latest step."""
         names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
