@@ -20,7 +20,7 @@ from .held import Held
 from .plans import ColumnTable
 from .scoring import Scorer, check_held, of_classes, of_labels
 from .targets import check_classes, indicators, one_column, weights_of_classes
-from .thresholding import DECISIONS, DEFAULT, choose_threshold
+from .thresholding import DECISIONS, DEFAULT, choose_threshold, threshold_of
 
 __all__ = ["TabularClassifier"]
 
@@ -247,9 +247,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self._decided(self._outputs_of_one(row))[0]
 
     def _decided(self, p: NDArray[np.float64]) -> NDArray[Any]:
+        threshold = threshold_of(self)
         if self.multilabel_:
             return (p > DEFAULT).astype(np.int64)
-        threshold = getattr(self, "decision_threshold_", DEFAULT)  # of two classes
         numbers = p.argmax(axis=1) if threshold == DEFAULT else (p[:, 1] > threshold).astype(np.int64)
         found: NDArray[Any] = self.classes_[numbers]
         return found

@@ -7,10 +7,12 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 import numpy as np
 
 from ..training.threads import threads_for
+from .finishing import finished
 from .members import Course, Lesson, Member, Ready, pace_of, prepared, train
 from .pace import Pace
 
@@ -90,6 +92,7 @@ def _side_by_side(
             if not isinstance(error, KeyboardInterrupt):
                 raise
             whole = False
+            finished(partial(wait, places), stop)
     found = {number: future.result() for future, number in places.items() if not future.cancelled()}
     return found, whole
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ..errors import boolean, integer, real, verbosity
+from ..model import Model
 from .columns import Table
 from .encoder import TableEncoder
 from .ensemble import train_all
 from .exam import Exam, held_rows
+from .finishing import finished
 from .held import Held
 from .members import Course, Lesson
 from .presets import Recipe, recipe_of
@@ -113,54 +117,76 @@ def fitted(
     members, kept, whole = train_all(course, lessons)
     models = [member.model for member in members]
     exam = exam.of(kept)
-    found = exam.predict(models, estimator.n_threads, exam.Z, np.arange(len(exam.Z)))
-    held_out = Held(
-        Z=exam.Z,
-        targets=exam.targets,
-        weights=exam.weights if exam.weights is None or exam.weights.any() else None,
-        found=found,
-        predict=partial(exam.predict, models, estimator.n_threads),
-        metric=name,
-        score=function,
-        more_is_better=more,
-        trained=len(lessons[0].rows),
-        epochs=len(members[0].scores),
-        seed=seeds[0],
+    interrupted = Event()
+    examined = partial(
+        _examined, estimator, exam, models, encoder, learnt, interrupted=interrupted, metric=name, more_is_better=more,
+        trained=len(lessons[0].rows), epochs=len(members[0].scores), seed=seeds[0],
         seconds=None if limit is None else limit * _AFTER,
-    )
-    learnt |= estimator._after_fit(held_out, encoder.columns_, learnt)
+    )  # fmt: skip
+    found, learnt, best_score = finished(examined, interrupted)
     learnt |= {"_oof": None, "refit_epoch_": 0}
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
         learnt["_oof"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
-    if again and whole and trained_to_their_end(members):
+    if again and whole and not interrupted.is_set() and trained_to_their_end(members):
         rows = np.arange(len(Z)) if weights is None else np.flatnonzero(weights)
-        of_all, units = _encoder(estimator, recipe, table, rows), dict(learnt)
-        native = _in_place(estimator._rescale(units, targets[rows]), rows, len(Z))
-        course = replace(
-            course,
-            plans=of_all.columns_,
-            Z=of_all._encode(table, estimator.n_threads),
-            targets=native,
-            deadline=deadline,
-        )
-        refit, epoch = refitted(course, members, rows, seeds[count:])
+        try:
+            of_all, units = _encoder(estimator, recipe, table, rows), dict(learnt)
+            native = _in_place(estimator._rescale(units, targets[rows]), rows, len(Z))
+            course = replace(
+                course,
+                plans=of_all.columns_,
+                Z=of_all._encode(table, estimator.n_threads),
+                targets=native,
+                deadline=deadline,
+            )
+            refit, epoch = refitted(course, members, rows, seeds[count:])
+        except KeyboardInterrupt:
+            refit = []
+            interrupted.set()
         if refit:
             models, encoder, learnt = refit, of_all, units | {"refit_epoch_": epoch}
+    if interrupted.is_set():
+        warnings.warn("interrupted after training; networks that had rows held out are kept", stacklevel=4)
     return {
         "encoder": encoder,
         "models": models,
         "learnt": learnt
         | {
-            "n_training_rows_": held_out.trained,
+            "n_training_rows_": len(lessons[0].rows),
             "n_validation_rows_": len(found),
             "n_epochs_planned_": members[0].planned,
             "n_networks_planned_": count,
         },
         "history": {"loss": members[0].losses, f"val_{name}": members[0].scores},
         "best_epochs": [member.best_epoch for member in members],
-        "best_score": exam.result(found),
+        "best_score": best_score,
     }
+
+
+def _examined(
+    estimator: Any,
+    exam: Exam,
+    models: Sequence[Model],
+    encoder: TableEncoder,
+    learnt: Mapping[str, Any],
+    **of_training: Any,
+) -> tuple[NDArray[Any], dict[str, Any], float]:
+    """What networks say of the rows held out; all that was learnt, with what that teaches; and its score.
+
+    `of_training` are fields of `Held`.
+    """
+    found = exam.predict(models, estimator.n_threads, exam.Z, np.arange(len(exam.Z)))
+    held = Held(
+        Z=exam.Z,
+        targets=exam.targets,
+        weights=exam.weights if exam.weights is None or exam.weights.any() else None,
+        found=found,
+        predict=partial(exam.predict, models, estimator.n_threads),
+        score=exam.score,
+        **of_training,
+    )
+    return found, {**learnt, **estimator._after_fit(held, encoder.columns_, learnt)}, exam.result(found)
 
 
 def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:

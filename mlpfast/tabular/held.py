@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class Held:
     seed : int
     seconds : float or None
         How long what comes after may take, where training was limited.
+    interrupted : Event
+        Set by what ends early after Ctrl-C.
     """
 
     Z: NDArray[Any]
@@ -54,6 +57,7 @@ class Held:
     epochs: int
     seed: int
     seconds: float | None = None
+    interrupted: Event = field(default_factory=Event)
 
     @property
     def relative_weights(self) -> NDArray[np.float64]:

@@ -39,8 +39,10 @@ def permutation_importances(held: Held, columns: ColumnTable) -> tuple[NDArray[n
         for repeat in range(repeats if repeats > 1 else 0):
             rng = np.random.default_rng([held.seed, repeat])
             drops.append(_drops(held, spans, _sample(held, size, rng), rng, deadline))
-    except (TimeoutError, KeyboardInterrupt):
+    except TimeoutError:
         pass  # the repeats that are whole do
+    except KeyboardInterrupt:
+        held.interrupted.set()
     nothing = np.full(len(spans), np.nan)
     if len(drops) < 2:
         return np.array(drops[0]) if drops else nothing, nothing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,15 +32,11 @@ def refitted(
     """A network of these rows for each seed, and the epoch that they end with (`n_refit` of pytabkit's RealMLP).
 
     The schedule is that of all epochs; of these they have the share that was the best one for the members, on average.
-    No network, and 0, after Ctrl-C, or where time was too short for half of the members' epochs.
+    No network, and 0, where time was too short for half of the members' epochs; a KeyboardInterrupt, if none is whole.
     """
     share = float(np.mean([member.best_epoch / member.planned for member in members]))
     lessons = [Lesson(rows, seed, lambda model, n_threads: 0.0, until=share) for seed in seeds]
-    try:
-        found, _, _ = train_all(course, lessons)
-    except KeyboardInterrupt:
-        warnings.warn("interrupted; networks that had rows held out are kept", stacklevel=5)
-        return [], 0
+    found, _, _ = train_all(course, lessons)
     least = _LEAST * members[0].planned
     whole = [member for member in found if member.best_epoch > 0 and member.planned >= least]
     return [member.model for member in whole], whole[0].best_epoch if whole else 0

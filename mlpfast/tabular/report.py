@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .plans import ColumnPlan
-from .thresholding import DEFAULT
+from .thresholding import DEFAULT, threshold_of
 
 __all__ = ["Report", "report_of"]
 
@@ -141,7 +141,7 @@ def _predictions(model: Any, advice: list[str]) -> Iterator[str]:
     if temperature != 1:
         change = "flattened" if temperature > 1 else "sharpened"
         yield f"Probabilities are {change} by a temperature of {temperature:.3g}, as the validation rows ask for."
-    threshold = getattr(model, "decision_threshold_", DEFAULT)
+    threshold = threshold_of(model)
     if threshold != DEFAULT:
         yield f"{model.classes_[1]!s} is predicted where its probability is above {threshold:.3g}."
     means, deviations = model.feature_importances_, model.feature_importances_std_

@@ -20,6 +20,7 @@ from .encoder import TableEncoder
 from .families import Family, family_of
 from .parameters import parameters_from_json, parameters_to_json
 from .storing import levels_from_arrays, levels_to_arrays, shapes_of, shapes_of_plan
+from .thresholding import DEFAULT, threshold_of
 
 __all__ = ["AFTER", "read_estimator", "write_estimator"]
 
@@ -57,6 +58,7 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         members |= {f"{_folder(number)}{name}": array for name, array in each._arrays().items()}
     members |= {f"history/{name}": np.array(values, dtype=np.float64) for name, values in estimator.history_.items()}
     if hasattr(estimator, "classes_"):
+        threshold_of(estimator)  # whatever was set: a file has what is right
         classes = estimator.classes_
         header["classes_dtype"] = "str" if classes.dtype.kind in "OU" else classes.dtype.name
         header["multilabel"] = estimator.multilabel_
@@ -157,6 +159,8 @@ def _read_after(file: ArrayFile, shapes: dict[str, Any], columns: int, outputs: 
         raise ValueError("expected a rank for each residual")
     if not learnt.get("temperature_", 1.0) > 0:
         raise ValueError(f"expected a temperature above 0, got {learnt['temperature_']}")
+    if not 0 <= learnt.get("decision_threshold_", DEFAULT) <= 1:
+        raise ValueError(f"expected a decision threshold from 0 to 1, got {learnt['decision_threshold_']}")
     return learnt
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import real
 from .held import Held
 
-__all__ = ["DECISIONS", "DEFAULT", "choose_threshold"]
+__all__ = ["DECISIONS", "DEFAULT", "choose_threshold", "threshold_of"]
 
 DEFAULT = 0.5
 DECISIONS = ("f1", "balanced_accuracy")  # metrics of decisions, in which rare classes count
@@ -34,6 +35,22 @@ def choose_threshold(held: Held, p: NDArray[np.float64]) -> float:
         return DEFAULT
     best = middles[scores == scores.max()]
     return float(best[np.argmin(np.abs(best - DEFAULT))])
+
+
+def threshold_of(classifier: Any) -> float:
+    """The threshold of a classifier, as it was chosen, or as somebody has set it since; the default where it has none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no probability, or there are not two classes.
+    """
+    if not hasattr(classifier, "decision_threshold_"):
+        return DEFAULT
+    if classifier.multilabel_ or len(classifier.classes_) != 2:
+        what = "labels of a row" if classifier.multilabel_ else "classes"
+        raise ValueError(f"expected decision_threshold_ for two classes alone, got {len(classifier.classes_)} {what}")
+    return real("decision_threshold_", classifier.decision_threshold_, at_least=0.0, at_most=1.0)
 
 
 def _counted(weights: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
