@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..errors import boolean, integer, real, verbosity
 from ..model import Model
+from .asked import asked_of, settings_of
 from .columns import Table
 from .encoder import TableEncoder
 from .ensemble import train_all
@@ -23,12 +23,12 @@ from .exam import Exam, held_rows
 from .finishing import finished
 from .held import Held
 from .members import Course, Lesson
-from .presets import Recipe, recipe_of
+from .presets import Recipe
 from .reading import read_table
 from .recipe import make_trainer
 from .refit import refitted, shared_deadline, trained_to_their_end
 from .scoring import Scorer
-from .splitting import check_validation, splits_of, weighed
+from .splitting import splits_of, weighed
 from .targets import weights_of_rows
 
 __all__ = ["fitted", "gone_on"]
@@ -45,23 +45,9 @@ def fitted(
     `users` is their `np.geterr`, which holds in a function as `eval_metric`.
     """
     began = time.monotonic()
-    recipe, count, limit = _settings(estimator)
-    owner = type(estimator).__name__
-    if (X_val is None) != (y_val is None):
-        raise ValueError("expected X_val and y_val together, got only one of them")
-    if y is None:  # in scikit-learn's words
-        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
-    later = bool(estimator.warm_start) and "encoder_" in vars(estimator)
-    networks = len(estimator.models_) if later else count  # of those wanted there may have been no time for all
-    if later and count not in (networks, vars(estimator).get("n_networks_planned_")):
-        raise ValueError(f"warm_start: expected {networks} networks, as there are, got n_ensemble={count}")
+    recipe, count, limit, later, networks = asked_of(estimator, y, X_val, y_val)
     again, deadline = estimator.n_refit, None if limit is None else began + (1 - _AFTER) * limit
-    if again and (X_val is not None or estimator.warm_start):
-        raise ValueError(f"expected n_refit=0 with X_val, or with warm_start=True, got n_refit={again}")
-    if later:
-        estimator._check_goes_on()
-        if vars(estimator).get("refit_epoch_"):  # older files do not say
-            raise ValueError("warm_start: expected networks that have rows held out, got some of all rows (n_refit)")
+    owner = type(estimator).__name__
     table = read_table(X, owner=owner)
     if later:
         table = estimator.encoder_._arranged(table, owner)
@@ -192,7 +178,7 @@ def _examined(
 def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
     """What a `BaseTabular` that is fitted learns of one pass through later rows; the estimator is unchanged."""
     owner = type(estimator).__name__
-    recipe, *_ = _settings(estimator)
+    recipe, *_ = settings_of(estimator)
     estimator._check_goes_on()
     encoder = estimator.encoder_
     table = encoder._arranged(read_table(X, owner=owner), owner)
@@ -238,20 +224,6 @@ def _encoder(estimator: Any, recipe: Recipe, table: Table, rows: NDArray[np.int6
     encoder = TableEncoder(estimator.categorical_features, views=True, min_frequency=frequency)
     encoder._learn(table if len(rows) == table.rows else table.taken(rows))
     return encoder
-
-
-def _settings(estimator: Any) -> tuple[Recipe, int, float | None]:
-    """The recipe, how many networks, and `max_seconds`."""
-    recipe = recipe_of(estimator.preset)
-    limit = None if estimator.max_seconds is None else real("max_seconds", estimator.max_seconds, above=0.0)
-    check_validation(estimator.validation)
-    boolean("warm_start", estimator.warm_start)
-    verbosity(estimator.verbose)
-    integer("n_refit", estimator.n_refit, at_least=0)
-    for name in ("n_ensemble", "epochs", "batch_size", "n_threads"):
-        if getattr(estimator, name) is not None:
-            integer(name, getattr(estimator, name))
-    return recipe, estimator.n_ensemble or recipe.networks, limit
 
 
 def _in_place(values: NDArray[Any], rows: NDArray[np.int64], n: int, other: float = 0) -> NDArray[Any]:
