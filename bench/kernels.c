@@ -68,7 +68,7 @@ double time_kernel(const mf_kernels *t, const char *kernel, int64_t rows, int64_
     } else if (!strcmp(kernel, "propagate_delta")) {
         mf_matrix delta = left_side(&a, rows, k, zeros), wt = panels(&a, k, n), saved = panels(&a, rows, n);
         mf_matrix out = panels(&a, rows, n);
-        TIME(t->propagate_delta(delta, wt, saved, out, rows, k, n, activation, 0, 1, NULL, 0));
+        TIME(t->propagate_delta(delta, wt, saved, out, rows, k, n, activation, 0, 1));
     } else if (!strcmp(kernel, "weight_gradient")) {
         mf_matrix x = left_side(&a, rows, k, zeros), delta = panels(&a, rows, n);
         void *g = vector(&a, k * n);

@@ -136,11 +136,10 @@ typedef struct {
      * into; what would be the next `rows` of them is asked for meanwhile. */
     void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
                         int activation, double alpha, int skip_zeros);
-    /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). soon[0:count] may be brought
-     * into the caches meanwhile; if count is 0, the next block of wt is. */
+    /* out = (delta Wt) * g'(saved).  delta (rows, k); wt (k, n); saved, out (rows, n). With the identity, out may be
+     * row-major, if rows and n are multiples of mr and nr. */
     void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                            int64_t n, int activation, double alpha, int skip_zeros, const mf_soon *soon,
-                            int64_t count);
+                            int64_t n, int activation, double alpha, int skip_zeros);
     /* g[i0:i0+ni, j0:j0+nj] (row-major, ld) = or += h_in^T delta.  h_in (rows, .), delta (rows, .); i0 and j0 are
      * multiples of nr. g points at element (i0, j0). soon[0:count] may be brought into the caches meanwhile. */
     void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0, int64_t ni,
@@ -409,7 +408,6 @@ typedef struct {
     int32_t *findings;   /* of the chunk that it belongs to */
     int32_t *bad;        /* flags of mf_status: what is wrong with the rows */
     double dropout_scale; /* of the layers' rates */
-    const mf_soon *soon; /* what `backward` may ask for meanwhile; or NULL */
 } mf_block;
 
 /* Rows i0..i0+ni and columns j0..j0+nj of a layer's tensor, whose rows have ld columns; vectors are one row. */

@@ -4,7 +4,8 @@
  * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile
  * holds some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the
  * blocking nor the ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero
- * factor may be left out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`.
+ * factor may be left out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`, and
+ * what goes back to a row-major array.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
@@ -37,7 +38,6 @@ typedef struct {
     int64_t rows, k, n;
     int activation;
     double alpha;
-    requests *more; /* what is asked for from the first panel to the last, in place of the next block of b; or NULL */
 } product;
 
 /* The tile's last k block is done: activation, or Hadamard product with its derivative, while it is in registers. */
@@ -45,8 +45,10 @@ INLINE void finish_tile(const product *p, const int kind, const int height, cons
                         int64_t r0, int64_t j0) {
     real *out = at(p->out, r0, j0);
     real *saved = p->saved.data ? at(p->saved, r0, j0) : NULL;
+    const ptrdiff_t out_row = kind == BACKWARD ? p->out.row_stride : NR;
     UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += vset(0);
-    const int in_registers = p->activation == MF_IDENTITY || (p->activation == MF_RELU && (kind == BACKWARD || !saved));
+    const int in_registers = p->activation == MF_IDENTITY || (p->activation == MF_RELU && (kind == BACKWARD || !saved)) ||
+                             (p->activation == MF_TANH && kind == BACKWARD);
     if (in_registers) {
         const vec zero = vset(0);
         if (p->activation == MF_RELU) {
@@ -55,8 +57,11 @@ INLINE void finish_tile(const product *p, const int kind, const int height, cons
                 else acc[r][v] = vselect(vless(zero, vload(saved + r * NR + v * LANES)), acc[r][v], zero);
             }
         }
+        if (p->activation == MF_TANH && kind == BACKWARD)
+            UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] = propagate_tanh(0, acc[r][v], vload(saved + r * NR + v * LANES));
         UNROLL for (int r = 0; r < height; r++)
-            UNROLL for (int v = 0; v < vectors; v++) vstore(out + r * NR + v * LANES, acc[r][v]);
+            UNROLL for (int v = 0; v < vectors; v++) vstore(out + r * out_row + v * LANES, acc[r][v]);
         if (kind == BACKWARD || !saved) return;
     }
     real *z = kind == FORWARD && saved ? saved : out;
@@ -126,13 +131,12 @@ INLINE void product_panel(const product *p, const int kind, const int padded, co
         const int64_t block = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
         const int64_t tiles = (p->rows + TALL(vectors) - 1) / TALL(vectors);
         mf_soon soon[2] = {next_block(p, k0, j0), next_rows(p, k0, block, j0)};
-        requests ahead = p->more ? *p->more : spread_both(soon, tiles * ((block + NR - 1) / NR));
+        requests ahead = spread_both(soon, tiles * ((block + NR - 1) / NR));
         int64_t r0 = 0; /* where no tile is taller than MR, the second loop does it all */
         for (; TALL(vectors) > MR && r0 + UNIT - MR < p->rows; r0 += UNIT)
             for (int64_t r = r0; r < r0 + UNIT; r += TALL(vectors))
                 product_tile(p, kind, padded, TALL(vectors), vectors, r, j0, k0, block, &ahead);
         for (; r0 < p->rows; r0 += MR) product_tile(p, kind, padded, MR, vectors, r0, j0, k0, block, &ahead);
-        if (p->more) *p->more = ahead;
     }
 }
 

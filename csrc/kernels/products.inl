@@ -4,18 +4,15 @@
 
 static void matmul_bias(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k, int64_t n,
                         int activation, double alpha, int skip_zeros) {
-    const product p = {h_in, w, z, h_out, rows, k, n, activation, alpha, NULL};
+    const product p = {h_in, w, z, h_out, rows, k, n, activation, alpha};
     const int64_t j0 = skip_zeros ? product_by_groups(&p, FORWARD) : 0;
     if (is_padded(h_in)) product_from(&p, FORWARD, 1, j0);
     else product_from(&p, FORWARD, 0, j0);
 }
 
 static void propagate_delta(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                            int64_t n, int activation, double alpha, int skip_zeros, const mf_soon *soon,
-                            int64_t count) {
-    const int64_t tiles = (rows + TALL(VECTORS) - 1) / TALL(VECTORS) * ((n + NR - 1) / NR);
-    requests more = spread(soon, count, tiles * ((k + NR - 1) / NR));
-    const product p = {delta, wt, saved, out, rows, k, n, activation, alpha, count > 0 ? &more : NULL};
+                            int64_t n, int activation, double alpha, int skip_zeros) {
+    const product p = {delta, wt, saved, out, rows, k, n, activation, alpha};
     product_from(&p, BACKWARD, 1, skip_zeros ? product_by_groups(&p, BACKWARD) : 0);
 }
 

@@ -172,8 +172,8 @@ INLINE void product_rows(const product *p, const int kind, int64_t r0, int64_t r
             mf_soon soon[2] = {next_group(p, end, k0, j0), next_rows(p, k0, n, j0)};
             requests ahead = spread_both(soon, (rows + 1) / 2);
             terms t = {.x_row = DEPTH, .x_k = 1, .b = at(p->b, k0, j0), .b_panel = p->b.panel_stride,
-                       .from_row = NR, .from_panel = p->out.panel_stride,
-                       .to_row = NR, .to_panel = p->out.panel_stride};
+                       .from_row = p->out.row_stride, .from_panel = p->out.panel_stride,
+                       .to_row = p->out.row_stride, .to_panel = p->out.panel_stride};
             if (k0 == 0) t.from_row = 0, t.from_panel = p->b.panel_stride; /* the bias */
             for (int64_t r = 0; r < rows; r += 2) {
                 t.x = x[r];

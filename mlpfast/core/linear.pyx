@@ -33,10 +33,10 @@ cdef void propagate_delta(const mf_kernels *kernels, mf_matrix delta, mf_matrix 
                           bint skip_zeros) noexcept nogil:
     """out = (delta Wt) * g'(saved), g being the activation of the value that the layer reads."""
     if activation == MF_SOFTMAX:
-        kernels.propagate_delta(delta, wt, saved, out, rows, units, fan_in, MF_IDENTITY, 0, skip_zeros, NULL, 0)
+        kernels.propagate_delta(delta, wt, saved, out, rows, units, fan_in, MF_IDENTITY, 0, skip_zeros)
         propagate(kernels, MF_SOFTMAX, 0, out, saved, out, rows, fan_in)
     else:
-        kernels.propagate_delta(delta, wt, saved, out, rows, units, fan_in, activation, alpha, skip_zeros, NULL, 0)
+        kernels.propagate_delta(delta, wt, saved, out, rows, units, fan_in, activation, alpha, skip_zeros)
 
 
 cdef void weight_gradient(const mf_kernels *kernels, mf_matrix h_in, mf_matrix delta, void *dw, int64_t ld,

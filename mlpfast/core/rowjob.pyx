@@ -4,13 +4,13 @@ from .call cimport BAD_DATA, DONE, INTERRUPTED, Step
 from .called cimport call_loss
 from .compare cimport compare
 from .interrupts cimport in_pieces, listen, look_up
-from .rows.job cimport OF_LOSS, SQUARES, VALUES
+from .rows.job cimport INPUTS, OF_LOSS, SQUARES, VALUES
 from .plan cimport CALL, ROWS, TILES, WORTH_A_THREAD, Plan
-from .rows.out cimport ask_for_out, put_out
+from .rows.out cimport inputs_back, put_out
 from .rows.seeds cimport begin_delta, column_back, note_outputs
 from .rows.squares cimport square_tile
 from .step cimport begin_block, go_back, go_forward
-from .table cimport MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, mf_soon, set_float_mode
+from .table cimport MF_INFINITE_DELTA, MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode
 from .tile cimport refresh_all
 
 
@@ -26,7 +26,9 @@ cdef int run_job(Job *job, int64_t rows, double work) noexcept nogil:
     step.first = 0
     while step.error == NULL and step.first < rows and status == DONE:
         step.rows = min(plan.capacity, rows - step.first)
-        step.first_row, step.known, step.findings, step.scale = step.first, rows - step.first, 0, 1
+        step.first_row, step.known, step.scale = step.first, rows - step.first, 1
+        # Where nothing is multiplied by deltas, nobody has to look whether they are finite.
+        step.findings = MF_INFINITE_DELTA if job.wanted == INPUTS else 0
         if job.wanted == SQUARES:
             for seed in range(job.n_seeds):
                 job.first_seed, job.end_seed = seed, seed + 1
@@ -62,8 +64,7 @@ cdef void take_rows(void *context, int64_t i) noexcept nogil:
     cdef Step *step = &job.step
     cdef mf_block block
     cdef int64_t r0 = begin_block(step, i, &block)
-    cdef mf_soon soon
-    cdef int seed, first, last = step.phase.n_back - 1
+    cdef int seed, first, end
     if job.first_seed == 0:
         go_forward(step, &block)
     if not step.phase.compares:
@@ -79,15 +80,16 @@ cdef void take_rows(void *context, int64_t i) noexcept nogil:
             compare(step, &block, r0)
         else:
             begin_delta(job, &block, step.first + r0, seed)
-        first = 0
+        first, end = 0, step.phase.n_back
         if job.one_column:
             column_back(job, &block, seed)
             first = 1
-        if first <= last:
-            go_back(step, &block, first, last)
-            ask_for_out(job, &block, step.first + r0, seed, &soon)
-            go_back(step, &block, last, last + 1)
-        put_out(job, &block, step.first + r0, seed)
+        if job.in_place and first < end and block.rows % block.kernels.mr == 0:
+            go_back(step, &block, first, end - 1)
+            inputs_back(job, &block, step.first + r0, seed)
+        else:
+            go_back(step, &block, first, end)
+            put_out(job, &block, step.first + r0, seed)
 
 
 cdef void go_again(const Job *job, const mf_block *block) noexcept nogil:

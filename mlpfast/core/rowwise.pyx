@@ -24,7 +24,7 @@ from .table cimport MF_MOST_TENSORS, MF_SOFTMAX, mf_kernels, mf_matrix, mf_value
 cnp.import_array()
 
 cdef enum:
-    BLOCK_ROWS = 64         # what they are on the way, and what comes out of them, stays in L1 and L2
+    BLOCK_ROWS = 32         # what they are on the way stays in L1, beside a layer's weights of 64 x 64
     SHARES = 4              # blocks for each thread in a chunk, so that an early one can take more
     CHUNK_ROWS = 256        # where sums over rows are products
     CACHED = 1 << 22        # bytes that are written through the caches
@@ -140,6 +140,12 @@ cdef class Rowwise:
         self.job.one_column = (
             self.job.seed in (UNITS, YES_OR_NO) and last is not None and last.kind == "dense"
             and plan.step.output.activation != MF_SOFTMAX and not any(schedule.edges[back[0]][0])
+        )
+        first = next(reversed(back), None)
+        self.job.in_place = (
+            self.job.wanted == INPUTS and first is not None and program.layers[first].kind == "dense"
+            and schedule.reads[first] == 0 and not any(schedule.edges[first][0])
+            and plan.inputs % plan.kernels.nr == 0
         )
         self.job.row_notes = self.numbers([layer.row_notes for layer in program.layers])
         products = np.zeros((len(program.layers), MF_MOST_TENSORS), np.uint8)

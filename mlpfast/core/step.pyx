@@ -172,7 +172,6 @@ cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
     block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
     block.dropout_scale = step.dropout_scale
     block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
-    block.soon = NULL
     if step.phase.gathers:
         gather(step, i, r0, block.rows, block.x)
     return r0

@@ -115,8 +115,7 @@ cdef extern from "mlpfast.h" nogil:
         void (*matmul_bias)(mf_matrix h_in, mf_matrix w, mf_matrix z, mf_matrix h_out, int64_t rows, int64_t k,
                             int64_t n, int activation, double alpha, int skip_zeros) noexcept nogil
         void (*propagate_delta)(mf_matrix delta, mf_matrix wt, mf_matrix saved, mf_matrix out, int64_t rows, int64_t k,
-                                int64_t n, int activation, double alpha, int skip_zeros, const mf_soon *soon,
-                                int64_t count) noexcept nogil
+                                int64_t n, int activation, double alpha, int skip_zeros) noexcept nogil
         void (*weight_gradient)(mf_matrix h_in, mf_matrix delta, void *g, int64_t ld, int64_t rows, int64_t i0,
                                 int64_t ni, int64_t j0, int64_t nj, int accumulate, int skip_zeros,
                                 const mf_soon *soon, int64_t count) noexcept nogil
@@ -281,7 +280,6 @@ cdef extern from "mlpfast.h" nogil:
         int32_t *findings
         int32_t *bad
         double dropout_scale
-        const mf_soon *soon
 
     ctypedef struct mf_tile:
         int32_t layer

@@ -96,7 +96,7 @@ static void propagate_delta(int activation, int64_t rows, int64_t k, int64_t n) 
     mf_matrix delta = packed(reals(3, rows * k, -1, 1), rows, k), w = panelled(k, n), out = panelled(rows, n);
     table->pack_transposed(reals(4, n * k, -1, 1), k, n, k, w);
     mf_matrix saved = packed(reals(5, rows * n, -0.9, 0.9), rows, n);
-    table->propagate_delta(delta, w, saved, out, rows, k, n, activation, alpha_of(activation), 0, NULL, 0);
+    table->propagate_delta(delta, w, saved, out, rows, k, n, activation, alpha_of(activation), 0);
     hash_matrix(out, rows, n);
 }
 
@@ -135,7 +135,7 @@ static void skipping(int kind, int64_t rows, int64_t k, int64_t n) {
         table->matmul_bias(x, w, z, h, rows, k, n, MF_TANH, 0, skip);
         hash_matrix(z, rows, n);
         hash_matrix(h, rows, n);
-        table->propagate_delta(x, w, saved, out, rows, k, n, MF_RELU, 0, skip, NULL, 0);
+        table->propagate_delta(x, w, saved, out, rows, k, n, MF_RELU, 0, skip);
         hash_matrix(out, rows, n);
         for (int accumulate = 0; accumulate < 2; accumulate++) {
             memcpy(g, start, (size_t)(weights * table->itemsize));

@@ -38,11 +38,6 @@ cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept
         return
     cdef const mf_kernels *kernels = block.kernels
     cdef int64_t first = into.delta_first // kernels.nr * kernels.nr
-    if layer.edge == 0 and block.soon != NULL and into.activation == MF_IDENTITY:
-        kernels.propagate_delta(delta, from_column(kernels, layer.wt, first), delta,
-                                from_column(kernels, of_block(into.delta, block), first), block.rows,
-                                layer.makes.columns, into.delta_end - first, MF_IDENTITY, 0, True, block.soon, 1)
-        return
     if layer.edge == 0:
         propagate_delta(kernels, delta, from_column(kernels, layer.wt, first),
                         from_column(kernels, saved(into, block), first),
@@ -59,7 +54,7 @@ cdef inline void look_at(const mf_layer *layer, const mf_block *block, mf_matrix
     """Whether the weight gradient may skip zeros of x: beside an infinite delta that would show."""
     cdef const mf_kernels *kernels = block.kernels
     cdef int64_t units = layer.makes.columns, j = 0
-    while units >= kernels.skips_from and j < units:
+    while units >= kernels.skips_from and j < units and not mf_raised(block.findings):
         if not kernels.all_finite(from_column(kernels, delta, j).data, block.rows * kernels.nr):
             mf_raise(block.findings, MF_INFINITE_DELTA)
         j += kernels.nr

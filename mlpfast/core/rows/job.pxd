@@ -28,6 +28,7 @@ ctypedef struct Job:
     int first_seed           # of the ways back at hand, and the one behind the last
     int end_seed
     bint one_column          # the last layer is dense, and one output at a time goes back
+    bint in_place            # the first layer is dense, and its product may go to where it is put out
     int n_again              # layers that change on the way back what they have saved: they go forward before each
     const int32_t *again
     const int32_t *row_notes # of each layer

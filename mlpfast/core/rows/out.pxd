@@ -4,8 +4,11 @@ from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 from ..layers.block cimport first_row, of_block, output
+from ..memory cimport row_major
 from ..plan cimport TILE_BYTES, Plan, rule_number
-from ..table cimport MF_FLOAT32, MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_matrix, mf_soon, mf_tile, mf_value
+from ..table cimport (
+    MF_FLOAT32, MF_IDENTITY, MF_MOST_TENSORS, mf_block, mf_kernels, mf_layer, mf_matrix, mf_tile, mf_value,
+)
 from .job cimport DELTAS, GRADIENTS, INPUTS, NORMS, VALUES, Job
 from .squares cimport square_operands
 from .view cimport RowView, row_gradient, view_row
@@ -31,13 +34,15 @@ cdef inline void put_out(const Job *job, const mf_block *block, int64_t first, i
         square_operands(job, block)
 
 
-cdef inline void ask_for_out(const Job *job, mf_block *block, int64_t first, int seed, mf_soon *soon) noexcept nogil:
-    """Of the data's delta, each row comes to another place: memory that the hardware does not foresee."""
-    cdef int64_t size = job.step.plan.values[0].columns * block.kernels.itemsize
-    block.soon = NULL
-    if job.wanted == INPUTS:
-        soon[0] = mf_soon(job.out + (first * job.n_seeds + seed) * size, block.rows, size, job.n_seeds * size, True)
-        block.soon = soon
+cdef inline void inputs_back(const Job *job, const mf_block *block, int64_t first, int seed) noexcept nogil:
+    """Through the first layer, whose product is what is put out."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef const mf_layer *layer = &job.step.schedule.layers[job.step.phase.back[job.step.phase.n_back - 1]]
+    cdef mf_matrix delta = of_block(layer.makes.delta, block)
+    cdef int64_t columns = layer.reads.columns
+    cdef char *to = job.out + (first * job.n_seeds + seed) * columns * kernels.itemsize
+    kernels.propagate_delta(delta, layer.wt, delta, row_major(kernels, to, job.n_seeds * columns), block.rows,
+                            layer.makes.columns, columns, MF_IDENTITY, 0, True)
 
 
 cdef inline void put_values(const Job *job, const mf_block *block, int64_t first) noexcept nogil:
