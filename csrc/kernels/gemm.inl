@@ -104,19 +104,18 @@ INLINE requests spread_both(mf_soon soon[2], int64_t times) {
 /* One block of k of the tile of rows [r0, r0 + height) and columns [j0, j0 + vectors * LANES). */
 INLINE void product_tile(const product *p, const int kind, const int padded, const int height, const int vectors,
                          int64_t r0, int64_t j0, int64_t k0, int64_t block, requests *ahead) {
-    const real *b = at(p->b, 0, j0);
+    const real *a = at(p->a, r0, k0), *b = at(p->b, k0, j0);
     const ptrdiff_t a_row = padded ? NR : p->a.row_stride;
     const ptrdiff_t b_k = p->b.row_stride;
     vec acc[TALLEST][VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
-        const vec start = kind == FORWARD ? vload(b + p->k * b_k + v * LANES) : vset(0);
+        const vec start = kind == FORWARD ? vload(at(p->b, p->k, j0) + v * LANES) : vset(0);
         UNROLL for (int r = 0; r < height; r++)
             acc[r][v] = k0 == 0 ? start : vload(at(p->out, r0 + r, j0) + v * LANES);
     }
-    for (int64_t k = k0; k < k0 + block; k += NR) {
-        const int64_t n = k0 + block - k < NR ? k0 + block - k : NR;
+    for (int64_t left = block; left > 0; left -= NR, a += p->a.panel_stride, b += NR * b_k) {
         ask(ahead);
-        accumulate(acc, height, vectors, at(p->a, r0, k), a_row, 1, b + k * b_k, b_k, n);
+        accumulate(acc, height, vectors, a, a_row, 1, b, b_k, left < NR ? left : NR);
     }
     if (k0 + block < p->k) {
         UNROLL for (int r = 0; r < height; r++)
