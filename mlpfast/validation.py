@@ -524,8 +524,11 @@ def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> int | None:
     """The flat index of the first value that is not finite in `dtype`."""
     if array.dtype.kind != "f" or array.size == 0:
         return None
-    limit = np.finfo(dtype).max if array.dtype.itemsize > dtype.itemsize else np.finfo(array.dtype).max
+    narrows = array.dtype.itemsize > dtype.itemsize
     with _QUIET():
+        if not narrows and math.isfinite(np.add.reduce(array, axis=None)):  # one pass; else the sum may have overflowed
+            return None
+        limit = np.finfo(dtype if narrows else array.dtype).max
         if array.min() >= -limit and array.max() <= limit:  # no temporary; both are NaN where a value is
             return None
         return int(np.argmin(np.abs(array) <= limit))
@@ -613,6 +616,8 @@ def _not_numbers(array: NDArray[Any], given: object, name: str, encode: str) -> 
 
 def _native(array: NDArray[Any], dtype: np.dtype[Any], cast: bool) -> NDArray[Any]:
     """`array`, C-contiguous, aligned and of a dtype that the loops read: `dtype` if `cast`."""
+    if array.dtype == dtype and array.flags.carray:
+        return array
     if array.dtype == np.bool_ and not cast:
         array = np.ascontiguousarray(array).view(np.uint8)
     if array.dtype != dtype and (cast or array.dtype not in _NATIVE):
