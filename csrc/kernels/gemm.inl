@@ -13,20 +13,34 @@
 #define TALLEST TALL(1) /* rows of any tile, at most */
 /* Steps of k after which a product asks for some of the memory that is needed after it (see ahead.inl). */
 #define STRETCH 32
+/* Measured: whether a loop of four steps is faster than one of one. */
+#if defined(MF_ISA_AVX512)
+#define UNROLLS 1
+#else
+#define UNROLLS 0
+#endif
 /* Bytes of weights that L2 keeps from one block of rows to the next: their blocks need not be asked for. */
 #define KEPT_WEIGHTS (1 << 20)
 
-/* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...] */
-INLINE void accumulate(vec acc[][VECTORS], const int height, const int vectors, const real *a, ptrdiff_t a_row,
-                       ptrdiff_t a_k, const real *b, ptrdiff_t b_k, int64_t n) {
-    for (int64_t k = 0; k < n; k++, a += a_k, b += b_k) {
-        vec row[VECTORS];
-        UNROLL for (int v = 0; v < vectors; v++) row[v] = vload(b + v * LANES);
-        UNROLL for (int r = 0; r < height; r++) {
-            vec x = vset(a[r * a_row]);
-            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vfma(x, row[v], acc[r][v]);
-        }
+/* acc[r][v] += a[r * a_row] * b[v * LANES ...] */
+INLINE void add_term(vec acc[][VECTORS], const int height, const int vectors, const real *a, ptrdiff_t a_row,
+                     const real *b) {
+    vec row[VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) row[v] = vload(b + v * LANES);
+    UNROLL for (int r = 0; r < height; r++) {
+        vec x = vset(a[r * a_row]);
+        UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = vfma(x, row[v], acc[r][v]);
     }
+}
+
+/* acc[r][v] += sum over k < n of a[r * a_row + k * a_k] * b[k * b_k + v * LANES ...]; most often n is `usual` */
+INLINE void accumulate(vec acc[][VECTORS], const int height, const int vectors, const real *a, ptrdiff_t a_row,
+                       ptrdiff_t a_k, const real *b, ptrdiff_t b_k, int64_t n, const int usual) {
+    if (UNROLLS && vectors == VECTORS && n == usual)
+        _Pragma("GCC unroll 4") for (int k = 0; k < usual; k++, a += a_k, b += b_k)
+            add_term(acc, height, vectors, a, a_row, b);
+    else
+        for (int64_t k = 0; k < n; k++, a += a_k, b += b_k) add_term(acc, height, vectors, a, a_row, b);
 }
 
 /* --- h W + b and delta Wt: tiles of rows, k running through the panels of the left side --- */
@@ -115,7 +129,7 @@ INLINE void product_tile(const product *p, const int kind, const int padded, con
     }
     for (int64_t left = block; left > 0; left -= NR, a += p->a.panel_stride, b += NR * b_k) {
         ask(ahead);
-        accumulate(acc, height, vectors, a, a_row, 1, b, b_k, left < NR ? left : NR);
+        accumulate(acc, height, vectors, a, a_row, 1, b, b_k, left < NR ? left : NR, NR);
     }
     if (k0 + block < p->k) {
         UNROLL for (int r = 0; r < height; r++)
@@ -187,7 +201,7 @@ INLINE void gradient_tile(const gradient *p, const int height, const int vectors
     for (int64_t r = 0; r < rows; r += STRETCH) {
         ask(ahead);
         const int64_t n = rows - r < STRETCH ? rows - r : STRETCH;
-        accumulate(acc, height, vectors, h + r * NR, 1, NR, delta + r * NR, NR, n);
+        accumulate(acc, height, vectors, h + r * NR, 1, NR, delta + r * NR, NR, n, STRETCH);
     }
     UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += vset(0);
     if (whole) {
@@ -200,8 +214,8 @@ INLINE void gradient_tile(const gradient *p, const int height, const int vectors
 }
 
 INLINE void gradient_panel(const gradient *p, const int vectors, int64_t j, requests *ahead) {
-    for (int64_t r0 = 0; r0 == 0 || r0 < p->rows; r0 += BLOCK) {
-        const int64_t block = p->rows - r0 < BLOCK ? p->rows - r0 : BLOCK;
+    for (int64_t r0 = 0; r0 == 0 || r0 < p->rows; r0 += BLOCK / 2) { /* two panels in L1 */
+        const int64_t block = p->rows - r0 < BLOCK / 2 ? p->rows - r0 : BLOCK / 2;
         int64_t i = 0;
         for (; TALL(vectors) > MR && i + UNIT - MR < p->ni; i += UNIT)
             for (int64_t t = i; t < i + UNIT; t += TALL(vectors))
