@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from numbers import Real
 from typing import Any, ClassVar
@@ -684,7 +685,12 @@ def as_loss(loss: str | Loss) -> Loss:
     """
     if isinstance(loss, Loss):
         return loss
-    return LOSSES[known_name("loss", loss, LOSSES)]()
+    return _default(known_name("loss", loss, LOSSES))
+
+
+@cache
+def _default(name: str) -> Loss:
+    return LOSSES[name]()
 
 
 def _one_or_several(name: str, value: Any, **bounds: float) -> float | tuple[float, ...]:

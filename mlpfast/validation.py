@@ -56,6 +56,7 @@ Features: TypeAlias = "NDArray[Any] | CSR"
 Index: TypeAlias = "slice | NDArray[np.int64]"
 
 _LABELS = (np.dtype(np.int32), np.dtype(np.int64))
+_WHOLE_FLOAT32 = 2**24  # up to here, float32 has every whole number
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.int16))
 
 #: Our own casts round to 0 and to infinity as they do by themselves, whatever `np.seterr` the user has set.
@@ -177,6 +178,8 @@ def as_targets(
     indices = takes.ordered or takes.indices
     columns = 1 if indices else outputs // loss.outputs_per_target
     array = _numeric(y, name, _ENCODE_LABELS if loss.accuracy else "")
+    if classes and array.shape == (n,) and outputs <= _WHOLE_FLOAT32:
+        return _as_labels(array, loss.classes(outputs), name)
     expected = f"(n,) with class indices, or (n, {outputs}) with probabilities" if classes else f"(n, {columns})"
     if indices:
         expected = "(n,) with class indices"
@@ -187,8 +190,8 @@ def as_targets(
         raise ValueError(f"expected {name} of shape {expected} for loss {loss.name!r}, got {array.ndim}-D ({shape})")
     if array.shape[0] != n:
         raise ValueError(f"expected {name} to be as long as {features}, {n} rows, got {array.shape[0]} ({shape})")
-    if classes and outputs > 2**24 and dtype == np.float32:
-        raise ValueError(f"expected at most {2**24:,} classes: float32 has no more whole numbers; got {outputs:,}")
+    if classes and outputs > _WHOLE_FLOAT32 and dtype == np.float32:
+        raise ValueError(f"expected at most {_WHOLE_FLOAT32:,} classes: float32 has no more whole numbers; got {outputs:,}")
     if classes and (array.ndim == 1 or (array.shape[1] == 1 and (outputs > 1 or indices))):
         return _as_labels(array.reshape(n), loss.classes(outputs), name)
     if array.ndim == 1 and columns == 1:
@@ -222,6 +225,8 @@ def as_sample_weight(
     ValueError
         If the shape is not (n,), a weight is negative, NaN or infinite, or all are zero.
     """
+    if sample_weight is None:
+        return None
     return scale_weights(check_sample_weight(sample_weight, n, name=name, features=features))[0]
 
 
