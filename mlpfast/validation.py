@@ -639,14 +639,14 @@ def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32
         if fractional.size:
             row = fractional[0]
             raise ValueError(f"expected class indices in {name}, whole numbers, got {array[row]:g} at row {row}")
-    for row in (int(np.argmin(array)), int(np.argmax(array))):
+    for row in (int(array.argmin()), int(array.argmax())):
         if not 0 <= array[row] < classes:
             label = int(array[row])
             hint = "; with one output, for yes or no, the loss is 'binary_cross_entropy'" if classes == 1 else ""
             raise ValueError(
                 f"expected class indices in {name} from 0 to {classes - 1}, got {label} at row {row}{hint}"
             )
-    return np.require(array, np.int32, ("C", "ALIGNED"))
+    return _native(array, _LABELS[0], cast=True)
 
 
 def _check_range(array: NDArray[Any], takes: Targets, name: str, what: str) -> None:
