@@ -24,7 +24,7 @@ from .table cimport MF_MOST_TENSORS, MF_SOFTMAX, mf_kernels, mf_matrix, mf_value
 cnp.import_array()
 
 cdef enum:
-    BLOCK_ROWS = 32         # what they are on the way stays in L1, beside a layer's weights of 64 x 64
+    BLOCK_ROWS = 24         # whole register tiles; on the way they stay in L1, beside the weights of a 64-wide layer
     SHARES = 4              # blocks for each thread in a chunk, so that an early one can take more
     CHUNK_ROWS = 256        # where sums over rows are products
     CACHED = 1 << 22        # bytes that are written through the caches
