@@ -7,7 +7,7 @@ from .interrupts cimport in_pieces, listen, look_up
 from .rows.job cimport INPUTS, OF_LOSS, SQUARES, VALUES
 from .plan cimport CALL, ROWS, TILES, WORTH_A_THREAD, Plan
 from .rows.out cimport inputs_back, put_out
-from .rows.seeds cimport begin_delta, column_back, note_outputs
+from .rows.seeds cimport begin_delta, column_back, note_outputs, note_slopes
 from .rows.squares cimport square_tile
 from .step cimport begin_block, go_back, go_forward
 from .table cimport MF_INFINITE_DELTA, MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode
@@ -71,6 +71,7 @@ cdef void take_rows(void *context, int64_t i) noexcept nogil:
         return
     if job.first_seed == 0:
         note_outputs(job, &block)
+        note_slopes(job, &block)
     for seed in range(job.first_seed, job.end_seed):
         if seed > 0:
             go_again(job, &block)
@@ -78,7 +79,7 @@ cdef void take_rows(void *context, int64_t i) noexcept nogil:
             pass
         elif job.seed == OF_LOSS:
             compare(step, &block, r0)
-        else:
+        elif job.slopes.data == NULL:
             begin_delta(job, &block, step.first + r0, seed)
         first, end = 0, step.phase.n_back
         if job.one_column:

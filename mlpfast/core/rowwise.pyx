@@ -14,12 +14,13 @@ from libc.string cimport memset
 from .call cimport BAD_DATA, Step
 from .given cimport bad_data, point_at_rows, point_at_targets
 from .rows.job cimport CLASSES, DELTAS, GIVEN, GRADIENTS, INPUTS, NORMS, OF_LOSS, SQUARES, UNITS, VALUES, YES_OR_NO, Job
+from .memory cimport panels, panels_size, set_column
 from .memory import aligned_zeros
 from .network cimport Network
 from .plan cimport Plan, Planned, lay_out, place, plan_loss, plan_output, plan_schedule, plan_tiles, set_values
 from .plan cimport room as bytes_of_plan
 from .rowjob cimport run_job
-from .table cimport MF_MOST_TENSORS, MF_SOFTMAX, mf_kernels, mf_matrix, mf_value, thread_limit
+from .table cimport MF_IDENTITY, MF_MOST_TENSORS, MF_SOFTMAX, mf_kernels, mf_matrix, mf_value, thread_limit
 
 cnp.import_array()
 
@@ -141,6 +142,8 @@ cdef class Rowwise:
             self.job.seed in (UNITS, YES_OR_NO) and last is not None and last.kind == "dense"
             and plan.step.output.activation != MF_SOFTMAX and not any(schedule.edges[back[0]][0])
         )
+        if self.job.one_column and self.job.wanted == INPUTS and len(back) > 1:
+            self.place_slopes(plan.step.layers[<int> back[0]].reads)
         first = next(reversed(back), None)
         self.job.in_place = (
             self.job.wanted == INPUTS and first is not None and program.layers[first].kind == "dense"
@@ -155,6 +158,19 @@ cdef class Rowwise:
             products[number, k] = trained and len(uses) == 1 and program.layers[number].kind == "dense"
         self.planned.held.append(products)
         self.job.products = <const char *> cnp.PyArray_DATA(products)
+        return 0
+
+    cdef int place_slopes(self, const mf_value *into) except -1:
+        """Room for g', where each way back begins with 1 and the activation acts on each element by itself."""
+        cdef Plan *plan = &self.planned.plan
+        cdef int64_t j
+        if plan.step.output.activation != MF_IDENTITY or into.activation == MF_SOFTMAX:
+            return 0
+        self.job.slopes = panels(plan.kernels, self.room(panels_size(plan.kernels, plan.capacity, into.columns)),
+                                 plan.capacity)
+        self.job.ones = panels(plan.kernels, self.room(panels_size(plan.kernels, 1, into.columns)), 1)
+        for j in range(into.columns):
+            set_column(plan.kernels, self.job.ones, 1, j, 1)
         return 0
 
     cdef int place_squares(self, program) except -1:

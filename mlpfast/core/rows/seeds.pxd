@@ -49,13 +49,40 @@ cdef inline void begin_delta(const Job *job, const mf_block *block, int64_t firs
     propagate(kernels, out.activation, out.alpha, delta, saved(out, block), delta, block.rows, n)
 
 
+cdef inline void note_slopes(const Job *job, const mf_block *block) noexcept nogil:
+    """g' of what the last layer reads."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef const mf_value *into
+    cdef mf_matrix one = of_block(job.step.schedule.output.delta, block)
+    if job.slopes.data == NULL:
+        return
+    into = job.step.schedule.layers[job.step.phase.back[0]].reads
+    set_column(kernels, one, block.rows, 0, 1)
+    propagate_delta(kernels, one, job.ones, saved(into, block), of_block(job.slopes, block), block.rows, 1,
+                    into.columns, into.activation, into.alpha, False)
+
+
+cdef inline void scale_slopes(const mf_block *block, mf_matrix slopes, mf_matrix weights, mf_matrix delta,
+                              int64_t columns) noexcept nogil:
+    """delta = g' times a row of weights: the output's own delta is 1."""
+    cdef const mf_kernels *kernels = block.kernels
+    cdef int64_t j = 0
+    while j < columns:
+        kernels.scale_shift(from_column(kernels, slopes, j), from_column(kernels, weights, j).data, NULL,
+                            from_column(kernels, delta, j), block.rows, min(kernels.nr, columns - j))
+        j += kernels.nr
+
+
 cdef inline void column_back(const Job *job, const mf_block *block, int64_t c) noexcept nogil:
     """Through the last layer, which is dense, where column c alone is not zero: the others' terms are left out."""
     cdef const mf_kernels *kernels = block.kernels
     cdef const mf_layer *layer = &job.step.schedule.layers[job.step.phase.back[0]]
     cdef const mf_value *into = layer.reads
     cdef mf_matrix delta = from_column(kernels, of_block(layer.makes.delta, block), c)
-    if into.delta.data != NULL:
+    if job.slopes.data != NULL:
+        scale_slopes(block, of_block(job.slopes, block), from_row(kernels, layer.wt, c), of_block(into.delta, block),
+                     into.columns)
+    elif into.delta.data != NULL:
         delta.data = <char *> delta.data + c % kernels.nr * kernels.itemsize
         propagate_delta(kernels, delta, from_row(kernels, layer.wt, c), saved(into, block),
                         of_block(into.delta, block), block.rows, 1, into.columns, into.activation, into.alpha, False)
