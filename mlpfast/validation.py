@@ -628,8 +628,7 @@ def _native(array: NDArray[Any], dtype: np.dtype[Any], cast: bool) -> NDArray[An
     if array.dtype != dtype and (cast or array.dtype not in _NATIVE):
         with _QUIET():
             return np.require(array, dtype, ("C", "ALIGNED"))
-    ready = array.flags.c_contiguous and array.flags.aligned
-    return array if ready else np.require(array, requirements=("C", "ALIGNED"))
+    return np.require(array, requirements=("C", "ALIGNED"))
 
 
 def _as_labels(array: NDArray[Any], classes: int, name: str) -> NDArray[np.int32]:
