@@ -37,8 +37,10 @@ NO_CLONES = "-fno-ipa-cp-clone"
 FOR_SIZE = {"called", "elementary", "engine", "given", "owner", "plan", "random", "rowwise"}
 # `make sanitize` sets this to -fsanitize=...
 EXTRA_FLAGS = shlex.split(os.environ.get("MLPFAST_EXTRA_FLAGS", ""))
-# All symbols are bound when a module is loaded, and their table is read-only from then on. The names of what is not
-# exported are a tenth of a module; with flags of one's own (-g, for a profiler or a debugger) they stay.
+# Nothing unwinds the kernels; and the names of what is not exported are a tenth of a module. With flags of one's own (-g,
+# for a profiler or a debugger) tables for unwinding and names stay.
+NO_UNWINDING = [] if EXTRA_FLAGS else ["-fno-asynchronous-unwind-tables"]
+# All symbols are bound when a module is loaded, and their table is read-only from then on.
 LINUX_LINK_FLAGS = ["-Wl,-z,relro", "-Wl,-z,now", *([] if EXTRA_FLAGS else ["-Wl,-s"])]
 LINK_FLAGS = ["-pthread", *(LINUX_LINK_FLAGS if sys.platform == "linux" else []), *EXTRA_FLAGS]
 N_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -59,7 +61,7 @@ def accepts(compiler, *flags):
 def c_library(compiler):
     """The C side, source by source with its flags: kernels for each ISA, and the runtime."""
     isas = instruction_sets(compiler).items()
-    common = C_FLAGS + [NO_CLONES] * accepts(compiler, NO_CLONES)
+    common = C_FLAGS + NO_UNWINDING + [NO_CLONES] * accepts(compiler, NO_CLONES)
     flags = {f"csrc/isa/{isa}_{dtype}.c": own + UNGUARDED for isa, own in isas for dtype in ("f32", "f64")}
     flags |= {str(source): [] for source in sorted(Path("csrc/runtime").glob("*.c"))}
     return {source: common + own for source, own in flags.items()}
