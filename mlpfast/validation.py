@@ -191,8 +191,9 @@ def as_targets(
     if array.shape[0] != n:
         raise ValueError(f"expected {name} to be as long as {features}, {n} rows, got {array.shape[0]} ({shape})")
     if classes and outputs > _WHOLE_FLOAT32 and dtype == np.float32:
-        limit = f"{_WHOLE_FLOAT32:,}"
-        raise ValueError(f"expected at most {limit} classes: float32 has no more whole numbers; got {outputs:,}")
+        raise ValueError(
+            f"expected at most {_WHOLE_FLOAT32:,} classes: float32 has no more whole numbers; got {outputs:,}"
+        )
     if classes and (array.ndim == 1 or (array.shape[1] == 1 and (outputs > 1 or indices))):
         return _as_labels(array.reshape(n), loss.classes(outputs), name)
     if array.ndim == 1 and columns == 1:

@@ -226,3 +226,19 @@ def test_custom_losses():
 
     with pytest.raises(RuntimeError, match="no loss today"):
         model.input_gradient(X, y, Custom(fails))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("inputs", [8, 16, 64, 80])
+def test_jacobians_touch_their_own_memory_alone(inputs, dtype):
+    """The first layer's product goes straight there, where the widths are whole panels and the rows whole tiles."""
+    for n, hidden in itertools.product((1, 8, 24, 30), (5, 300)):
+        model = mf.mlp((inputs, hidden, 3), "tanh", dtype=dtype, seed=0)
+        X, size = RNG.normal(size=(n, inputs)).astype(dtype), n * 3 * inputs
+        memory = np.full(size + 40, 7.0, dtype)
+        found = model.jacobian(X, out=memory[19 : 19 + size].reshape(n, 3, inputs))
+        W, V = model.weights
+        expected = np.einsum("nh,ih,ho->noi", 1 - np.tanh(X @ W + model.biases[0]) ** 2, W, V)
+        assert_close(found, expected, 1e-5 if dtype == "float32" else 1e-12)
+        assert (memory[:19] == 7).all() and (memory[19 + size :] == 7).all()
+        np.testing.assert_array_equal(np.concatenate([model.jacobian(X[i : i + 1]) for i in range(n)]), found)

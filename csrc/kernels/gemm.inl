@@ -4,8 +4,8 @@
  * Each element of a product is one accumulator that runs over k in order, by fused multiply-add. The register tile
  * holds some rows of one panel; blocks of k store the accumulators and reload them, so neither the tile nor the
  * blocking nor the ISA can be seen in the bits. A sum ends with + 0, so that a zero has no sign: then terms with a zero
- * factor may be left out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`, and
- * what goes back to a row-major array.
+ * factor may be left out (see zeros.inl). All matrices are padded (see mf_matrix), except a row-major `w` or `h_in`,
+ * and what goes back to a row-major array.
  */
 
 /* Rows of a k block: a panel of them (32 KiB on every ISA at most) stays in L1 while the tiles of its rows pass. */
@@ -61,8 +61,8 @@ INLINE void finish_tile(const product *p, const int kind, const int height, cons
     real *saved = p->saved.data ? at(p->saved, r0, j0) : NULL;
     const ptrdiff_t out_row = kind == BACKWARD ? p->out.row_stride : NR;
     UNROLL for (int r = 0; r < height; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += vset(0);
-    const int in_registers = p->activation == MF_IDENTITY || (p->activation == MF_RELU && (kind == BACKWARD || !saved)) ||
-                             (p->activation == MF_TANH && kind == BACKWARD);
+    const int in_registers = p->activation == MF_IDENTITY || (kind == BACKWARD && p->activation == MF_TANH) ||
+                             (p->activation == MF_RELU && (kind == BACKWARD || !saved));
     if (in_registers) {
         const vec zero = vset(0);
         if (p->activation == MF_RELU) {

@@ -28,7 +28,7 @@ ctypedef struct Job:
     int first_seed           # of the ways back at hand, and the one behind the last
     int end_seed
     bint one_column          # the last layer is dense, and one output at a time goes back
-    mf_matrix slopes         # (capacity, columns): g' of what the last layer reads, once for all ways back; or data NULL
+    mf_matrix slopes         # (capacity, columns): g' of what the last layer reads, for all ways back; or data NULL
     mf_matrix ones           # (1, columns)
     bint in_place            # the first layer is dense, and its product may go to where it is put out
     int n_again              # layers that change on the way back what they have saved: they go forward before each
