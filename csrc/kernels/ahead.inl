@@ -40,6 +40,8 @@ INLINE requests spread(const mf_soon *soon, int64_t count, int64_t times) {
 }
 
 INLINE void ask(requests *q) {
+    /* Kept in memory: in registers, it took those that a product's loops need, and copies of this code for each. */
+    __asm__("" : "+r"(q) : : "memory");
     for (int64_t wanted = q->pace; wanted > 0;) {
         const int64_t now = wanted < q->left ? wanted : q->left;
         if (q->block->written)
