@@ -37,8 +37,8 @@ NO_CLONES = "-fno-ipa-cp-clone"
 FOR_SIZE = {"called", "elementary", "engine", "given", "owner", "plan", "random", "rowwise"}
 # `make sanitize` sets this to -fsanitize=...
 EXTRA_FLAGS = shlex.split(os.environ.get("MLPFAST_EXTRA_FLAGS", ""))
-# Nothing unwinds the kernels; and the names of what is not exported are a tenth of a module. With flags of one's own (-g,
-# for a profiler or a debugger) tables for unwinding and names stay.
+# Nothing unwinds the kernels; and the names of what is not exported are a tenth of a module. With flags of one's own
+# (-g, for a profiler or a debugger) tables for unwinding and names stay.
 NO_UNWINDING = [] if EXTRA_FLAGS else ["-fno-asynchronous-unwind-tables"]
 # All symbols are bound when a module is loaded, and their table is read-only from then on.
 LINUX_LINK_FLAGS = ["-Wl,-z,relro", "-Wl,-z,now", *([] if EXTRA_FLAGS else ["-Wl,-s"])]

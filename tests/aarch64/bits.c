@@ -523,8 +523,10 @@ static void elementary(int id, int64_t rows, int64_t k, int64_t n) {
 
 static void dropout(int id, int64_t rows, int64_t k, int64_t n) {
     (void)id, (void)k;
-    mf_matrix h = packed(reals(16, rows * n, -1, 1), rows, n);
-    table->dropout(h, 7, rows, n, 0.3, 99, 1, 12);
+    mf_matrix x = packed(reals(16, rows * n, -1, 1), rows, n), h = panelled(rows, n);
+    table->dropout(x, h, 7, rows, n, 0.3, 99, 1, 12);
+    hash_matrix(h, rows, n);
+    table->dropout_back(x, h, h, rows, n, 0.3);
     hash_matrix(h, rows, n);
 }
 
