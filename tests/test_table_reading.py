@@ -1,5 +1,6 @@
 """Tables of all libraries are read alike: strings by their levels, dates of any zone, and rows that errors name."""
 
+import ctypes
 import datetime
 import decimal
 
@@ -61,6 +62,16 @@ def test_many_strings_of_which_some_are_new():
     known = {level: code for code, level in enumerate(sorted(set(train)), start=1)}
     got = encoder.transform(pd.DataFrame({"s": later}))[:, 0]
     np.testing.assert_array_equal(got, [known.get(value, 0) for value in later])
+
+
+def test_objects_that_nobody_has_set_are_missing():
+    """Arrays made in C may hold NULL, which NumPy shows as None; what comes after it is read as before."""
+    strings = [f"level {i}" * (1 + i % 60) for i in range(20_000)]
+    string = next(s for s in strings if (id(s) >> 4) % 256 == 0)  # whose place in the cache is that of NULL
+    column = np.array([string, string, None, string, string], dtype=object)
+    ctypes.c_size_t.from_address(column.ctypes.data + 2 * column.itemsize).value = 0
+    codes = TableEncoder().fit_transform(column[:, None])[:, 0]
+    np.testing.assert_array_equal(codes == codes[0], [True, True, False, True, True])
 
 
 def test_categories_that_are_numbers():

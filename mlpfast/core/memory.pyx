@@ -186,7 +186,7 @@ def codes_of_strings(cnp.ndarray values not None):
         item = (<PyObject **> (data + i * cnp.PyArray_STRIDE(values, 0)))[0]
         slot = (<size_t> item >> 4) % KNOWN
         if item == NULL:    # NumPy's None
-            known_codes[slot] = -1
+            known[slot], known_codes[slot] = NULL, -1
         elif item != known[slot]:
             code = -1
             if PyUnicode_CheckExact(<object> item):
