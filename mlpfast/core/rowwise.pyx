@@ -27,7 +27,7 @@ cnp.import_array()
 cdef enum:
     BLOCK_ROWS = 24         # whole register tiles; on the way they stay in L1, beside the weights of a 64-wide layer
     SHARES = 4              # blocks for each thread in a chunk, so that an early one can take more
-    CHUNK_ROWS = 256        # where sums over rows are products
+    CHUNK_ROWS = 256        # about, where sums over rows are products
     CACHED = 1 << 22        # bytes that are written through the caches
 
 WANTED = {"values": VALUES, "deltas": DELTAS, "inputs": INPUTS, "gradients": GRADIENTS, "norms": NORMS,
@@ -142,7 +142,7 @@ cdef class Rowwise:
             self.job.seed in (UNITS, YES_OR_NO) and last is not None and last.kind == "dense"
             and plan.step.output.activation != MF_SOFTMAX and not any(schedule.edges[back[0]][0])
         )
-        if self.job.one_column and self.job.wanted == INPUTS and len(back) > 1:
+        if self.job.one_column and self.job.seed == UNITS and self.job.wanted == INPUTS and len(back) > 1:
             self.place_slopes(plan.step.layers[<int> back[0]].reads)
         first = next(reversed(back), None)
         self.job.in_place = (
