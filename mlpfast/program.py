@@ -295,9 +295,9 @@ class Program:
         """The trained tensors in tiles, layer by layer: whole panels of the transpose, and whole rows where they fit.
 
         panel : columns of a panel, of W and of its transpose; tiles begin at multiples of it
-        most : columns of a tile of one panel of the transpose; but up to
-        whole : of them are a whole row, if that leaves as many tiles as
-        parts : for the threads to share
+        most : columns of a tile of one panel of the transpose, where it has no whole rows
+        whole : columns of the widest tensor whose tiles have whole rows
+        parts : tiles that such a tensor has at least, for the threads to share
         together : columns whose tiles follow each other, since they share what they read
 
         Those of tensors that are updated by rows come last.
