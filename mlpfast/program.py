@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Literal
 
 from .activations import Activation
 from .initializers import Initializer
 from .parts import Buffer, Edge, Layer, Phase, Role, Rule, Schedule, Tensor, Tile, Value
+from .settings import Computed
 
 __all__ = ["Program"]
 
@@ -152,12 +152,12 @@ class Program:
         """The number of dense layers."""
         return sum(layer.kind == "dense" for layer in self.layers)
 
-    @cached_property
+    @Computed
     def over_batch(self) -> bool:
         """Whether training takes statistics over a batch."""
         return any(layer.over_batch and self._trains(number) for number, layer in enumerate(self.layers))
 
-    @cached_property
+    @Computed
     def by_rows(self) -> list[Tensor]:
         """The tensors of which a step updates those rows alone that its batch reads."""
         return [tensor for tensor in self.tensors if tensor.rule.trainable and tensor.rule.by_rows]
@@ -338,7 +338,7 @@ class Program:
             if self.tensors[index].rule.trainable:
                 yield (*uses[0], self.tensors[index])
 
-    @cached_property
+    @Computed
     def uses(self) -> dict[int, list[tuple[int, int]]]:
         """For each tensor, the layers that have it, with its place there: the first makes its gradient, others add."""
         uses: dict[int, list[tuple[int, int]]] = {}

@@ -1,11 +1,11 @@
-"""Attributes that are checked whenever they are assigned."""
+"""Attributes that are checked whenever they are assigned, and attributes that are computed when first asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
-__all__ = ["Setting"]
+__all__ = ["Computed", "Setting"]
 
 _T = TypeVar("_T")
 
@@ -35,3 +35,29 @@ class Setting(Generic[_T]):
 
     def __set__(self, instance: object, value: Any) -> None:
         instance.__dict__[self._name] = self._check(value)
+
+
+class Computed(Generic[_T]):
+    """A property that is computed once, and then an attribute.
+
+    As `functools.cached_property`, which up to Python 3.11 holds a lock of the class meanwhile: a child forked while
+    another thread has it would wait for ever. Two threads may both compute it here.
+    """
+
+    def __init__(self, function: Callable[[Any], _T]) -> None:
+        self._function, self.__doc__ = function, function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Computed[_T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> _T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Computed[_T] | _T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._function(instance)
+        return value
