@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .columns import Column, Table
 from .libraries import from_arrow, from_numpy, from_pandas, from_polars
+from .objects import as_given
 
 __all__ = ["read_table"]
 
@@ -111,13 +112,11 @@ def _unmasked(X: Any) -> NDArray[Any]:
 
 def _as_array(X: Any, what: str) -> NDArray[Any]:
     try:
-        array = np.asarray(X)
+        array = as_given(X)
     except ValueError:
         raise ValueError(f"expected the rows of {what} to have one length") from None
     if array.ndim == 0 and not isinstance(X, Mapping) and (callable(X) or isinstance(X, Iterable)):
         raise TypeError(f"expected {what} to be a table, or a sequence of rows, got {type(X).__name__}")
-    if array.dtype.kind in "US" and not hasattr(X, "dtype"):  # NumPy makes strings of the numbers beside these
-        array = np.asarray(X, dtype=object)
     return array
 
 
