@@ -81,9 +81,8 @@ class History(dict[str, list[float]]):
         self.samples_per_second.append(rows / max(seconds, 1e-9))
 
     def name(self, keys: Iterable[str]) -> None:
-        """If no epoch was recorded, have an empty list for each key that one would have had."""
-        if self.epochs == 0:
-            self.update({key: [] for key in keys})
+        """Where no epoch was recorded, have an empty list for each key that one would have had."""
+        self.update({key: [] for key in keys})
 
     def end(self, by: Any, reason: str | None = None) -> None:
         """Note why training ended: one of the words of `stopped_by`, or the callback that asked for it."""

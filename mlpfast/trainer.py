@@ -427,7 +427,7 @@ class Trainer(Machinery):
                 end,
                 callbacks=(*self.callbacks, *bar),
                 report=partial(self._logs_of, data, validation),
-                keys=self._keys_of(data, validation),
+                keys=partial(self._keys_of, data, validation),
                 deadline=0.0 if budget is None else started + budget,
                 stopper=self._ended,
             )
@@ -566,14 +566,14 @@ class Trainer(Machinery):
         logs |= self._named_metrics(result.metrics, trained)
         for name, held_out in validation.items():
             logs |= {f"{name}_{metric}": value for metric, value in self._evaluate(held_out).items()}
-        return logs | self._driven_values(self.callbacks)
+        return logs | self._driven_values()
 
     def _keys_of(self, data: Data | None, validation: Iterable[str]) -> list[str]:
         """What `_logs_of` gives values of, in its order."""
         metrics = [metric.name for metric in self.metrics if metric.compiled is not None or data is not None]
         term = [] if data is None or data.term is None else [data.term.metric[0]]
         of_sets = [f"{name}_{key}" for name in validation for key in ("loss", *(each.name for each in self.metrics))]
-        return ["loss", *term, *metrics, *of_sets, *self._driven_names(self.callbacks)]
+        return ["loss", *term, *metrics, *of_sets, *self._driven_names()]
 
     def run_epoch(
         self,

@@ -59,8 +59,8 @@ class Loop:
     callbacks : iterable of Callback
     report : callable
         From the result of an epoch to its logs.
-    keys : iterable of str
-        Those of the logs.
+    keys : callable
+        Gives those of the logs, for a history without any.
     deadline : float
         ``time.monotonic()`` to stop at, after a whole step; 0 for none.
     stopper : (str, str), optional
@@ -76,7 +76,7 @@ class Loop:
         *,
         callbacks: Iterable[Any],
         report: Callable[[EpochResult], Logs],
-        keys: Iterable[str],
+        keys: Callable[[], Iterable[str]],
         deadline: float,
         stopper: Any = None,
     ) -> None:
@@ -123,7 +123,8 @@ class Loop:
             history.end(reasons.get(type(error), "error"))
             raise
         finally:
-            history.name(self._keys)
+            if history.epochs == 0:
+                history.name(self._keys())
             self._epochs.remember()
             call_all(self._callbacks, "on_train_end", self._trainer, self._logs)
 

@@ -115,7 +115,7 @@ class Machinery(Settings):
 
     def _check_keys(self, sets: Iterable[str], beside: Sequence[str]) -> None:
         """See that the history has a key for each value of an epoch, those of `beside` among them."""
-        driven = {name for callback in self.callbacks for name in getattr(callback, "drives", ())}
+        driven = set(self._driven_by_callbacks)
         for name in driven - set(DRIVEN):
             if not isinstance(getattr(self, name, None), Real):
                 raise ValueError(f"expected numbers that a trainer has in `drives` of a callback, got {name!r}")
@@ -277,15 +277,18 @@ class Machinery(Settings):
             self._engine_settings = settings
         return engine
 
-    def _driven_names(self, callbacks: Iterable[Any]) -> list[str]:
-        """What schedules and callbacks drive from the next step on."""
-        names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
-        constant = set() if isinstance(self.dropout_scale, Schedule) else {"dropout_scale"}
-        return [*names, *(name for name in self._schedules() if name not in constant)]
+    @property
+    def _driven_by_callbacks(self) -> list[str]:
+        return [name for callback in self.callbacks for name in getattr(callback, "drives", ())]
 
-    def _driven_values(self, callbacks: Iterable[Any]) -> dict[str, float]:
+    def _driven_names(self) -> list[str]:
+        """What schedules and callbacks drive from the next step on."""
+        constant = set() if isinstance(self.dropout_scale, Schedule) else {"dropout_scale"}
+        return [*self._driven_by_callbacks, *(name for name in self._schedules() if name not in constant)]
+
+    def _driven_values(self) -> dict[str, float]:
         """What schedules and callbacks drive, for the history: the values of the latest step."""
-        names = [name for callback in callbacks for name in getattr(callback, "drives", ())]
+        names = self._driven_by_callbacks
         names += ["learning_rate"] * ("learning_rate" in self.history)  # also if a number has taken a schedule's place
         driven = dict(self._series.last)
         if not isinstance(self.dropout_scale, Schedule):  # a number is driven as a schedule is
