@@ -5,19 +5,14 @@ import pickle
 import signal
 
 import numpy as np
-import pandas as pd
 import pytest
+from small_table import LABELS, RNG, SIGNAL, N, X
 
 import mlpfast as mf
 from mlpfast import TabularClassifier, TabularRegressor
 from mlpfast.tabular import members
 from mlpfast.tabular.splitting import splits_of
 
-RNG = np.random.default_rng(2)
-N = 240
-X = pd.DataFrame({"a": RNG.normal(size=N), "b": RNG.choice(["x", "y", "z"], N), "c": RNG.normal(size=N)})
-SIGNAL = X["a"].to_numpy() + (X["b"] == "x").to_numpy()
-LABELS = np.where(SIGNAL > 1.2, "high", np.where(SIGNAL > -0.5, "middle", "low"))
 QUICK = {"epochs": 6, "batch_size": 32, "random_state": 0}
 
 

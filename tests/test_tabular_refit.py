@@ -6,8 +6,8 @@ import signal
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
+from small_table import LABELS, SIGNAL, N, X
 
 from mlpfast import TabularClassifier, TabularRegressor, load
 from mlpfast.callbacks import LambdaCallback
@@ -15,11 +15,6 @@ from mlpfast.tabular import ensemble, members
 from mlpfast.tabular.best import Until
 from mlpfast.tabular.pace import Pace
 
-RNG = np.random.default_rng(2)
-N = 240
-X = pd.DataFrame({"a": RNG.normal(size=N), "b": RNG.choice(["x", "y", "z"], N), "c": RNG.normal(size=N)})
-SIGNAL = X["a"].to_numpy() + (X["b"] == "x").to_numpy()
-LABELS = np.where(SIGNAL > 1.2, "high", np.where(SIGNAL > -0.5, "middle", "low"))
 QUICK = {"epochs": 8, "batch_size": 32, "random_state": 0}
 KINDS = [(TabularClassifier, LABELS), (TabularRegressor, SIGNAL)]
 HELD = ("oof_", "best_score_", "history_", "best_epochs_", "feature_importances_", "baseline_score_")
