@@ -93,6 +93,10 @@ class Targets:
     indices: bool = False
 
 
+#: Any of them.
+NUMBERS = Targets()
+
+
 class Loss:
     """Base of the losses. `name` is what ``loss=`` accepts in place of an instance.
 
@@ -106,7 +110,7 @@ class Loss:
 
     name: ClassVar[str]
     #: What it takes as targets.
-    targets: ClassVar[Targets] = Targets()
+    targets: ClassVar[Targets] = NUMBERS
     #: What it is computed from: the model's "outputs", or, by another name, the pre-activations of its last layer.
     reads: ClassVar[str] = "outputs"
     #: Names of the output activations that the loss takes, first the one that makes its predictions; empty means any.
@@ -644,7 +648,7 @@ class Custom(Loss):
         self.address = address_of(function)  # type: ignore[misc]
         if not self.address and not callable(function):
             raise TypeError(f"expected a function of Python or C, got {function!r} ({type(function).__name__})")
-        self.targets = Targets(classes=True, indices=True) if boolean("classes", classes) else Targets()  # type: ignore[misc]
+        self.targets = Targets(classes=True, indices=True) if boolean("classes", classes) else NUMBERS  # type: ignore[misc]
         self._each = integer("outputs_per_target", outputs_per_target)
         self.checked = False  # type: ignore[misc]
         if not self.address:

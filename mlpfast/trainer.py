@@ -8,7 +8,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -661,10 +660,12 @@ class Trainer(Machinery):
             return self._evaluate_pieces(X, sample_weight)
         data = None if self._takes_all_rows else data_as_they_are(self.model, self.loss, X, y, sample_weight)
         if data is not None:
-            with suppress(ValueError):
+            try:
                 found = self._evaluate(data)
                 if math.isfinite(found["loss"]):
                     return found
+            except ValueError:
+                pass
         return self._evaluate(self._check(X, y, sample_weight))  # says what is wrong, if anything is
 
     def train_on_batch(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import unknown_name
 from .frames import column_names, rows_of_frame
-from .losses import Loss, Targets
+from .losses import NUMBERS, Loss, Targets
 from .maps import check_length
 from .parts import Buffer
 
@@ -151,7 +151,7 @@ def as_they_are(
     if labels:
         return X, y
     targets = outputs // loss.outputs_per_target
-    if y.dtype != dtype or loss.targets != Targets() or y.shape not in ((n, targets), (n,)) or y.size != n * targets:
+    if y.dtype != dtype or loss.targets is not NUMBERS or y.shape not in ((n, targets), (n,)) or y.size != n * targets:
         return None
     return X, y.reshape(n, targets)
 

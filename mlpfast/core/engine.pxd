@@ -1,3 +1,5 @@
+cimport numpy as cnp
+
 from libc.stdint cimport int64_t
 
 from .batches cimport Batching
@@ -17,14 +19,18 @@ cdef class Engine:
     cdef bint takes_csr
     cdef bint all_trainable     # else the gradient of what is frozen is zero
     cdef object entries         # memory for those of a chunk of CSR rows,
-    cdef object row_metrics     # and for the metrics of each row of a chunk
+    cdef cnp.ndarray row_metrics    # and for the metrics of each row of a chunk
     cdef bint penalty_over_weights
-    cdef object kept            # parameters and state, as they were at the beginning of the epoch
+    cdef cnp.ndarray kept       # parameters and state, as they were at the beginning of the epoch
     cdef Rule kept_rule
+    cdef object optimizer       # of the last epoch, and what follows from it:
+    cdef Rule rule
+    cdef int64_t slots, own_slots
 
     cdef Planned planned(self, bint csr)
     cdef int64_t begin(self, Step *step, X, y, sample_weight, order, double l1, double l2, metrics) except -1
-    cdef void *room_for_metrics(self, int64_t size)
+    cdef int take_metrics(self, Step *step, metrics) except -1
+    cdef int take_optimizer(self, optimizer) except -1
     cdef int take_series(self, Step *step, series, int64_t steps) except -1
     cdef object sums_of(self, Step *step, int64_t rows)
     cdef object result(self, int status, Step *step, const Totals *totals, metrics, X, y, order)

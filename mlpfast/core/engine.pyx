@@ -27,7 +27,7 @@ from .plan cimport MAX_METRICS, Planned, plan_training, takes_csr
 from .results import EpochResult, NotFiniteParametersError
 from .sparse cimport room_for_entries
 from .step cimport run_epoch, run_rows
-from .table cimport MF_FLOAT32, MF_OK, mf_kernels, mf_raised, thread_limit
+from .table cimport MF_FLOAT32, MF_OK, MF_SCHEDULE_FREE, mf_kernels, mf_raised, thread_limit
 from .table import METRICS
 
 cnp.import_array()
@@ -73,10 +73,10 @@ cdef class Engine:
         self.all_trainable = all([tensor.rule.trainable for tensor in self.program.tensors])
         self.takes_csr = all([takes_csr(self.program, s) for s in (step, self.program.schedule("evaluation"))])
 
-    def run_epoch(self, X, y, sample_weight, optimizer, state, int64_t[::1] counts, double[::1] weighed,
+    def run_epoch(self, X, y, sample_weight, optimizer, cnp.ndarray state not None, counts, weighed,
                   double learning_rate, *, order=None, int epochs=1, double l1=0.0, double l2=0.0,
                   double clip_value=INFINITY, double clip_norm=INFINITY, metrics=(), int64_t first_step=0,
-                  int64_t max_steps=-1, double deadline=0.0, series=None, double[::1] totals=None, term=None):
+                  int64_t max_steps=-1, double deadline=0.0, series=None, totals=None, term=None):
         """One pass over the rows `order` (or all), an optimizer step for each batch.
 
         Parameters
@@ -86,8 +86,8 @@ cdef class Engine:
         sample_weight : float64 (n,), or None
         optimizer : Optimizer
         state : (slots, n_parameters) of the parameters' dtype, as from `new_state`; changed in place
-        counts : int64 (4,) or more, optimizer steps made, epochs begun, the steps made when `state` was new, and
-            whether the parameters are an average that `state` has too; changed in place
+        counts : int64 (5,), optimizer steps made, epochs begun, the steps made when `state` was new, whether the
+            parameters are an average that `state` has too, and the epoch that `totals` are of; changed in place
         weighed : float64 (2,), of schedule-free steps: the sum of their weights, their largest rate; changed in place
         epochs : to add to these
         order : int64 row indices, of any length, or None
@@ -118,16 +118,23 @@ cdef class Engine:
         cdef Step step
         cdef Totals found
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, order, l1, l2, metrics), slot, slots
-        slots, own = state_slots(optimizer), own_slots(optimizer)
-        if state.shape != (slots, self.network.n_parameters) or state.dtype != self.network.parameters.dtype:
-            raise ValueError(f"state: expected shape {(slots, self.network.n_parameters)}, got {state.shape}")
+        cdef int64_t *count = <int64_t *> changed(counts, cnp.NPY_INT64, 5, "counts")
+        cdef double *weights = <double *> changed(weighed, cnp.NPY_FLOAT64, 2, "weighed")
+        cdef double *of_epoch = NULL if totals is None else <double *> changed(
+            totals, cnp.NPY_FLOAT64, N_TOTALS, "totals"
+        )
+        self.take_optimizer(optimizer)
+        slots = self.slots
+        if not (state.ndim == 2 and state.shape[0] == slots and state.shape[1] == self.network.n_parameters
+                and cnp.PyArray_TYPE(state) == self.network.typenum):
+            raise ValueError(f"state: expected shape {(slots, self.network.n_parameters)}, got {described(state)}")
         step.state, step.state_stride = <char *> cnp.PyArray_DATA(state), state.strides[0]
         for slot in range(3):
-            step.slots[slot] = row(&step, slot) if slot < own else step.parameters
-        if optimizer.averages:
+            step.slots[slot] = row(&step, slot) if slot < self.own_slots else step.parameters
+        if slots > self.own_slots:  # it averages
             slots -= 1              # the last one does not change meanwhile
             step.average = row(&step, slots - 1)
-            if optimizer.update == "schedule_free":
+            if self.rule.base.optimizer == MF_SCHEDULE_FREE:
                 step.slots[2] = step.average
         sums = self.sums_of(&step, self.batch_rows)
         gradient = None
@@ -149,20 +156,19 @@ cdef class Engine:
         cdef int64_t size = self.network.n_state + slots * self.network.n_parameters
         if self.kept is None or self.kept.shape[0] != size:
             self.kept = np.empty(size, self.network.parameters.dtype)
-        step.rule, step.learning_rate, step.deadline = rule_of(optimizer), learning_rate, deadline
-        step.schedule, step.number, step.state_from = &step.plan.step, counts[0], counts[2]
-        if counts[0] > counts[2]:
-            step.rule.weights, step.rule.largest = weighed[0], weighed[1]
+        step.rule, step.learning_rate, step.deadline = self.rule, learning_rate, deadline
+        step.schedule, step.number, step.state_from = &step.plan.step, count[0], count[2]
+        if count[0] > count[2]:
+            step.rule.weights, step.rule.largest = weights[0], weights[1]
         memset(&found, 0, sizeof(Totals))
-        if totals is not None and totals.shape[0] != N_TOTALS:
-            raise ValueError(f"totals: expected {N_TOTALS} numbers, got {totals.shape[0]}")
-        if totals is not None and epochs == 0:
-            load(&totals[0], &found)
+        if of_epoch != NULL and epochs == 0:
+            load(of_epoch, &found)
         cdef int64_t steps = self.n_batches(rows) - first_step
         if first_step < 0 or steps < 1:
             raise ValueError(f"first_step: expected one of {self.n_batches(rows)} steps, got {first_step}")
         step.begins = step.number
-        self.take_series(&step, series or {}, steps if max_steps < 0 else min(steps, max_steps))
+        if series:
+            self.take_series(&step, series, steps if max_steps < 0 else min(steps, max_steps))
         if step.schedule.over_batch:
             self.check_batch(rows, min(rows, self.batch_rows))
         if step.plan.reads_csr:
@@ -171,18 +177,18 @@ cdef class Engine:
         cdef int status
         with nogil:
             if step.average != NULL:
-                self.take_up(&step, counts[3])
+                self.take_up(&step, count[3])
             status = self.guarded(&step, first_step, rows, max_steps, kept, slots, &found)
             if step.average != NULL:
                 self.show_average(&step)
-                counts[3] = 1
-            weighed[0], weighed[1] = step.rule.weights, step.rule.largest
+                count[3] = 1
+            weights[0], weights[1] = step.rule.weights, step.rule.largest
             if status != BAD_DATA:
-                counts[0] += found.steps
-                counts[1] += epochs
-                if totals is not None:
-                    store(&found, &totals[0], found.steps + (0 if epochs else <int64_t> totals[0]))
-                    counts[4] = counts[1]
+                count[0] += found.steps
+                count[1] += epochs
+                if of_epoch != NULL:
+                    store(&found, of_epoch, found.steps + (0 if epochs else <int64_t> of_epoch[0]))
+                    count[4] = count[1]
         return self.result(status, &step, &found, metrics, X, y, order)
 
     def n_batches(self, int64_t rows):
@@ -286,7 +292,7 @@ cdef class Engine:
         step.penalty_over_weights = self.penalty_over_weights
         rows = point_at_rows(step, X, self.network.inputs)
         if y is not None:
-            point_at_targets(step, y, rows, self.network.outputs // step.plan.each, self.network.parameters.dtype)
+            point_at_targets(step, y, rows, self.network.outputs // step.plan.each, self.network.typenum)
         if sample_weight is not None:
             if not (sample_weight.shape == (rows,) and sample_weight.dtype == np.float64
                     and cnp.PyArray_ISCARRAY_RO(sample_weight)):
@@ -295,13 +301,8 @@ cdef class Engine:
                 )
             step.targets.weights = <const double *> cnp.PyArray_DATA(sample_weight)
         step.called, step.dropout_scale = <PyObject *> self.settings[0], 1
-        step.n_metrics = len(metrics)
-        if step.n_metrics > MAX_METRICS:
-            raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
-        for m, (name, number) in enumerate(metrics):
-            step.metrics[m], step.metric_numbers[m] = METRICS[name], number
         if metrics:
-            step.row_metric = <double *> self.room_for_metrics(step.n_metrics * step.plan.capacity)
+            self.take_metrics(step, metrics)
         if order is None:
             return rows
         if order.dtype != np.int64 or not cnp.PyArray_ISCARRAY_RO(order) or order.ndim != 1 or order.shape[0] == 0:
@@ -309,10 +310,24 @@ cdef class Engine:
         step.source.order = <const int64_t *> cnp.PyArray_DATA(order)
         return order.shape[0]
 
-    cdef void *room_for_metrics(self, int64_t size):
+    cdef int take_metrics(self, Step *step, metrics) except -1:
+        step.n_metrics = len(metrics)
+        if step.n_metrics > MAX_METRICS:
+            raise ValueError(f"metrics: expected at most {MAX_METRICS}, got {step.n_metrics}")
+        for m, (name, number) in enumerate(metrics):
+            step.metrics[m], step.metric_numbers[m] = METRICS[name], number
+        cdef int64_t size = step.n_metrics * step.plan.capacity
         if self.row_metrics is None or self.row_metrics.shape[0] < size:
             self.row_metrics = np.empty(size)
-        return cnp.PyArray_DATA(self.row_metrics)
+        step.row_metric = <double *> cnp.PyArray_DATA(self.row_metrics)
+        return 0
+
+    cdef int take_optimizer(self, optimizer) except -1:
+        """What follows from an optimizer, which does not change: looked at where it is another than the last."""
+        if optimizer is not self.optimizer:
+            self.rule, self.slots, self.own_slots = rule_of(optimizer), state_slots(optimizer), own_slots(optimizer)
+            self.optimizer = optimizer
+        return 0
 
     cdef int take_series(self, Step *step, series, int64_t steps) except -1:
         """Point the step at the numbers of each step, which the caller holds."""
@@ -347,7 +362,7 @@ cdef class Engine:
         cdef double penalty = totals.penalty / rows
         values = {metric: totals.metrics[m] / weight for m, metric in enumerate(metrics)}
         return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error,
-                           last=totals.last)
+                           totals.last)
 
     # --- an epoch that leaves nothing half done, without the interpreter ---
 
@@ -435,6 +450,14 @@ cdef class Engine:
         cdef int64_t size = self.network.n_parameters * self.network.kernels.itemsize
         memcpy(step.average + step.state_stride, step.parameters, size)
         memcpy(step.parameters, step.average, size)
+
+
+cdef void *changed(cnp.ndarray array, int kind, int64_t size, str name) except NULL:
+    """The numbers of a vector that a crossing changes."""
+    if not (array is not None and array.ndim == 1 and array.shape[0] == size and cnp.PyArray_TYPE(array) == kind
+            and cnp.PyArray_ISCARRAY(array)):
+        raise ValueError(f"{name}: expected a writable vector of {size} numbers, got {array!r}")
+    return cnp.PyArray_DATA(array)
 
 
 cdef void load(const double *totals, Totals *to) noexcept nogil:

@@ -17,31 +17,34 @@ cnp.import_array()
 cdef int64_t point_at_rows(Step *step, X, int64_t inputs) except -1:
     """Rows of data, which the caller holds; returns how many there are."""
     cdef int64_t rows
+    cdef cnp.ndarray dense
     if isinstance(X, tuple):
         values, columns, offsets = X
         rows = offsets.shape[0] - 1
         step.source.csr = csr_of(values, columns, offsets)
-    elif X.ndim != 2 or X.shape[1] != inputs or not cnp.PyArray_ISCARRAY_RO(X):
-        raise ValueError(f"X: expected a C-contiguous, aligned, native array (rows, {inputs}), got {described(X)}")
     else:
-        rows = X.shape[0]
-        step.source.dtype, step.source.dense = dtype_of(X), <const char *> cnp.PyArray_DATA(X)
+        dense = X
+        if dense.ndim != 2 or dense.shape[1] != inputs or not cnp.PyArray_ISCARRAY_RO(dense):
+            raise ValueError(f"X: expected a C-contiguous, aligned, native array (rows, {inputs}), got {described(X)}")
+        rows = dense.shape[0]
+        step.source.dtype, step.source.dense = dtype_of(dense), <const char *> cnp.PyArray_DATA(dense)
     if rows < 1:
         raise ValueError("X: expected at least one row, got none")
     step.source.rows = rows
     return rows
 
 
-cdef int point_at_targets(Step *step, y, int64_t rows, int64_t targets, dtype) except -1:
-    """Targets of so many rows, which the caller holds, for the loss of the step's plan."""
-    if y.ndim == 1 and cnp.PyArray_TYPE(y) in (cnp.NPY_INT32, cnp.NPY_INT64):
+cdef int point_at_targets(Step *step, cnp.ndarray y, int64_t rows, int64_t targets, int kind) except -1:
+    """Targets of so many rows, which the caller holds, for the loss of the step's plan; `kind` is the parameters'."""
+    cdef int kind_of_y = cnp.PyArray_TYPE(y)
+    if y.ndim == 1 and kind_of_y in (cnp.NPY_INT32, cnp.NPY_INT64):
         step.source.classes = step.plan.classes
-        if cnp.PyArray_TYPE(y) == cnp.NPY_INT32:
+        if kind_of_y == cnp.NPY_INT32:
             step.source.labels = <const int32_t *> cnp.PyArray_DATA(y)
         else:
             step.source.wide_labels = <const int64_t *> cnp.PyArray_DATA(y)
-    elif y.dtype != dtype or y.ndim != 2 or y.shape[1] != targets:
-        raise ValueError(f"y: expected shape {(rows, targets)}, got {y.dtype} {y.shape}")
+    elif kind_of_y != kind or y.ndim != 2 or y.shape[1] != targets:
+        raise ValueError(f"y: expected shape {(rows, targets)}, got {described(y)}")
     else:
         step.targets.dense = cnp.PyArray_DATA(y)
     if y.shape[0] != rows or not cnp.PyArray_ISCARRAY_RO(y):

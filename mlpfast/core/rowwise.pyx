@@ -217,7 +217,7 @@ cdef class Rowwise:
         step.plan, step.schedule, step.parameters = &self.planned.plan, &self.planned.plan.step, self.network.flat
         cdef int64_t rows = point_at_rows(step, X, self.network.inputs)
         if y is not None:
-            point_at_targets(step, y, rows, self.network.outputs // step.plan.each, self.network.parameters.dtype)
+            point_at_targets(step, y, rows, self.network.outputs // step.plan.each, self.network.typenum)
             step.called = <PyObject *> self.loss
         if (y is None) == (self.job.seed == OF_LOSS and self.job.wanted != VALUES):
             raise ValueError("y: expected targets where a loss is compared with them, and only there")

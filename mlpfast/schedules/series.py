@@ -80,7 +80,7 @@ class Series:
 
     def keep_last(self, values: Mapping[str, Array], steps: int) -> None:
         """Remember the values of the latest step: the last of so many that were taken."""
-        if steps > 0:
+        if steps > 0 and (values or self.last):
             self.last = {name: float(numbers[steps - 1]) for name, numbers in values.items()}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
 from numbers import Real
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,10 @@ def _known_again(loss: Loss) -> Any:
         return setting_to_json(loss)
     except TypeError:  # it has a function of the user's
         return [loss.name, getattr(getattr(loss, "function", None), "__qualname__", "")]
+
+
+#: In one go, as they are asked for at each call.
+_settings_of_engine = itemgetter("n_threads", "seed", "penalty_over_weights", "last_batch")
 
 
 class Machinery(Settings):
@@ -255,11 +260,7 @@ class Machinery(Settings):
         """The engine for batches of `batch_rows`, or, if not `exact`, of at least so many."""
         if batch_rows < 1:
             raise ValueError("expected at least one row, got none")
-        groups = tuple(self._groups.items())
-        settings = (
-            *(self.loss, self.n_threads, self.seed, self.penalty_over_weights, self.last_batch),
-            *(self._program.clips, groups),
-        )
+        settings = self.loss, self._program.clips, self._groups, _settings_of_engine(self.__dict__)
         engine = self._engine
         rows = 0 if engine is None else engine.batch_rows
         fits = rows == batch_rows if exact else rows >= batch_rows
@@ -319,23 +320,24 @@ class Machinery(Settings):
         With `part`, so many steps, of a new epoch or of the open one; from batch `first` of the data on, where it is a
         piece of it. Afterwards, the parameters are finite, and the optimizer's state belongs to the same step.
         """
-        epoch, done = (self.epochs, 0) if begins else (self.epochs - 1, self._place.done)
+        epoch, done = self._place.counts.item(1) - (not begins), 0 if begins else self._place.done
         of_epoch = steps_per_epoch is not None or part is not None
         l1, l2 = self._penalties(data)
         series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
+        optimizer = self.optimizer
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
         self.at_work = True
         try:
-            if isinstance(self.optimizer, FullBatchOptimizer):
+            if isinstance(optimizer, FullBatchOptimizer):
                 self._check_full_batch()
                 result: EpochResult = self._state.iterate(
-                    engine, data.X, data.y, data.sample_weight, self.optimizer, self._counts, rate,
+                    engine, data.X, data.y, data.sample_weight, optimizer, self._place.counts, rate,
                     l2=l2, program=self._program, loss=self.loss, penalty_over_weights=self.penalty_over_weights,
                     n_threads=self.n_threads, metrics=self._compiled_metrics, deadline=deadline,
                 )  # fmt: skip
             else:
                 result = engine.run_epoch(
-                    data.X, data.y, data.sample_weight, self.optimizer, self._state, self._counts, self._weighed,
+                    data.X, data.y, data.sample_weight, optimizer, self._state, self._place.counts, self._weighed,
                     rate, order=order, epochs=int(begins and of_epoch), l1=l1, l2=l2,
                     clip_value=self.clip_value or math.inf, clip_norm=self.clip_norm or math.inf,
                     metrics=self._compiled_metrics, deadline=deadline, series=series,
@@ -409,15 +411,6 @@ class Machinery(Settings):
             except ValueError as error:
                 raise explanation(error, self.model, data) from None
         return float(loss), values
-
-    @property
-    def _compiled_metrics(self) -> list[tuple[str, float]]:
-        return list(dict.fromkeys(metric.compiled for metric in self.metrics if metric.compiled is not None))
-
-    @property
-    def _takes_all_rows(self) -> bool:
-        """Whether there is a metric of all rows at once."""
-        return any(metric.compiled is None for metric in self.metrics)
 
     def _named_metrics(
         self, compiled: Mapping[tuple[str, float], float], data: Data | None, predictions: NDArray[Any] | None = None

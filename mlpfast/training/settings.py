@@ -45,6 +45,9 @@ class Settings:
     _series: Series
     _driven: dict[str, Schedule] | None
     _groups: Mapping[str, Group]
+    _metrics: tuple[Metric, ...]
+    _compiled_metrics: tuple[tuple[str, float], ...]  # what the loops compute of these
+    _takes_all_rows: bool  # whether there is a metric of all rows at once
 
     batch_size = Setting[int | None](lambda value: None if value is None else integer("batch_size", value))
     l1 = Setting[float](lambda value: real("l1", value, at_least=0.0))
@@ -111,7 +114,8 @@ class Settings:
         loss.check_output(output, self.model.outputs)
         metrics = as_metrics(getattr(self, "_given_metrics", ()), loss, output, self.model.outputs)
         as_class_weight(getattr(self, "_class_weight", None), loss, self.model.outputs)
-        self._loss, self._metrics, self._driven = loss, metrics, None
+        self._loss, self._driven = loss, None
+        self._take_metrics(metrics)
 
     @property
     def class_weight(self) -> str | tuple[float, ...] | None:
@@ -130,8 +134,13 @@ class Settings:
     @metrics.setter
     def metrics(self, values: Iterable[str | TopK | Pinball | Callable[..., float]]) -> None:
         given = values if isinstance(values, str) else tuple(values)
-        self._metrics = as_metrics(given, self.loss, self.model.output_activation, self.model.outputs)
+        self._take_metrics(as_metrics(given, self.loss, self.model.output_activation, self.model.outputs))
         self._given_metrics = given
+
+    def _take_metrics(self, metrics: tuple[Metric, ...]) -> None:
+        compiled = (metric.compiled for metric in metrics if metric.compiled is not None)
+        self._metrics, self._compiled_metrics = metrics, tuple(dict.fromkeys(compiled))
+        self._takes_all_rows = any(metric.compiled is None for metric in metrics)
 
     @property
     def optimizer(self) -> Optimizer:
