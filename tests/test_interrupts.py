@@ -112,15 +112,50 @@ def test_an_average_belongs_to_whole_steps(alarm_at):
     np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
 
 
-def test_an_update_is_not_left(alarm_at):
-    rows = 200
-    trainer, X, y = trainer_and_data(rows)
-    twin, _, _ = trainer_and_data(rows)
-    twin.train_on_batch(X, y)
-    alarm_at(CALLS_OF_A_BLOCK * blocks(rows) + 1)
+@pytest.mark.parametrize(
+    ("layers", "settings"),
+    [
+        ((), {}),
+        ((mf.BatchNorm(),), {}),
+        ((), {"groups": {"weights": mf.Group(max_norm=0.5)}}),
+        ((), {"optimizer": mf.Adam(ema=0.9)}),
+    ],
+    ids=["plain", "statistics", "max_norm", "average"],
+)
+def test_an_update_is_not_left(layers, settings, alarm_at):
+    """A handler that is called in the midst of it waits with what it raises: what follows the update is done, too."""
+    rows, seen = 200, []
+    trainer, X, y = trainer_and_data(rows, *layers, **settings)
+    twin, _, _ = trainer_and_data(rows, *layers, **settings)
+
+    def handler(number, frame):
+        seen.append(trainer.model.parameters.copy())
+        raise Alarm
+
+    signal.signal(signal.SIGALRM, handler)
+    for steps in (1, 2):
+        before = trainer.model.parameters.copy()
+        twin.train_on_batch(X, y)
+        alarm_at(CALLS_OF_A_BLOCK * blocks(rows) + 1)
+        with pytest.raises(Alarm):
+            trainer.train_on_batch(X, y)
+        assert trainer.steps == len(seen) == steps
+        assert (seen[-1] != before).any()
+        assert (seen[-1] != twin.model.parameters).any()
+        np.testing.assert_array_equal(trainer.model.state, twin.model.state)
+        np.testing.assert_array_equal(trainer._state, twin._state)
+
+
+def test_an_epoch_ends_with_the_step_whose_update_hears_a_signal(alarm_at):
+    trainer, X, y = trainer_and_data(600, shuffle=False)
+    twin, _, _ = trainer_and_data(600, shuffle=False)
+    trainer.batch_size = 150
+    alarm_at(2 * (CALLS_OF_A_BLOCK * blocks(150) + 1))
     with pytest.raises(Alarm):
-        trainer.train_on_batch(X, y)
-    assert trainer.steps == 1
+        trainer.fit(X, y, verbose=0)
+    assert trainer.steps == 2
+    for rows in (slice(0, 150), slice(150, 300)):
+        twin.train_on_batch(X[rows], y[rows])
     np.testing.assert_array_equal(trainer.model.parameters, twin.model.parameters)
     np.testing.assert_array_equal(trainer._state, twin._state)
 

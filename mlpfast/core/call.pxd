@@ -98,6 +98,7 @@ ctypedef struct Step:
     bint updates             # then: the optimizer steps while the gradient's tile is hot, or
     bint by_rows             # tensors that are updated by rows have no gradient of their own
     bint apart               # once the whole gradient is there, as the batch is long
+    bint bound               # a tile is updated: the step has to be finished, whatever a signal's handler raises
     bint refreshes           # and another step follows, which reads packed forms
     # what threads report: flags
     int32_t bad              # mf_status

@@ -1,7 +1,7 @@
 """What ends an epoch: a signal, whose handler is a Python function, and the deadline.
 
 They are looked for between steps and, as a step of a large network may last for seconds, signals between pieces of its
-phases too, as long as nothing has been updated.
+phases too. Once something has been updated, what their handlers raise waits for the end of the step.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -15,7 +15,8 @@ from .plan cimport Phase, threads_for
 from .table cimport flush_denormals, mf_layer, parallel_for, set_float_mode
 
 cdef enum:
-    PIECES_AT_ONCE = 4      # that a block may take in one go through all layers; and an update with its gradient:
+    PIECES_AT_ONCE = 4      # that a block may take in one go through all layers, or an update after an early look;
+                            # and an update with its gradient:
     PIECES_OF_UPDATE = 10
     ROWS_APART = 256
     COPIED_AT_ONCE = 1 << 24     # bytes
@@ -41,10 +42,10 @@ cdef void listen(Step *step) noexcept nogil:
 
 
 cdef int look_up(Step *step) noexcept nogil:
-    """Whether to go on: signals every now and then, and the deadline."""
+    """Whether to go on: signals every now and then, until a handler raises something, and the deadline."""
     cdef double time = now()
     cdef uint64_t mode
-    if time > step.next_signal_check:
+    if time > step.next_signal_check and step.error == NULL:
         step.next_signal_check = time + SECONDS_BETWEEN_SIGNAL_CHECKS
         mode = flush_denormals()
         set_float_mode(step.float_mode)
@@ -55,9 +56,17 @@ cdef int look_up(Step *step) noexcept nogil:
                 Py_INCREF(error)
                 step.error = <PyObject *> error
         set_float_mode(mode)
-        if step.error != NULL:
-            return INTERRUPTED
+    if step.error != NULL:
+        return INTERRUPTED
     return DEADLINE if 0 < step.deadline < time else DONE
+
+
+cdef void bind(Step *step, int threads, double work) noexcept nogil:
+    """Before the first tile is updated: the last chance to leave the step, which is taken where much follows."""
+    if work > PIECES_AT_ONCE * piece(step.plan, threads):
+        step.next_signal_check = 0
+        look_up(step)
+    step.bound = step.error == NULL
 
 
 cdef double now() noexcept nogil:
@@ -66,8 +75,8 @@ cdef double now() noexcept nogil:
     return t.tv_sec + 1e-9 * t.tv_nsec
 
 
-cdef double pieces(const Plan *plan, int threads, double work) noexcept nogil:
-    return work / (PIECE * plan.kernels.nr * threads)
+cdef inline double piece(const Plan *plan, int threads) noexcept nogil:
+    return PIECE * plan.kernels.nr * threads
 
 
 cdef bint update_takes_long(const Plan *plan) noexcept nogil:
@@ -76,17 +85,17 @@ cdef bint update_takes_long(const Plan *plan) noexcept nogil:
     It goes to memory and back then, which costs a step of few rows too much.
     """
     cdef int64_t rows = min(plan.batching.rows, plan.capacity)
-    return rows >= ROWS_APART and pieces(plan, threads_for(plan, rows), rows * plan.flops) > PIECES_OF_UPDATE
+    return rows >= ROWS_APART and rows * plan.flops > PIECES_OF_UPDATE * piece(plan, threads_for(plan, rows))
 
 
 cdef void in_pieces(Step *step, int64_t n, int threads, mf_task take, double work) noexcept nogil:
     """All n tasks and, where they take long, a look at signals between pieces of them.
 
-    Where a handler raises something, the rest is left out, and `step.error` is set.
+    Where a handler raises something, `step.error` is set, and the rest is left out unless the step is bound.
     """
-    cdef double count = pieces(step.plan, threads, work)
-    cdef int64_t most = n if count <= 1 else max(<int64_t> threads, <int64_t> (n / count))
-    while step.error == NULL and step.first_task < n:
+    cdef double at_once = piece(step.plan, threads)
+    cdef int64_t most = n if work <= at_once else max(<int64_t> threads, <int64_t> (n / (work / at_once)))
+    while (step.error == NULL or step.bound) and step.first_task < n:
         most = min(most, n - step.first_task)
         parallel_for(most, threads, take, step, work * most / n)
         step.first_task += most
@@ -101,7 +110,7 @@ cdef void blocks_in_pieces(Step *step, int64_t n, int threads, mf_task take, dou
     cdef const mf_layer *layer
     cdef Phase part
     cdef int layers = phase.n_forward + phase.n_back, k
-    if layers < 2 or pieces(step.plan, 1, work / n) <= PIECES_AT_ONCE:
+    if layers < 2 or work <= n * PIECES_AT_ONCE * piece(step.plan, 1):
         in_pieces(step, n, threads, take, work)
         return
     part = phase[0]

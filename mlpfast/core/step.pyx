@@ -50,7 +50,7 @@ cdef int run_epoch(Step *step, int64_t batch, int64_t rows, int64_t max_steps, T
             step.rule.largest = max(step.rule.largest, step.learning_rate)
             first += n
             batch += 1
-            if (totals.steps & 15) == 0 or n * plan.flops > 1e6:
+            if (totals.steps & 15) == 0 or n * plan.flops > 1e6 or step.error != NULL:
                 status = look_up(step)
     set_float_mode(step.float_mode)
     return status
@@ -96,7 +96,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
         step.first, step.first_row, step.rows, step.known = first + chunk, chunk, n, known - chunk
         step.accumulate, step.completes = chunk > 0, chunk + n == rows
         step.updates = updates and step.completes
-        step.findings = 0
+        step.findings, step.bound = 0, False
         for p in range(step.schedule.n_phases):
             step.phase = &step.schedule.phases[p]
             if step.phase.direction == TILES:
@@ -112,7 +112,7 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
             else:
                 blocks_in_pieces(step, (n + plan.block_rows - 1) // plan.block_rows, threads, take_block,
                                  n * step.phase.work)
-            if step.error != NULL:
+            if step.error != NULL and not step.bound:
                 return INTERRUPTED
             if mf_raised(&step.bad) != MF_OK:
                 return BAD_DATA

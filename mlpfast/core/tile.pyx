@@ -4,7 +4,7 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from .called cimport call_term
-from .interrupts cimport in_pieces
+from .interrupts cimport bind, in_pieces
 from .plan cimport TILE_BYTES, Plan, rule_number
 from .sparse cimport sort_entries
 from .table cimport (
@@ -14,12 +14,13 @@ from .table cimport (
 
 cdef enum:
     MOST_SOON = 8            # pieces of memory that a tile asks for ahead of their use
+    WORK_OF_UPDATE = 50      # of a parameter, in multiply-adds: where it comes from memory, and goes back
     WORK_OF_PACKING = 50     # a parameter, in multiply-adds; a second thread is worth it from here on:
     WORTH_A_THREAD = 100000000
 
 
 cdef void take_tiles(Step *step, int threads, double work) noexcept nogil:
-    """All tiles of a phase. `step.error` may be set before the first is updated, and not from then on."""
+    """All tiles of a phase. Once the first is updated, all are, whatever `step.error` says."""
     cdef bint updates = step.updates and step.phase.updates, differentiates = step.phase.n_back > 0
     cdef int64_t n_tiles = step.plan.n_dense if step.by_rows else step.plan.n_tiles
     if step.plan.n_bands > 0 and differentiates:
@@ -30,10 +31,13 @@ cdef void take_tiles(Step *step, int threads, double work) noexcept nogil:
         in_pieces(step, n_tiles, threads, take_tile, work)
     if differentiates and step.term != NULL and step.updates and step.error == NULL:
         call_term(step)
-    if updates and step.error == NULL and isfinite(step.term_loss):
-        parallel_for(n_tiles, threads, update_tile if step.apart else take_tile, step, work)
-        if step.by_rows:
-            parallel_for(step.plan.n_shares, threads, update_share, step, work)
+    if not updates or step.error != NULL or not isfinite(step.term_loss):
+        return
+    work += WORK_OF_UPDATE * step.plan.flops
+    bind(step, threads, work)
+    in_pieces(step, n_tiles, threads, update_tile if step.apart else take_tile, work)
+    if step.by_rows and step.bound:
+        parallel_for(step.plan.n_shares, threads, update_share, step, work)
 
 
 cdef void take_tile(void *context, int64_t index) noexcept nogil:
@@ -144,7 +148,7 @@ cdef void set_chunk(Step *step, mf_block *chunk) noexcept nogil:
 cdef void update_tile(void *context, int64_t index) noexcept nogil:
     """A tile's update by the gradient of the batch."""
     cdef Step *step = <Step *> context
-    cdef const mf_tile *tile = &step.plan.tiles[index]
+    cdef const mf_tile *tile = &step.plan.tiles[step.first_task + index]
     update(step, tile, step.gradient + tile.offset * step.plan.kernels.itemsize, tile.ld)
 
 
