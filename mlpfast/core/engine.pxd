@@ -33,7 +33,8 @@ cdef class Engine:
     cdef int take_optimizer(self, optimizer) except -1
     cdef int take_series(self, Step *step, series, int64_t steps) except -1
     cdef object sums_of(self, Step *step, int64_t rows)
-    cdef object result(self, int status, Step *step, const Totals *totals, metrics, X, y, order)
+    cdef object error_of(self, int status, Step *step, X, y, order)
+    cdef double data_loss(self, const Totals *totals) noexcept nogil
     cdef int guarded(self, Step *step, int64_t first, int64_t rows, int64_t max_steps, char *kept,
                      int64_t slots, Totals *totals) noexcept nogil
     cdef bint sound(self, const Step *step, int64_t slots) noexcept nogil

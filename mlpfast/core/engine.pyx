@@ -189,7 +189,10 @@ cdef class Engine:
                 if of_epoch != NULL:
                     store(&found, of_epoch, found.steps + (0 if epochs else <int64_t> of_epoch[0]))
                     count[4] = count[1]
-        return self.result(status, &step, &found, metrics, X, y, order)
+        error = self.error_of(status, &step, X, y, order)
+        cdef double penalty = found.penalty / max(found.rows, 1), data = self.data_loss(&found)
+        return EpochResult(STATUS[status], found.steps, found.rows, data + penalty, data, penalty,
+                           means(&found, metrics), error, found.last)
 
     def n_batches(self, int64_t rows):
         """How many steps an epoch of so many rows has."""
@@ -212,8 +215,9 @@ cdef class Engine:
         cdef Totals totals
         cdef int64_t rows = self.begin(&step, X, y, sample_weight, None, l1, l2, ())
         cdef int status
+        cdef cnp.npy_intp size = self.network.n_parameters
         if gradient is None:
-            gradient = np.empty_like(self.network.parameters)
+            gradient = cnp.PyArray_EMPTY(1, &size, self.network.typenum, 0)
         if not self.all_trainable:
             gradient.fill(0)
         step.gradient = <char *> cnp.PyArray_DATA(gradient)
@@ -227,10 +231,10 @@ cdef class Engine:
             self.entries = room_for_entries(&step, rows, False, self.entries)
         with nogil:
             status = run_rows(&step, rows, &totals)
-        result = self.result(status, &step, &totals, (), X, y, None)
-        if result.error is not None:
-            raise result.error
-        return result.loss, gradient
+        error = self.error_of(status, &step, X, y, None)
+        if error is not None:
+            raise error
+        return self.data_loss(&totals) + totals.penalty / max(totals.rows, 1), gradient
 
     def evaluate(self, X, y, sample_weight=None, *, double l1=0.0, double l2=0.0, metrics=(), outputs=None):
         """Loss, with penalties, and metrics over all rows, without dropout: ``(loss, {metric: value})``.
@@ -252,10 +256,10 @@ cdef class Engine:
             step.kept = <char *> cnp.PyArray_DATA(outputs)
         with nogil:
             status = run_rows(&step, rows, &totals)
-        result = self.result(status, &step, &totals, metrics, X, y, None)
-        if result.error is not None:
-            raise result.error
-        return result.loss, result.metrics
+        error = self.error_of(status, &step, X, y, None)
+        if error is not None:
+            raise error
+        return self.data_loss(&totals) + totals.penalty / max(totals.rows, 1), means(&totals, metrics)
 
     def check_batch(self, int64_t rows, int64_t batch_rows):
         """Whether statistics over so many rows, in batches of so many, can be had."""
@@ -348,7 +352,8 @@ cdef class Engine:
         step.sums = <double *> cnp.PyArray_DATA(sums)
         return sums
 
-    cdef object result(self, int status, Step *step, const Totals *totals, metrics, X, y, order):
+    cdef object error_of(self, int status, Step *step, X, y, order):
+        """What a signal's handler raised, or None; data and parameters that are not as they should be are an error."""
         error = None
         if step.error != NULL:
             error = <object> step.error
@@ -357,12 +362,11 @@ cdef class Engine:
             if mf_raised(&step.bad) == MF_OK:
                 raise NotFiniteParametersError
             raise bad_data(step, X, y, order, self.network.inputs)
-        cdef double rows = max(totals.rows, 1), weight = totals.weight if totals.weight > 0 else 1.0
-        cdef double data = totals.batch_losses / rows if self.penalty_over_weights else totals.loss / weight
-        cdef double penalty = totals.penalty / rows
-        values = {metric: totals.metrics[m] / weight for m, metric in enumerate(metrics)}
-        return EpochResult(STATUS[status], totals.steps, totals.rows, data + penalty, data, penalty, values, error,
-                           totals.last)
+        return error
+
+    cdef double data_loss(self, const Totals *totals) noexcept nogil:
+        """The mean over rows, without the penalty."""
+        return totals.batch_losses / max(totals.rows, 1) if self.penalty_over_weights else totals.loss / weight(totals)
 
     # --- an epoch that leaves nothing half done, without the interpreter ---
 
@@ -458,6 +462,14 @@ cdef void *changed(cnp.ndarray array, int kind, int64_t size, str name) except N
             and cnp.PyArray_ISCARRAY(array)):
         raise ValueError(f"{name}: expected a writable vector of {size} numbers, got {array!r}")
     return cnp.PyArray_DATA(array)
+
+
+cdef inline double weight(const Totals *totals) noexcept nogil:
+    return totals.weight if totals.weight > 0 else 1.0
+
+
+cdef dict means(const Totals *totals, metrics):
+    return {metric: totals.metrics[m] / weight(totals) for m, metric in enumerate(metrics)}
 
 
 cdef void load(const double *totals, Totals *to) noexcept nogil:

@@ -189,9 +189,9 @@ cdef class Tangents(Engine):
         cdef int status
         with nogil:
             status = run(course, rows, &totals)
-        result = self.result(status, &course.step, &totals, (), X, y, None)
-        if result.error is not None:
-            raise result.error
+        error = self.error_of(status, &course.step, X, y, None)
+        if error is not None:
+            raise error
         return 0
 
 
