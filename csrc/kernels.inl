@@ -114,6 +114,7 @@ const mf_kernels MF_TABLE(MF_ISA, f64) = {
     .normalise_columns_back = normalise_columns_back,
     .copy_columns = copy_columns,
     .one_hot = one_hot,
+    .one_hot_csr = one_hot_csr,
     .look_up = look_up,
     .look_up_gradient = look_up_gradient,
     .look_up_update = look_up_update,

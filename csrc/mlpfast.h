@@ -273,6 +273,10 @@ typedef struct {
     void (*copy_columns)(const mf_columns *part, mf_matrix x, mf_matrix out, int64_t rows); /* width is 1 */
     /* Whole numbers below width: 1 in that column, 0 in the others. Returns an mf_status. */
     int (*one_hot)(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows);
+    /* The same of the rows `index` (or the first ones, if NULL) of CSR, whose columns ascend in each row: what is not
+     * stored is code 0. Nothing is read or written beyond the arrays. */
+    int (*one_hot_csr)(const mf_columns *part, int64_t unknown, const mf_csr *x, const int64_t *index, mf_matrix out,
+                       int64_t rows, int64_t columns);
     /* Whole numbers below `categories`: their rows of the table (n * categories, width). Returns an mf_status. */
     int (*look_up)(const mf_columns *part, int64_t categories, int64_t unknown, const void *table, mf_matrix x,
                    mf_matrix out, int64_t rows);

@@ -291,6 +291,84 @@ def test_arrays_that_change_meanwhile_lead_nowhere():
     assert trainer.run_epoch(rows, y).status == "ok"
 
 
+# --- codes of categories: what is not stored is code 0 ---
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    rows=st.integers(1, 150),
+    columns=st.integers(1, 40),
+    categories=st.integers(1, 9),
+    unknown=st.sampled_from(["error", "ignore", 0]),
+    fill=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    source=st.sampled_from(["uint8", "int16", "float32", "float64"]),
+    index=st.sampled_from(["int32", "int64"]),
+    dtype=st.sampled_from(DTYPES),
+    n_threads=st.integers(1, 3),
+    some=st.booleans(),
+)
+def test_one_hot_codes_have_the_bits_of_dense_rows(
+    seed, rows, columns, categories, unknown, fill, source, index, dtype, n_threads, some
+):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(categories + (unknown != "error"), size=(rows, columns)) * (rng.random((rows, columns)) < fill)
+    first = mf.OneHot(categories, unknown)
+    if some:
+        first = mf.Columns([(rng.permutation(columns)[: 1 + columns // 2], first)], remainder="drop")
+    X, y, found = sparse.csr_array(codes.astype(source)), rng.normal(size=rows), []
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    for data in (X, X.toarray()):
+        model = mf.Model(columns, [first, mf.Dense(3, "tanh"), mf.Dense(1)], dtype=dtype)
+        trainer = mf.Trainer(model, "mse", batch_size=37, n_threads=n_threads)
+        trainer.fit(data, y, epochs=2, verbose=0)
+        _, gradient = model.loss_and_gradient(data, y, "mse")
+        found.append(model.state.tobytes() + gradient.tobytes() + model.predict(data).tobytes())
+        found[-1] += model.predict(data[:1]).tobytes() + np.float64(trainer.evaluate(data, y)["loss"]).tobytes()
+    assert found[0] == found[1]
+
+
+def codes_of_two_columns(columns=1_000_000, rows=500):
+    X = sparse.lil_array((rows, columns))
+    X[:, [5, 70_000]] = np.random.default_rng(0).integers(4, size=(rows, 2))
+    return X.tocsr(), mf.Model(columns, [mf.Columns([([70_000, 5], mf.OneHot(4))], "drop"), mf.Dense(2)])
+
+
+def test_one_hot_codes_are_read_where_they_are_stored():
+    """A batch of dense rows would take 128 MB."""
+    X, model = codes_of_two_columns()
+    y = np.zeros((500, 2))
+    assert peak(lambda: model.predict(X)) < 2_000_000
+    assert peak(lambda: mf.Trainer(model, "mse", batch_size=32).fit(X, y, verbose=0)) < 3_000_000
+
+
+def test_stored_entries_that_are_no_codes_are_told():
+    X, model = codes_of_two_columns(100_000, 70)
+    y = np.zeros((70, 2))
+    trainer = mf.Trainer(model, "mse", batch_size=16, shuffle=False)
+    before = model.state.copy()
+    for column, value, message in (
+        (5, 4.0, "a category's code in X, a whole number from 0 to 3, got 4 at row 33, column 5"),
+        (70_000, 0.5, "a category's code in X, a whole number from 0 to 3, got 0.5 at row 33, column 70000"),
+        (99_999, np.inf, "expected finite values in X, got infinity at row 33, column 99999"),  # that nobody reads
+    ):
+        wrong = X.tolil()
+        wrong[33, column] = value
+        wrong = wrong.tocsr()
+        for use in (lambda X: model.predict(X), lambda X: trainer.fit(X, y, verbose=0)):
+            with pytest.raises(ValueError, match=message):
+                use(wrong)
+    rows = as_features(X, 100_000, model.dtype)
+    rows.columns[[0, 1]] = rows.columns[[1, 0]]
+    for use in (lambda: trainer.run_epoch(rows, y.astype(np.float32)), lambda: model.network.predict_csr(rows)):
+        with pytest.raises(ValueError, match="X: expected .*CSR"):
+            use()
+    np.testing.assert_array_equal(model.state, before)
+
+
+# --- everything else ---
+
+
 def test_other_kinds_of_first_layers_get_the_rows_made_dense():
     program = Program()
     data, fed = program.value(30, Activation("identity")), program.value(30, Activation("identity"))

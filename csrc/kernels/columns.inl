@@ -95,12 +95,12 @@ static void part_gradient(const mf_columns *part, real factor, mf_matrix x, mf_m
             n = in_first_panel(c, lanes_of(tile->nj - j));
             to[count] = tile->g + i * tile->ld + j;
             sums[count] = (scaled_sum){.number = x.data ? at(x, 0, column_read(part, tile->i0 + i)) : &one,
-                                    .vector = at(delta, 0, c),
-                                    .number_stride = x.data ? x.row_stride : 0,
-                                    .vector_stride = delta.row_stride,
-                                    .factor = factor,
-                                    .n = (int)n,
-                                    .sum = tile->accumulates ? vload_n(to[count], (int)n) : vset(0)};
+                                       .vector = at(delta, 0, c),
+                                       .number_stride = x.data ? x.row_stride : 0,
+                                       .vector_stride = delta.row_stride,
+                                       .factor = factor,
+                                       .n = (int)n,
+                                       .sum = tile->accumulates ? vload_n(to[count], (int)n) : vset(0)};
             if (++count < SUMS_AT_ONCE && !(i == tile->ni - 1 && j + n == tile->nj)) continue;
             take_sums(sums, count, rows);
             for (int s = 0; s < count; s++) vstore_n(to[s], sums[s].sum, sums[s].n);
@@ -137,23 +137,61 @@ INLINE int64_t category(real code, int64_t categories, int64_t unknown) {
     return (real)whole == code ? whole : unknown;
 }
 
-static int one_hot(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows) {
-    const int64_t categories = part->width, end = part->first + part->n * categories;
-    int status = MF_OK;
+static void clear_part(const mf_columns *part, mf_matrix out, int64_t rows) {
+    const int64_t end = part->first + part->n * part->width;
     for (int64_t c = part->first, n; c < end; c += n) {
         n = in_first_panel(c, lanes_of(end - c));
         real *p = at(out, 0, c);
         for (int64_t r = 0; r < rows; r++) store_some(p + r * out.row_stride, vset(0), (int)n);
     }
+}
+
+/* The one of a code, among a row's zeros. Returns an mf_status. */
+INLINE int set_one(const mf_columns *part, int64_t i, real code, int64_t unknown, mf_matrix out, int64_t r) {
+    const int64_t k = category(code, part->width, unknown);
+    if (k >= 0) *at(out, r, part->first + i * part->width + k) = 1;
+    return k == MF_BAD_IF_UNKNOWN ? MF_BAD_CODE : MF_OK;
+}
+
+static int one_hot(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows) {
+    int status = MF_OK;
+    clear_part(part, out, rows);
     for (int64_t i = 0; i < part->n; i++) {
         const real *codes = at(x, 0, column_read(part, i));
-        for (int64_t r = 0; r < rows; r++) {
-            const int64_t k = category(codes[r * x.row_stride], categories, unknown);
-            if (k >= 0) *at(out, r, part->first + i * categories + k) = 1;
-            else if (k == MF_BAD_IF_UNKNOWN) status = MF_BAD_CODE;
-        }
+        for (int64_t r = 0; r < rows; r++) status |= set_one(part, i, codes[r * x.row_stride], unknown, out, r);
     }
     return status;
+}
+
+/* A row's number in a column, 0 where it is not stored, of entries [begin, end) whose columns ascend. */
+INLINE real stored_number(const mf_csr *x, int64_t begin, int64_t end, int64_t column) {
+    while (begin < end) {
+        const int64_t middle = begin + (end - begin) / 2, found = index_at(x->columns, x->index64, middle);
+        if (found == column) return element(x->values, x->dtype, middle);
+        if (found < column) begin = middle + 1;
+        else end = middle;
+    }
+    return 0;
+}
+
+static int one_hot_csr(const mf_columns *part, int64_t unknown, const mf_csr *x, const int64_t *index, mf_matrix out,
+                       int64_t rows, int64_t columns) {
+    int status = MF_OK;
+    real not_finite = 0; /* becomes NaN */
+    clear_part(part, out, rows);
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t begin, end, last = -1;
+        status |= find_entries(x, index ? index[r] : r, &begin, &end);
+        for (int64_t e = begin; e < end; e++) {
+            const int64_t column = index_at(x->columns, x->index64, e);
+            if (column <= last || column >= columns) status |= MF_OUT_OF_RANGE;
+            last = column;
+            not_finite += element(x->values, x->dtype, e) * 0;
+        }
+        for (int64_t i = 0; i < part->n; i++)
+            status |= set_one(part, i, stored_number(x, begin, end, column_read(part, i)), unknown, out, r);
+    }
+    return not_finite == 0 ? status : status | MF_NOT_FINITE;
 }
 
 static int look_up(const mf_columns *part, int64_t categories, int64_t unknown, const void *table, mf_matrix x,

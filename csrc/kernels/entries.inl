@@ -69,15 +69,15 @@ static void look_up_update(const mf_columns *part, int64_t categories, int64_t u
     const int64_t units = part->width;
     for (int64_t i = i0 / categories; i * categories < i0 + ni; i++) {
         const table_share e = {.codes = at(x, 0, column_read(part, i)),
-                           .stride = x.row_stride,
-                           .first = i * categories - i0,
-                           .categories = categories,
-                           .unknown = unknown,
-                           .ni = ni,
-                           .rows = rows,
-                           .units = units,
-                           .seen = seen + i0,
-                           .state = {p, s0, s1, s2}};
+                               .stride = x.row_stride,
+                               .first = i * categories - i0,
+                               .categories = categories,
+                               .unknown = unknown,
+                               .ni = ni,
+                               .rows = rows,
+                               .units = units,
+                               .seen = seen + i0,
+                               .state = {p, s0, s1, s2}};
         sum_entries(&e, delta, part->first + i * units, sums, i * units);
         update_entries(&e, rule, sums, i * units);
     }

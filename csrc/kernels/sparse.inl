@@ -1,6 +1,6 @@
 /*
  * The products of a layer whose left side is CSR rows: over the stored entries, in time and memory in proportion to
- *them. 
+ * them.
  * An element of a product is one accumulator that runs over k in order, from which terms with a zero factor may be left
  * out (see gemm.inl): a row's entries by ascending columns, and for the gradient a column's by ascending rows, give the
  * bits of the dense product. W is read where it lies, row-major: its rows are few of many, and packing would touch all.

@@ -171,7 +171,7 @@ cdef class Engine:
             self.take_series(&step, series, steps if max_steps < 0 else min(steps, max_steps))
         if step.schedule.over_batch:
             self.check_batch(rows, min(rows, self.batch_rows))
-        if step.plan.reads_csr:
+        if step.plan.n_bands > 0:
             self.entries = room_for_entries(&step, rows, True, self.entries)
         cdef char *kept = <char *> cnp.PyArray_DATA(self.kept)
         cdef int status
@@ -227,7 +227,7 @@ cdef class Engine:
             step.schedule, step.number = &step.plan.step, dropout_step
         if step.schedule.over_batch:
             self.check_batch(rows, rows)
-        if step.plan.reads_csr:
+        if step.plan.n_bands > 0:
             self.entries = room_for_entries(&step, rows, False, self.entries)
         with nogil:
             status = run_rows(&step, rows, &totals)

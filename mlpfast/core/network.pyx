@@ -277,7 +277,7 @@ cdef class Network:
         job.x, job.x_dtype, job.x_ld, job.csr = NULL, 0, 0, csr_of(values, columns, offsets)
         job.reads_csr, job.work = self.takes_csr, rows * self.row_work
         cdef double units = self.layers[0].makes.columns
-        if job.reads_csr:
+        if job.reads_csr and self.layers[0].w.data != NULL:     # else no product has a row's zeros in it
             job.work += (job.csr.stored - rows * <double> self.inputs) * units
         return self.predict_rows(&job, rows, out, tuple(triple), n_threads)
 

@@ -185,6 +185,8 @@ cdef extern from "mlpfast.h" nogil:
                                        mf_matrix out, int64_t rows, int64_t cols) noexcept nogil
         void (*copy_columns)(const mf_columns *part, mf_matrix x, mf_matrix out, int64_t rows) noexcept nogil
         int (*one_hot)(const mf_columns *part, int64_t unknown, mf_matrix x, mf_matrix out, int64_t rows) noexcept nogil
+        int (*one_hot_csr)(const mf_columns *part, int64_t unknown, const mf_csr *x, const int64_t *index,
+                           mf_matrix out, int64_t rows, int64_t columns) noexcept nogil
         int (*look_up)(const mf_columns *part, int64_t categories, int64_t unknown, const void *table, mf_matrix x,
                        mf_matrix out, int64_t rows) noexcept nogil
         void (*look_up_gradient)(const mf_columns *part, int64_t categories, int64_t unknown, mf_matrix x,

@@ -29,10 +29,11 @@ def _default_update(categories: int) -> Literal["all", "rows"]:
 
 @dataclass(frozen=True, init=False, repr=False)
 class Embedding(Encoder):
-    """Each code of a category as its row of a table, for columns of many categories.
+    """Each code of a category as its row of a table, for columns of many categories (Guo and Berkhahn, 2016).
 
-    Codes are whole numbers from 0 to ``categories - 1``, as scikit-learn's `OrdinalEncoder` and pandas' ``cat.codes``
-    give them. Each column has a table of its own, (categories, units).
+    Of codes x (n, columns) it makes h (n, columns * units): column c's ``h[i, c * units : (c + 1) * units]`` is
+    ``table[c * categories + x[i, c]]``. Codes are whole numbers from 0 to ``categories - 1``, as scikit-learn's
+    `OrdinalEncoder` and pandas' ``cat.codes`` give them. Each column has a table of its own, (categories, units).
 
     Parameters
     ----------

@@ -22,8 +22,9 @@ __all__ = ["OneHot"]
 class OneHot(Encoder):
     """Each code of a category as a row of zeros with a one in its place, for columns of few categories.
 
-    Codes are whole numbers from 0 to ``categories - 1``, as scikit-learn's `OrdinalEncoder` and pandas' ``cat.codes``
-    give them.
+    Of codes x (n, columns) it makes h (n, columns * categories): ``h[i, c * categories + x[i, c]]`` is 1, everything
+    else 0. Codes are whole numbers from 0 to ``categories - 1``, as scikit-learn's `OrdinalEncoder` and pandas'
+    ``cat.codes`` give them. Of sparse rows it reads the stored entries; what is not stored is code 0.
 
     Parameters
     ----------

@@ -293,6 +293,37 @@ static void *codes(uint64_t stream, int64_t n, int64_t categories) {
     return x;
 }
 
+/* The same codes as CSR rows, zeros left out. */
+static void check_stored_codes(const mf_columns *hot, int unknown, mf_matrix out, int64_t rows, int64_t n) {
+    const int64_t categories = hot->width, width = FIRST + hot->n * categories;
+    const char *dense = codes(52, rows * n, categories + 1);
+    char *values = allocate(rows * n * table->itemsize);
+    int32_t *columns = allocate(rows * n * 4), *offsets = allocate((rows + 1) * 4), at = 0;
+    for (int64_t i = 0; i < rows * n; i++) {
+        const char *code = dense + i * table->itemsize;
+        if (table->dtype == MF_FLOAT32 ? *(const float *)code != 0 : *(const double *)code != 0) {
+            memcpy(values + at * table->itemsize, code, (size_t)table->itemsize);
+            columns[at++] = (int32_t)(i % n);
+        }
+        offsets[i / n + 1] = at;
+    }
+    const mf_csr x = {values, columns, offsets, at, table->dtype, 0};
+    mf_matrix again = room(rows, width);
+    int status = table->one_hot_csr(hot, unknown, &x, NULL, again, rows, n);
+    hash_bytes(&status, sizeof status);
+    const uint64_t before = hash;
+    uint64_t found[2];
+    for (int csr = 0; csr < 2; csr++) {
+        hash = before;
+        hash_matrix(csr ? again : out, rows, width);
+        found[csr] = hash;
+    }
+    if (found[0] != found[1]) {
+        printf("%s: one_hot differs of CSR rows (%lld, %lld)\n", table->isa, (long long)rows, (long long)n);
+        different = 1;
+    }
+}
+
 static void coded_of(int unknown, int64_t rows, int64_t n) {
     const int64_t categories = 2 + rows % 40;
     mf_columns hot = part_of(n, categories), rest = part_of(n, 1), embedded = part_of(n, 1 + rows % 37);
@@ -300,6 +331,7 @@ static void coded_of(int unknown, int64_t rows, int64_t n) {
     const int64_t columns = FIRST + hot.n * categories + 40 * hot.n + 2 * hot.n;
     mf_matrix out = room(rows, columns), delta = laid_out(reals(53, rows * columns, -1, 1), rows, columns);
     int status = table->one_hot(&hot, unknown, x, out, rows);
+    check_stored_codes(&hot, unknown, out, rows, n);
     embedded.first += hot.n * categories;
     const int64_t entries = embedded.n * categories, units = embedded.width, half = entries / 2;
     status |= table->look_up(&embedded, categories, 0, reals(54, entries * units, -1, 1), x, out, rows);
@@ -309,6 +341,9 @@ static void coded_of(int unknown, int64_t rows, int64_t n) {
     table->copy_columns(&rest, x, out, rows);
     hash_bytes(&status, sizeof status);
     hash_matrix(out, rows, columns);
+    mf_matrix inputs = laid_out(reals(75, rows * n, -1, 1), rows, n);
+    table->copy_columns_back(&rest, delta, inputs, rows);
+    hash_matrix(inputs, rows, n);
     char *g = reals(55, entries * units, -1, 1);
     table->look_up_gradient(&embedded, categories, 0, x, delta, rows, 0, half, 0, units, g, units, 0);
     g += half * units * table->itemsize;
@@ -362,6 +397,8 @@ static void periodic_of(int linear, int64_t rows, int64_t n) {
     }
     table->periodic(&part, frequencies, tensors, x, kept, out, rows);
     table->periodic_back(&part, frequencies, tensors, kept, delta, rows);
+    table->periodic_inputs(&part, frequencies, tensors, kept, dx, rows);
+    hash_matrix(dx, rows, n);
     for (int t = 0; t < (linear ? 4 : 1); t++) {
         const int64_t height = shapes_of[t][0], width = shapes_of[t][1], half = height / 2;
         char *g = reals(62, height * width, -1, 1);
@@ -406,6 +443,8 @@ static void piecewise_of(int linear, int64_t rows, int64_t n) {
     mf_matrix dx = laid_out(reals(71, rows * n, -1, 1), rows, n);
     table->piecewise_tangent(&part, bins, edges, tensors, tensors, x, dx, out, rows);
     hash_matrix(out, rows, columns);
+    table->piecewise_inputs(&part, bins, edges, tensors, x, delta, dx, rows);
+    hash_matrix(dx, rows, n);
     for (int t = 0; t < (linear ? 3 : 0); t++) {
         const int64_t height = t == 0 ? part.n * bins : part.n, half = height / 2;
         char *g = reals(69, height * units, -1, 1);
@@ -603,6 +642,23 @@ static void penalty(int id, int64_t rows, int64_t k, int64_t n) {
     hash_reals(g, rows * n);
 }
 
+/* Of single rows; `id` reals before a cache line's end begins what is written past the caches. */
+static void single_rows(int id, int64_t rows, int64_t k, int64_t n) {
+    void *x = reals(76, rows * k, -1, 1);
+    mf_matrix h = packed(x, rows, k), delta = packed(reals(77, rows * n, -1, 1), rows, n);
+    char *g = (char *)allocate((k * n + 64) * table->itemsize) + (64 - id) * table->itemsize;
+    table->outer_product(h, delta, k, n, g);
+    hash_reals(g, k * n);
+    double *sums = allocate(rows * 8);
+    table->row_squares(h, rows, k, sums);
+    hash_bytes(sums, (size_t)rows * 8);
+    char *last = (char *)x + (rows * k - 1) * table->itemsize;
+    int finite = table->all_finite(x, rows * k);
+    memset(last, 255, (size_t)table->itemsize); /* NaN */
+    finite = 2 * finite + table->all_finite(x, rows * k);
+    hash_bytes(&finite, sizeof finite);
+}
+
 static void generator(int id, int64_t rows, int64_t k, int64_t n) {
     (void)id;
     int64_t *order = allocate(rows * k * 8);
@@ -631,9 +687,9 @@ static const struct {
     {"add, scale_shift, blend, scale_difference, gradients", affine, 3},
     {"normalise_rows, normalise_rows_back, normalise_rows_curve", norm, 2},
     {"column_moments, column_sums, normalise_columns", norm_columns, 2},
-    {"copy_columns, one_hot, look_up, its gradient and update", coded, 3},
-    {"periodic, its tangent, way back and gradient", periodic, 2},
-    {"piecewise, piecewise_tangent, piecewise_gradient", piecewise, 2},
+    {"copy_columns and its way back, one_hot, look_up, its gradient and update", coded, 3},
+    {"periodic, its tangent, ways back and gradient", periodic, 2},
+    {"piecewise, its tangent, way back and gradient", piecewise, 2},
     {"gather", gather, MF_INT16 + 1},
     {"gather_csr", gather_csr, 1},
     {"products of CSR rows", products_csr, MF_UINT8 + 1},
@@ -642,6 +698,7 @@ static const struct {
     {"metric", metric, MF_METRICS},
     {"update", update, MF_OPTIMIZERS},
     {"penalty, add_penalty, limit_columns", penalty, 1},
+    {"outer_product, row_squares, all_finite", single_rows, 3},
 };
 
 int main(void) {
