@@ -113,12 +113,15 @@ class ArrayFile:
         info, little = self._members[name], array.dtype.newbyteorder("<")
         expected = f"{{'descr': {little.str!r}, 'fortran_order': False, 'shape': {array.shape}, }}"
         with self._archive.open(info) as member:
-            header = member.read(info.file_size - array.nbytes)
-            if header[:8] != b"\x93NUMPY\1\0" or int.from_bytes(header[8:10], "little") != len(header) - 10:
-                raise ValueError(f"expected {name} to begin with a header of npy format 1.0, got {header[:10]!r}")
-            stored = header[10:].decode("latin-1").rstrip(" \n")
+            begin = member.read(10)
+            length = int.from_bytes(begin[8:], "little")
+            if begin[:8] != b"\x93NUMPY\1\0" or length > _NPY_HEADER_BYTES:
+                raise ValueError(f"expected {name} to begin with a header of npy format 1.0, got {begin!r}")
+            stored = member.read(length).decode("latin-1").rstrip(" \n")
             if stored != expected:
                 raise ValueError(f"expected {name} to hold {expected}, got {stored}")
+            if (rest := info.file_size - len(begin) - length) != array.nbytes:
+                raise ValueError(f"expected {name} to have {array.nbytes:,} bytes of numbers, got {rest:,}")
             flat = array.reshape(-1)  # a view
             for start in range(0, flat.size, _CHUNK_BYTES // little.itemsize):
                 part = flat[start : start + _CHUNK_BYTES // little.itemsize]

@@ -90,9 +90,9 @@ class ModelFile:
         """Compare the members with the layers, by the zip's directory alone."""
         layers = self.header.layers
         expected = {self._member(name): shape for name, shape in arrays_of(lower(self.header.inputs, layers)).items()}
-        differing = sorted(found ^ set(expected))
-        if differing:
-            raise ValueError(f"its members do not fit its {len(layers)} layers: {', '.join(differing[:5])}")
+        differing = {"missing": sorted(set(expected) - found), "of none of them": sorted(found - set(expected))}
+        if told := [f"{what}: {', '.join(names[:5])}" for what, names in differing.items() if names]:
+            raise ValueError(f"its members do not fit its {len(layers)} layers; {'; '.join(told)}")
         for name, shape in expected.items():
             self._file.check_size(name, shape, self.header.dtype)
 

@@ -48,12 +48,14 @@ def test_there_and_back(model, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.pop("mean2.npy"), "its members do not fit its 4 layers: mean2.npy"),
-        (lambda m: m.update({"mean1.npy": m["mean2.npy"]}), "its members do not fit its 4 layers: mean1.npy"),
+        (lambda m: m.pop("mean2.npy"), "its members do not fit its 4 layers; missing: mean2.npy"),
+        (lambda m: m.update({"mean1.npy": m["mean2.npy"]}), "do not fit its 4 layers; of none of them: mean1.npy"),
         (lambda m: m.update({"mean2.npy": npy(np.zeros(1000))}), "mean2.npy has .* bytes .* do not fit its shape"),
         (lambda m: m.update({"mean2.npy": npy(np.zeros((1, 5)))}), "expected mean2.npy to hold .*got"),
         (lambda m: m.update({"mean2.npy": npy(np.zeros(5, "i8"))}), "expected mean2.npy to hold .*got"),
-        (lambda m: m.update({"mean2.npy": npy(np.zeros(5, "f4"))}), "mean2.npy"),
+        (lambda m: m.update({"mean2.npy": npy(np.zeros(5, "f4"))}), "expected mean2.npy to hold .*<f8.* got .*<f4"),
+        (lambda m: m.update({"mean2.npy": npy(np.zeros(6))}), r"expected mean2.npy to hold .*\(5,\).* got .*\(6,\)"),
+        (lambda m: m.update({"mean2.npy": m["mean2.npy"][:-8]}), "expected mean2.npy to have 40 bytes .*, got 32"),
         (lambda m: m.update({"mean2.npy": npy([0, 0, np.nan, 0, 0])}), "finite values in mean2.npy, got NaN at row 2"),
         (lambda m: m.update({"mean0.npy": npy([0, 0, 0, -np.inf])}), "finite values in mean0.npy, got infinity at row"),
     ],
