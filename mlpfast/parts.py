@@ -9,7 +9,20 @@ from typing import Literal, NamedTuple, TypeAlias
 from .activations import Activation
 from .initializers import Initializer
 
-__all__ = ["DECAYING", "ROLES", "Buffer", "Layer", "Phase", "Role", "Rule", "Schedule", "Tensor", "Tile", "Value"]
+__all__ = [
+    "DECAYING",
+    "ROLES",
+    "Buffer",
+    "Layer",
+    "Phase",
+    "Role",
+    "Rule",
+    "Schedule",
+    "Tensor",
+    "Tile",
+    "Value",
+    "spans",
+]
 
 Role: TypeAlias = Literal["weight", "bias", "scale", "shift", "slope", "frequency", "table"]
 
@@ -137,19 +150,19 @@ class Phase(NamedTuple):
     def __str__(self) -> str:
         if self.direction == "columns":
             what = "keep" if self.updates else "statistics" if self.forward else "sums"
-            return f"columns  {what} {_numbers(self.forward or self.back)}"
+            return f"columns  {what} {spans(self.forward or self.back)}"
         if self.direction == "spans":
             return "spans    clip"
         if self.direction == "call":
             return "call     loss"
         if self.direction == "units":
-            return f"units    limit {_numbers(self.back)}"
+            return f"units    limit {spans(self.back)}"
         parts = [
             "gather" * self.gathers,
-            f"forward {_numbers(self.forward)}" if self.forward else "",
+            f"forward {spans(self.forward)}" if self.forward else "",
             "compare" * self.compares,
-            f"back {_numbers(self.back)}" if self.back and self.direction == "rows" else "",
-            f"gradient {_numbers(self.back)}" if self.back and self.direction == "tiles" else "",
+            f"back {spans(self.back)}" if self.back and self.direction == "rows" else "",
+            f"gradient {spans(self.back)}" if self.back and self.direction == "tiles" else "",
             "update" * self.updates,
         ]
         return f"{self.direction:<8} {', '.join(part for part in parts if part)}"
@@ -188,9 +201,13 @@ class Schedule(NamedTuple):
         return "\n".join([f"{self.name}:", *(f"  {phase}" for phase in self.phases)])
 
 
-def _numbers(layers: Sequence[int]) -> str:
-    """``0-3``, ``3-0`` or ``0, 2``."""
-    step = 1 if layers[0] <= layers[-1] else -1
-    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + step, step)):
-        return f"{layers[0]}-{layers[-1]}"
-    return ", ".join(map(str, layers))
+def spans(numbers: Sequence[int]) -> str:
+    """``0-3``, ``3-0``, ``0, 2`` or ``0-3, 5``: those that follow each other, as one."""
+    step = 1 if numbers[0] <= numbers[-1] else -1
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + step:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(map(str, run)) for run in runs)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from .activations import Activation
 from .initializers import Initializer
-from .parts import Buffer, Edge, Layer, Phase, Role, Rule, Schedule, Tensor, Tile, Value
+from .parts import Buffer, Edge, Layer, Phase, Role, Rule, Schedule, Tensor, Tile, Value, spans
 from .settings import Computed
 
 __all__ = ["Program"]
@@ -28,7 +28,8 @@ class Program:
     """A model's values, tensors and layers.
 
     Layers add to it what they lower themselves to, by `value`, `tensor`, `buffer` and `layer`, in the order of the way
-    forward.
+    forward. Printed, a layer shows its kind and numbers, the value that it reads, with the columns in brackets where it
+    reads some alone, the one that it makes, and its tensors and buffers.
 
     Examples
     --------
@@ -349,7 +350,7 @@ class Program:
 
     def __str__(self) -> str:
         values = [
-            f"  {i}  {'data' if i == 0 else value.activation!s:<12} {value.columns:,} columns"
+            f"{'data' if i == 0 else value.activation!s:<12} {value.columns:,} columns"
             for i, value in enumerate(self.values)
         ]
         tensors = [
@@ -359,20 +360,30 @@ class Program:
         ]
         buffers = [f"  {b.name}  {b.shape} at {self.n_parameters + b.offset:,}" for b in self.buffers]
         layers = []
-        for i, layer in enumerate(self.layers):
+        for layer in self.layers:
             names = [self.tensors[t].name for t in layer.tensors] + [self.buffers[b].name for b in layer.buffers]
             numbers = "".join(f" {number:g}" for number in layer.numbers)
             layers.append(
-                f"  {i}  {layer.kind}{numbers}: value {layer.reads}"
+                layer.kind
+                + (f" {layer.activation}" if layer.activation is not None else "")
+                + f"{numbers}: value {layer.reads}"
+                + (f" ({spans(layer.columns)})" if layer.columns else "")
                 + (f" and {layer.also}" if layer.also is not None else "")
                 + f" -> {layer.makes}"
-                + (f" from {layer.part[0]:,} on" if layer.part is not None else "")
+                + (f" ({spans(range(layer.part[0], sum(layer.part)))})" if layer.part is not None else "")
                 + (f" with {', '.join(names)}" if names else "")
                 + (", in training only" if layer.trains_only else "")
             )
         return "\n".join(
-            ["values", *values, "tensors", *tensors, *(["buffers", *buffers] if buffers else []), "layers", *layers]
+            ["values", *_numbered(values), "tensors", *tensors]
+            + (["buffers", *buffers] if buffers else [])
+            + ["layers", *_numbered(layers)]
         )
+
+
+def _numbered(lines: Sequence[str]) -> list[str]:
+    width = len(str(len(lines) - 1))
+    return [f"  {number:<{width}}  {line}" for number, line in enumerate(lines)]
 
 
 def _along_rows(

@@ -1,5 +1,7 @@
 """What models lower to: values, tensors, layers, and the phases of a step; plain data."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -162,6 +164,35 @@ def test_tiles_cover_every_element_once(shape, panel, most, whole, together):
         assert ni * nj <= panel * max(most, nj)
         seen[tile.tensor][i : i + ni, j : j + nj] += 1
     assert all((tensor == 1).all() for tensor in seen)
+
+
+def test_a_person_can_follow_a_table_through_the_print():
+    """Which columns go where, with what; and phases with runs of layers in them."""
+    first = mf.Columns([([3, 0], mf.Periodic(5, units=2)), (1, mf.OneHot(2))])
+    model = mf.Model(4, [first, mf.Dense(4, dropout=0.5), mf.Parametric("selu"), *[mf.Dense(2)] * 3])
+    values, tensors, layers = re.split("tensors|layers", str(model.program))
+    assert values.splitlines()[-1] == "  7  identity     2 columns"
+    assert tensors.splitlines()[3] == "  W0.0  weight (10, 2) at 20"
+    assert layers.splitlines()[1:8] == [
+        "  0  copy_columns: value 0 (2) -> 1 (0)",
+        "  1  copy_columns: value 0 (3, 0) -> 1 (5-6)",
+        "  2  periodic 5: value 0 (3, 0) -> 1 (1-4) with frequency0.0, phase0.0, W0.0, b0.0",
+        "  3  one_hot -1: value 0 (1) -> 1 (7-8)",
+        "  4  dense: value 1 -> 2 with W1, b1",
+        "  5  dropout 0.5: value 2 -> 3, in training only",
+        "  6  parametric selu 0: value 3 -> 4 with alpha2",
+    ]
+    assert str(model.program.schedule("gradient")).splitlines()[1:] == [
+        "  rows     gather, forward 0-4, 6-9, compare, back 9-6, 4-0",
+        "  tiles    gradient 2, 4, 6-9",
+    ]
+    longer = str(mf.Model(4, [mf.Dense(4, "tanh")] * 11).program).splitlines()
+    assert longer[1:3] + longer[-2:] == [
+        "  0   data         4 columns",
+        "  1   tanh         4 columns",
+        "  9   dense: value 9 -> 10 with W9, b9",
+        "  10  dense: value 10 -> 11 with W10, b10",
+    ]
 
 
 def test_it_prints():
