@@ -17,7 +17,8 @@ from mlpfast.optimizers import OPTIMIZERS
 from mlpfast.schedules.series import DRIVEN
 from mlpfast.scores import SCORES
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 def test_activations_and_their_parameters():
@@ -71,6 +72,14 @@ def test_layers_are_public_and_in_the_reference():
 def test_kinds_of_layers_are_on_the_map():
     (row,) = (line for line in (DOCS / "architecture.md").read_text(encoding="utf-8").splitlines() if "`kinds`" in line)
     assert {*kinds.NUMBERS} - {"shift"} <= {*re.findall(r"\w+", row)}  # shift is the tests' own
+
+
+def test_every_kernel_is_compared_with_aarch64():
+    """By tests/aarch64/bits.c, which calls it."""
+    contract = (ROOT / "csrc" / "mlpfast.h").read_text(encoding="utf-8").split("} mf_kernels;")[0]
+    called = re.findall(r"\btable->(\w+)\(", (ROOT / "tests" / "aarch64" / "bits.c").read_text(encoding="utf-8"))
+    names = re.findall(r"\(\*(\w+)\)\(", contract)
+    assert len(names) > 60 and {*names} == {*called}
 
 
 def test_ids_count_from_zero():
