@@ -386,7 +386,7 @@ def test_columns_of_other_types(encoders, message):
 
 
 def test_columns_beyond_the_data():
-    with pytest.raises(ValueError, match="Columns: expected columns from 0 to 4, got 5"):
+    with pytest.raises(ValueError, match=r"Columns: expected columns from 0 to 4, got 5 \(layer 0\)"):
         mf.Model(5, [mf.Columns([([2, 5], mf.Periodic())])])
 
 
@@ -400,7 +400,7 @@ def test_they_come_first(layer):
 
 def test_codes_are_in_the_data_alone():
     mf.Model(4, [mf.Standardize(), mf.Columns([(0, mf.Periodic())]), mf.Dense(1)])
-    with pytest.raises(ValueError, match="expected OneHot as the first layer"):
+    with pytest.raises(ValueError, match=r"expected OneHot as the first layer, got layer 1\.0: the data hold"):
         mf.Model(4, [mf.Standardize(), mf.Columns([(0, mf.OneHot(3))])])
 
 
@@ -439,7 +439,7 @@ def test_edges_that_make_no_bins(edges, message):
 def test_edges_that_do_not_fit():
     with pytest.raises(ValueError, match="expected bins to be left out or 2 beside the edges, got 5"):
         mf.PiecewiseLinear(5, edges=[0, 1, 2])
-    with pytest.raises(ValueError, match="expected edges for 3 columns, got them for 2"):
+    with pytest.raises(ValueError, match=r"expected edges for 3 columns, got them for 2 \(layer 0\)"):
         mf.Model(3, [mf.PiecewiseLinear(edges=[[0, 1], [0, 2]])])
     close = mf.PiecewiseLinear(edges=[1.0, 1.0 + 1e-12, 2.0])
     mf.Model(1, [close], dtype="float64")

@@ -140,8 +140,8 @@ def test_what_is_no_block(given, error, message):
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ([mf.Dense(5)], "Residual: expected a block whose output is as wide as its input, 6, got 5"),
-        ([mf.Dense(6), mf.Residual([mf.Dense(7)])], "as wide as its input, 6, got 7"),
+        ([mf.Dense(5)], r"expected a block whose output is as wide as its input, 6, got 5 \(layer 0\)"),
+        ([mf.Dense(6), mf.Residual([mf.Dense(7)])], r"as wide as its input, 6, got 7 \(layer 0\.1\)"),
         ([mf.Dropout(0.0)], r"Residual: expected layers that make something of their input, got \[Dropout\(0.0\)\]"),
     ],
 )

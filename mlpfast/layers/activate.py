@@ -15,7 +15,7 @@ __all__ = ["Activate"]
 
 @dataclass(frozen=True, repr=False)
 class Activate(Layer):
-    """An activation by itself, h = g(x): behind layers that have none, such as a norm between a product and g.
+    """An activation by itself, h = g(x), both (n, columns): behind layers that have none, such as a norm before g.
 
     It costs no pass of its own where whoever makes x can apply g.
 

@@ -56,7 +56,9 @@ class Ascending(Layer):
         columns = program.values[reads].columns
         group = self.group or columns
         if columns % group:
-            raise ValueError(f"Ascending: expected groups of {group} columns, got {columns} columns in all")
+            raise ValueError(
+                f"Ascending: expected groups of {group} columns, got {columns} columns in all (layer {place})"
+            )
         made = program.value(columns, Activation("identity"))
         program.layer("ascending", reads, made, activation=Activation("softplus"), numbers=(float(group),))
         return made

@@ -19,11 +19,11 @@ __all__ = ["BatchNorm"]
 class BatchNorm(Layer):
     """Normalise each column: h = (x - mean) / sqrt(variance + epsilon) * scale + shift (Ioffe and Szegedy, 2015).
 
-    In training, mean and variance are those of the batch, by two passes in float64 sums; everywhere else they are
-    running averages of these, which each step moves on. Sample weights take no part in them, but that rows of weight
-    zero are left out of batches. Scale and shift are (columns,), ones and zeros to begin with. A batch then has to have
-    two rows at least: a last one of a single row goes with the batch before it. With ``trainable=False`` the running
-    averages are used in training, too, and stay as they are.
+    x and h are (n, columns). In training, mean and variance are those of the batch, by two passes in float64 sums;
+    everywhere else they are running averages of these, which each step moves on. Sample weights take no part in them,
+    but that rows of weight zero are left out of batches. Scale and shift are (columns,), ones and zeros to begin with.
+    A batch then has to have two rows at least: a last one of a single row goes with the batch before it. With
+    ``trainable=False`` the running averages are used in training, too, and stay as they are.
 
     Parameters
     ----------
@@ -33,6 +33,11 @@ class BatchNorm(Layer):
     epsilon : float > 0, default 1e-5
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range or of another type; by training, if there are batches of a single row.
 
     Notes
     -----

@@ -96,8 +96,8 @@ class Columns(Layer):
 
     def lower(self, program: Program, reads: int, place: str) -> int:
         inputs = program.values[reads].columns
-        nothing_trained(program, self)
-        rest = self._rest(inputs)
+        nothing_trained(program, self, place)
+        rest = self._rest(inputs, place)
         ready = [
             _lower_steps(program, reads, columns, steps, f"{place}.{number}")
             for number, (columns, steps) in enumerate(self.encoders)
@@ -118,11 +118,11 @@ class Columns(Layer):
             first += width
         return made
 
-    def _rest(self, inputs: int) -> tuple[int, ...]:
+    def _rest(self, inputs: int, place: str) -> tuple[int, ...]:
         """The columns that are passed through, of so many."""
         named = {column for columns, _ in self.encoders for column in columns}
         if max(named) >= inputs:
-            raise ValueError(f"Columns: expected columns from 0 to {inputs - 1}, got {max(named)}")
+            raise ValueError(f"Columns: expected columns from 0 to {inputs - 1}, got {max(named)} (layer {place})")
         return tuple(c for c in range(inputs) if c not in named) if self.remainder == "passthrough" else ()
 
     def adapt(self, X: NDArray[Any], place: str) -> Mapping[str, NDArray[Any]]:
@@ -235,7 +235,7 @@ def _lower_steps(
     """
     for i, (step, where) in enumerate(zip(steps, _places(steps, place), strict=True)):
         if isinstance(step, Encoder):
-            step.check_reads(reads)
+            step.check_reads(reads, where)
             if i == len(steps) - 1:
                 break
             width = step.width(len(columns))

@@ -17,7 +17,8 @@ __all__ = ["Dropout"]
 class Dropout(Layer):
     """In training, zero each element with probability `rate` and divide the others by ``1 - rate``.
 
-    Inverted dropout (Srivastava et al., 2014); a prediction, an evaluation and `Model.loss_and_gradient` pass over it.
+    That is ``h = x * mask / (1 - rate)``, all of them (n, columns), a mask of zeros and ones being drawn for each step:
+    inverted dropout (Srivastava et al., 2014). A prediction, an evaluation and `Model.loss_and_gradient` pass over it.
     Right after a `Dense` it is the same as that layer's ``dropout=``, mask for mask; any other has masks of its own. It
     can't be the last layer of a model.
 

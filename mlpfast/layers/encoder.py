@@ -29,11 +29,12 @@ class Encoder(Layer):
         """The number of columns that it makes of so many."""
         raise NotImplementedError
 
-    def check_reads(self, reads: int) -> None:
+    def check_reads(self, reads: int, place: str) -> None:
         """See that it reads the data, if it has to."""
         if self.reads_codes and reads != 0:
             raise ValueError(
-                f"expected {type(self).__name__} as the first layer: the data hold the codes of categories"
+                f"expected {type(self).__name__} as the first layer, got layer {place}: the data hold the codes of "
+                "categories"
             )
 
     def encode(
@@ -46,20 +47,20 @@ class Encoder(Layer):
         raise NotImplementedError
 
     def lower(self, program: Program, reads: int, place: str) -> int:
-        nothing_trained(program, self)
-        self.check_reads(reads)
+        nothing_trained(program, self, place)
+        self.check_reads(reads, place)
         width = self.width(program.values[reads].columns)
         made = program.value(width, Activation("identity"))
         self.encode(program, reads, made, (0, width), (), place)
         return made
 
 
-def nothing_trained(program: Program, layer: Layer) -> None:
+def nothing_trained(program: Program, layer: Layer, place: str) -> None:
     """See that no gradient need flow to what an encoder reads, or `Columns`."""
     if any(below.tensors for below in program.layers):
         raise ValueError(
-            f"expected {type(layer).__name__} in front of all layers that have parameters, where it reads the data: "
-            "no gradient flows through it"
+            f"expected {type(layer).__name__} in front of all layers that have parameters, where it reads the data, "
+            f"got layer {place}: no gradient flows through it"
         )
 
 

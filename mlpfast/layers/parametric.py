@@ -19,12 +19,19 @@ __all__ = ["PReLU", "Parametric"]
 class PReLU(Layer):
     """The parametric rectifier: h = z for z > 0, alpha z elsewhere, with an alpha for each unit (He et al., 2015).
 
+    z and h are (n, columns), alpha is (columns,).
+
     Parameters
     ----------
     initial : float, default 0.25
         The first alpha of all units; the tensor ``alpha`` (columns,) has the role "slope".
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range or of another type.
 
     Examples
     --------
@@ -54,7 +61,7 @@ class PReLU(Layer):
 class Parametric(Layer):
     """Between the identity and an activation f: h = z + alpha (f(z) - z), with an alpha for each unit.
 
-    Of RealMLP (Holzmüller et al., 2024), with alpha 1 to begin with.
+    z and h are (n, columns), alpha is (columns,). Of RealMLP (Holzmüller et al., 2024), with alpha 1 to begin with.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ class PiecewiseLinear(Encoder):
         n, tensors = len(columns) or program.values[reads].columns, []
         initial: float | tuple[float, ...] = np.nan
         if self.edges is not None:
-            initial = tuple(_padded(self._edges_of(n), self.bins).ravel().tolist())
+            initial = tuple(_padded(self._edges_of(n, place), self.bins).ravel().tolist())
         edges = program.buffer(f"edges{place}", (n, self.bins + 1), initial)
         if self.units is not None:
             limit, fans = Uniform(1 / math.sqrt(self.units)), (1, self.units)
@@ -139,14 +139,16 @@ class PiecewiseLinear(Encoder):
             numbers=(self.bins,),
         )  # fmt: skip
 
-    def _edges_of(self, n: int) -> Sequence[Sequence[float]]:
+    def _edges_of(self, n: int, place: str) -> Sequence[Sequence[float]]:
         """The edges of n columns."""
         assert self.edges is not None
         edges = _by_column(self.edges)
         if edges is not self.edges:  # the same for all
             return edges * n
         if len(edges) != n:
-            raise ValueError(f"PiecewiseLinear: expected edges for {n} columns, got them for {len(edges)}")
+            raise ValueError(
+                f"PiecewiseLinear: expected edges for {n} columns, got them for {len(edges)} (layer {place})"
+            )
         return edges
 
     def adapt(self, X: NDArray[Any], place: str) -> Mapping[str, NDArray[Any]]:

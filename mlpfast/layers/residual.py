@@ -24,7 +24,7 @@ _DEEPEST = 16  # a model file is refused beyond, too
 
 @dataclass(frozen=True, repr=False)
 class Residual(Layer):
-    """A block of layers beside the identity: h = x + block(x) (He et al., 2016).
+    """A block of layers beside the identity: h = x + block(x), all of them (n, columns) (He et al., 2016).
 
     Parameters
     ----------
@@ -74,9 +74,13 @@ class Residual(Layer):
         *_, made = lower_all(program, reads, self.layers, f"{place}.")
         width, block = program.values[reads].columns, program.values[made].columns
         if block != width:
-            raise ValueError(f"Residual: expected a block whose output is as wide as its input, {width}, got {block}")
+            raise ValueError(
+                f"Residual: expected a block whose output is as wide as its input, {width}, got {block} (layer {place})"
+            )
         if len(program.layers) == before:
-            raise ValueError(f"Residual: expected layers that make something of their input, got {list(self.layers)}")
+            raise ValueError(
+                f"Residual: expected layers that make something of their input, got {list(self.layers)} (layer {place})"
+            )
         total = program.value(width, Activation("identity"))
         program.layer("add", made, total, also=reads)
         return total

@@ -29,7 +29,7 @@ class _RowNorm(Layer):
     def lower(self, program: Program, reads: int, place: str) -> int:
         columns = program.values[reads].columns
         if columns == 1:
-            raise ValueError(f"{type(self).__name__}: expected rows of at least two columns, got one")
+            raise ValueError(f"{type(self).__name__}: expected rows of at least two columns, got one (layer {place})")
         fans = columns, columns
         tensors = [program.tensor(f"scale{place}", (columns,), "scale", Constant(1.0), fans)]
         if self.centres:
@@ -44,8 +44,8 @@ class _RowNorm(Layer):
 class LayerNorm(_RowNorm):
     """Normalise each row: h = (x - mean) / sqrt(variance + epsilon) * scale + shift (Ba et al., 2016).
 
-    Mean and variance are those of the row, in float64 sums; scale and shift are (columns,), ones and zeros to begin
-    with.
+    x and h are (n, columns). Mean and variance are those of the row, in float64 sums; scale and shift are (columns,),
+    ones and zeros to begin with.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class LayerNorm(_RowNorm):
 class RMSNorm(_RowNorm):
     """Divide each row by its root mean square: h = x / sqrt(mean(x^2) + epsilon) * scale (Zhang and Sennrich, 2019).
 
-    The mean is that of the row, in float64 sums; scale is (columns,), ones to begin with.
+    x and h are (n, columns). The mean is that of the row, in float64 sums; scale is (columns,), ones to begin with.
 
     Parameters
     ----------

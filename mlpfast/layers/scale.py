@@ -29,6 +29,11 @@ class Scale(Layer):
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`. The tensor ``scale`` has the role "scale".
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range or of another type.
+
     Examples
     --------
     >>> import mlpfast as mf
