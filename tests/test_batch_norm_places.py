@@ -57,12 +57,12 @@ def test_last_before_a_softmax():
 def test_the_number_of_threads_does_not_show(dtype):
     X, y = rows(64, 700).astype(dtype), rows(3, 700, seed=1)
     layers = [mf.Dense(515, "relu"), mf.BatchNorm(), mf.Residual([mf.BatchNorm(), mf.Dense(515, "tanh")]), mf.Dense(3)]
-    states = []
-    for n_threads in (1, 2, 8):
+    states = set()
+    for n_threads in range(1, 9):
         model = mf.Model(64, layers, dtype=dtype, seed=1)
         mf.Trainer(model, "mse", batch_size=300, n_threads=n_threads, seed=1).fit(X, y, verbose=0)
-        states.append(model.state.tobytes() + model.predict(X, n_threads=n_threads).tobytes())
-    assert states[1:] == states[:1] * 2
+        states.add(model.state.tobytes() + model.predict(X, n_threads=n_threads).tobytes())
+    assert len(states) == 1
 
 
 def test_frozen_it_is_as_in_predictions():
