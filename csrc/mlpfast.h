@@ -367,7 +367,7 @@ typedef struct {
  * of rows or a tile of parameters; they may come from outside. --- */
 
 enum {
-    MF_LAYER_KIND_VERSION = 4, /* of mf_layer_kind and all that its functions are given */
+    MF_LAYER_KIND_VERSION = 5, /* of mf_layer_kind and all that its functions are given */
     MF_MOST_TENSORS = 4,       /* of a layer */
     MF_MOST_BUFFERS = 2,
     MF_MOST_NUMBERS = 4,

@@ -163,6 +163,10 @@ def test_no_cycles_in_the_core():
     assert not (left := without_leaves(graph)), f"what is left imports one another: {left}"
 
 
+def test_a_step_stands_in_one_file_of_200_lines():
+    assert len((CORE / "step.pyx").read_text(encoding="utf-8").splitlines()) <= 200
+
+
 @pytest.mark.parametrize("path", CORE_SOURCES, ids=lambda path: str(path.relative_to(CORE)))
 def test_only_table_declares_the_c_contract(path):
     declares = re.search(r"cdef extern from\s+[\"'](?!<|Python\.h|numpy/)", path.read_text(encoding="utf-8"))

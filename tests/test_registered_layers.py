@@ -114,7 +114,7 @@ def test_what_is_no_layer_kind_is_refused():
         pytest.skip("needs a C compiler")
     table = (ctypes.c_int32 * 64)(99)  # another version
     make = ctypes.pythonapi.PyCapsule_New
-    with pytest.raises(ValueError, match="expected a layer kind of version 4, got 99"):
+    with pytest.raises(ValueError, match="expected a layer kind of version 5, got 99"):
         kinds.register(make(ctypes.addressof(table), b"mlpfast.layer_kind", None))
 
 

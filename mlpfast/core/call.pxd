@@ -89,7 +89,7 @@ ctypedef struct Step:
     int64_t first_row        # row of the batch that it begins with
     int64_t rows
     int64_t known            # rows of the order from the chunk's first on
-    const Phase *phase       # at hand
+    const Phase *phase       # at hand, or a part of it
     int64_t first_task       # of the piece of it at hand
     int64_t room             # entries that a chunk of CSR rows may have
     mf_bands bands           # of those that it has

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 from .interrupts cimport in_pieces
 from .plan cimport Phase, Plan
 from .table cimport MF_KEEP, MF_STATISTICS, MF_SUMS, mf_block, mf_layer, parallel_for
+from .tile cimport set_chunk
 
 
 cdef enum:
@@ -28,9 +29,7 @@ cdef void take_panel(void *context, int64_t index) noexcept nogil:
     cdef mf_block batch
     cdef int64_t j0 = (step.first_task + index) * plan.kernels.nr
     cdef int k, kind_pass = MF_KEEP if phase.updates else MF_STATISTICS
-    batch.kernels, batch.rows, batch.first, batch.shift, batch.x = plan.kernels, step.rows, 0, 0, plan.x
-    batch.csr, batch.index, batch.bands = NULL, NULL, NULL
-    batch.seed, batch.step, batch.findings, batch.bad = plan.seed, step.number, &step.findings, &step.bad
+    set_chunk(step, &batch)
     for k in range(phase.n_forward):
         layer = &step.schedule.layers[phase.forward[k]]
         if j0 < layer.reads.columns:

@@ -107,25 +107,17 @@ cdef void in_pieces(Step *step, int64_t n, int threads, mf_task take, double wor
 cdef void blocks_in_pieces(Step *step, int64_t n, int threads, mf_task take, double work) noexcept nogil:
     """A phase along rows in pieces of its n blocks. Where one of these takes long, all go through a layer at a time."""
     cdef const Phase *phase = step.phase
+    cdef const Phase *part
     cdef const mf_layer *layer
-    cdef Phase part
-    cdef int layers = phase.n_forward + phase.n_back, k
-    if layers < 2 or work <= n * PIECES_AT_ONCE * piece(step.plan, 1):
+    cdef int k
+    if phase.n_parts < 2 or work <= n * PIECES_AT_ONCE * piece(step.plan, 1):
         in_pieces(step, n, threads, take, work)
         return
-    part = phase[0]
-    step.phase = &part
-    for k in range(layers):
-        part.gathers = phase.gathers and k == 0
-        part.compares = phase.compares and k == min(phase.n_forward, layers - 1)
-        if k < phase.n_forward:
-            part.n_forward, part.n_back, part.forward = 1, 0, phase.forward + k
-        else:
-            part.n_forward, part.n_back, part.back = 0, 1, phase.back + (k - phase.n_forward)
+    for k in range(phase.n_parts):
+        step.phase = part = &phase.parts[k]
         layer = &step.schedule.layers[part.forward[0] if part.n_forward else part.back[0]]
         work = step.rows * (<double> layer.reads.columns * layer.makes.columns if layer.w.data != NULL else 1)
         in_pieces(step, n, threads, take, work)
-    step.phase = phase
 
 
 cdef bint copy_in_pieces(Step *step, char *to, const char *source, int64_t size) noexcept nogil:

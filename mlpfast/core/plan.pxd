@@ -44,6 +44,8 @@ ctypedef struct Phase:
     bint gathers
     bint compares
     bint updates
+    int n_parts              # along rows: the same a layer at a time, for blocks that take long
+    Phase *parts
 
 # Somebody else's loss of some rows, all row-major doubles: each row's value and its derivative by the outputs.
 ctypedef void (*mf_c_loss)(int64_t rows, int64_t outputs, int64_t targets, const double *y, const double *h,

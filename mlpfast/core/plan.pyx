@@ -259,7 +259,7 @@ cdef void plan_bands(Plan *plan, char *state) except *:
     for t in range(plan.n_tiles):
         if reads_data(plan, &plan.tiles[t]) and plan.tiles[t].i0 == 0:
             plan.bands.width = gcd(plan.bands.width, plan.tiles[t].ni)
-    if plan.bands.width > 0:    # else what reads the data is frozen
+    if plan.bands.width > 0:    # else what reads the data is frozen, or has no tensors
         plan.n_bands = (plan.inputs + plan.bands.width - 1) // plan.bands.width
     for t in range(plan.n_tensors):
         tensor = &plan.tensors[t]
@@ -305,6 +305,24 @@ cdef void plan_schedule(Planned planned, Schedule *to, const char *state, object
             columns = max(program.values[schedule.reads[n]].columns for n in given.forward + given.back)
             phase.work = 2 * columns
             phase.n_panels = (columns + plan.kernels.nr - 1) // plan.kernels.nr
+        if phase.direction == ROWS:
+            plan_parts(planned, phase)
+
+
+cdef void plan_parts(Planned planned, Phase *phase) except *:
+    """A phase's layers, each as a phase of its own. What it compares is compared at the end of the way forward."""
+    cdef Phase *part
+    cdef int k
+    phase.n_parts = phase.n_forward + phase.n_back
+    phase.parts = <Phase *> room(planned, phase.n_parts * sizeof(Phase))
+    for k in range(phase.n_parts):
+        part = &phase.parts[k]
+        part.direction, part.gathers = ROWS, phase.gathers and k == 0
+        part.compares = phase.compares and k == min(phase.n_forward, phase.n_parts - 1)
+        if k < phase.n_forward:
+            part.n_forward, part.forward = 1, phase.forward + k
+        else:
+            part.n_back, part.back = 1, phase.back + (k - phase.n_forward)
 
 
 cdef const int32_t *numbers(list held, layers):

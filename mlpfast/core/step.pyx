@@ -83,9 +83,10 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
     updated before the loss of all rows is known.
     """
     cdef const Plan *plan = step.plan
+    cdef const Phase *phase
     cdef int threads = threads_for(plan, rows)
     cdef int64_t chunk = 0, n
-    cdef double loss = 0
+    cdef double loss = 0, work
     cdef double metrics[MAX_METRICS]
     cdef int m, p
     step.norm = step.term_loss = 0
@@ -98,25 +99,25 @@ cdef int run_batch(Step *step, int64_t first, int64_t rows, int64_t known, bint 
         step.updates = updates and step.completes
         step.findings, step.bound = 0, False
         for p in range(step.schedule.n_phases):
-            step.phase = &step.schedule.phases[p]
-            if step.phase.direction == TILES:
-                take_tiles(step, threads, n * step.phase.work)
-            elif step.phase.direction == SPANS:
-                clip_norm(step, threads, n * step.phase.work)
-            elif step.phase.direction == UNITS:
-                limit_norms(step, threads, n * step.phase.work)
-            elif step.phase.direction == CALL:
+            step.phase = phase = &step.schedule.phases[p]
+            work = n * phase.work
+            if phase.direction == TILES:
+                take_tiles(step, threads, work)
+            elif phase.direction == SPANS:
+                clip_norm(step, threads, work)
+            elif phase.direction == UNITS:
+                limit_norms(step, threads, work)
+            elif phase.direction == CALL:
                 call_loss(step)
-            elif step.phase.direction == COLUMNS:
-                take_panels(step, threads, n * step.phase.work)
+            elif phase.direction == COLUMNS:
+                take_panels(step, threads, work)
             else:
-                blocks_in_pieces(step, (n + plan.block_rows - 1) // plan.block_rows, threads, take_block,
-                                 n * step.phase.work)
+                blocks_in_pieces(step, (n + plan.block_rows - 1) // plan.block_rows, threads, take_block, work)
             if step.error != NULL and not step.bound:
                 return INTERRUPTED
             if mf_raised(&step.bad) != MF_OK:
                 return BAD_DATA
-            if step.phase.compares:
+            if phase.compares:
                 loss = sum_up(step, loss, metrics)
             if updates and not (isfinite(loss) and isfinite(step.norm) and isfinite(step.term_loss)):
                 return DIVERGED
@@ -170,7 +171,7 @@ cdef int64_t begin_block(Step *step, int64_t i, mf_block *block) noexcept nogil:
     block.x = plan.x
     block.x.data = of_block(plan.x, block).data
     block.csr, block.index = &step.source.csr if plan.reads_csr else NULL, plan.rows + i * (plan.block_rows + AHEAD)
-    block.dropout_scale = step.dropout_scale
+    block.bands, block.dropout_scale = NULL, step.dropout_scale
     block.seed, block.step, block.findings, block.bad = plan.seed, step.number, &step.findings, &step.bad
     if step.phase.gathers:
         gather(step, i, r0, block.rows, block.x)

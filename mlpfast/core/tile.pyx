@@ -141,8 +141,10 @@ cdef void set_chunk(Step *step, mf_block *chunk) noexcept nogil:
     """All rows at hand."""
     cdef const Plan *plan = step.plan
     chunk.kernels, chunk.rows, chunk.first, chunk.shift, chunk.x = plan.kernels, step.rows, step.first_row, 0, plan.x
-    chunk.csr, chunk.bands = &step.source.csr if plan.reads_csr else NULL, &step.bands
-    chunk.findings = &step.findings
+    chunk.csr, chunk.index = &step.source.csr if plan.reads_csr else NULL, NULL
+    chunk.bands = &step.bands
+    chunk.dropout_scale = step.dropout_scale
+    chunk.seed, chunk.step, chunk.findings, chunk.bad = plan.seed, step.number, &step.findings, &step.bad
 
 
 cdef void update_tile(void *context, int64_t index) noexcept nogil:

@@ -1,5 +1,6 @@
-# Kinds that make a part of a value from some columns of what they read. What they read needs no delta in training: it
-# is the data. Where the derivative by the data is asked for, they add to it in their columns; a code has none.
+# Kinds that make a part of a value from some columns of what they read: the data, or what layers without tensors make
+# of it, so that no delta of it is needed in training. Where the derivative by the data is asked for, they add to it in
+# their columns; a code has none.
 
 from ..memory cimport clear, row_major
 from ..table cimport mf_block, mf_columns, mf_kernels, mf_layer, mf_matrix
