@@ -10,8 +10,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
-PURE_DATA |= {"customloss", "directions", "groups", "hints", "history", "linesearch", "names", "parts", "program"}
-PURE_DATA |= {"schedules", "scores", "tables"}
+PURE_DATA |= {"callers", "customloss", "directions", "groups", "hints", "history", "linesearch", "names", "parts"}
+PURE_DATA |= {"program", "schedules", "scores", "tables"}
 ON_CORE = {"adapting", "allrows", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
 ON_CORE |= {"lbfgs", "levenberg", "methods", "model", "trainer", "training", "trustregion"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, threadpoolctl limits the threads, and

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mlpfast
 from mlpfast import TabularClassifier, TabularRegressor
+from mlpfast.tabular import TableEncoder
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -69,6 +71,7 @@ def test_labels_of_any_kind(pair, tmp_path):
     y = np.where(SIGNAL > 0, *pair[::-1])
     model = TabularClassifier(**QUICK).fit(X, y)
     assert model.predict(X).dtype == y.dtype and model.score(X, y) > 0.85
+    assert model.score(X, y.astype(object)) == model.score(X, y)
     model.save(tmp_path / "model.mlp")
     assert TabularClassifier.load(tmp_path / "model.mlp").classes_.tolist() == list(pair)
 
@@ -83,7 +86,9 @@ def test_labels_of_any_kind(pair, tmp_path):
     ],
 )
 def test_labels_that_are_objects(pair, classes, tmp_path):
-    model = TabularClassifier(epochs=1, random_state=0).fit(X, [pair[int(s > 0)] for s in SIGNAL])
+    y = [pair[int(s > 0)] for s in SIGNAL]
+    model = TabularClassifier(epochs=1, random_state=0).fit(X, y)
+    assert model.score(X, y) == np.mean(model.predict(X) == model.classes_[(SIGNAL > 0).astype(int)])
     model.save(tmp_path / "model.mlp")
     for each in (model, TabularClassifier.load(tmp_path / "model.mlp")):
         np.testing.assert_array_equal(each.classes_, np.array(classes))
@@ -94,6 +99,7 @@ def test_sparse_targets():
     y = np.stack([SIGNAL, -SIGNAL], axis=1)
     sparse, dense = (TabularRegressor(epochs=1, random_state=0).fit(X, each) for each in (csr_array(y), y))
     np.testing.assert_array_equal(sparse.predict(X), dense.predict(X))
+    assert sparse.score(X, csr_array(y)) == dense.score(X, y)
 
 
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
@@ -241,6 +247,21 @@ def test_columns_at_predict(classifier):
         classifier.predict(X.drop(columns="few"))
     with pytest.raises(TypeError, match="'number' of X"):
         classifier.predict(X.assign(number="1"))
+
+
+def test_warnings_name_the_users_line(classifier):
+    """However deep in the package they are given, and through scikit-learn's wrappers."""
+    plain = TabularRegressor(epochs=1, random_state=0)
+    encoder = TableEncoder().fit(X)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        classifier.predict(X.to_numpy(object))
+        classifier.predict_proba(X.to_numpy(object))
+        encoder.transform(X.to_numpy(object))
+        plain.fit(X.to_numpy(object), SIGNAL).predict(X)
+        make_pipeline(plain).score(X, SIGNAL)
+        TabularClassifier(epochs=1).partial_fit(X, LABELS.reshape(-1, 1))
+    assert len(warned) == 6 and {each.filename for each in warned} == {__file__}
 
 
 def unlike(estimator):

@@ -165,7 +165,9 @@ def test_ctrl_c_is_heard_within_an_epoch(n_threads):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
-def test_divergence_keeps_the_best_epoch(monkeypatch):
+@pytest.mark.parametrize("settings", [{}, {"n_ensemble": 2}, {"n_refit": 1}])
+def test_divergence_keeps_the_best_epoch(monkeypatch, settings):
+    """The warning names the user's line, though networks of several are trained in threads of their own."""
     made = members.make_trainer
 
     def diverging(*args, **kwargs):
@@ -180,6 +182,7 @@ def test_divergence_keeps_the_best_epoch(monkeypatch):
         return trainer
 
     monkeypatch.setattr(members, "make_trainer", diverging)
-    with pytest.warns(UserWarning, match="diverged after 2 epochs"):
-        model = TabularRegressor(**QUICK).fit(X, SIGNAL)
+    with pytest.warns(UserWarning, match="diverged after 2 epochs") as warned:
+        model = TabularRegressor(**QUICK | settings).fit(X, SIGNAL)
+    assert {each.filename for each in warned} == {__file__}
     assert model.best_epoch_ in (1, 2) and np.isfinite(model.predict(X)).all()

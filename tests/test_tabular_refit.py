@@ -115,8 +115,9 @@ def test_ctrl_c_keeps_the_networks_before(n_refit, monkeypatch):
         return made(model, goal, batch_size, seed, n_threads, [*callbacks, *more], later)
 
     monkeypatch.setattr(members, "make_trainer", with_ctrl_c)
-    with pytest.warns(UserWarning, match="interrupted"):
+    with pytest.warns(UserWarning, match="interrupted") as warned:
         model = TabularRegressor(n_ensemble=2, n_refit=n_refit, **QUICK).fit(X, SIGNAL)
+    assert {each.filename for each in warned} == {__file__}
     assert model.refit_epoch_ == 0
     np.testing.assert_array_equal(model.predict(X), folds.predict(X))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from ..callers import levels_to_the_user
 from ..diagnosis.data_rules import DATA_RULES
 from ..diagnosis.evidence import Evidence, LayerFacts, gather, moved
 from ..diagnosis.layer_rules import LAYER_RULES
@@ -141,7 +141,7 @@ class Doctor(Callback):
             if not any((known.rule, known.where) == (finding.rule, finding.where) for known in self.findings):
                 self.findings.append(finding)
                 if self.warn:
-                    warnings.warn(f"after {trainer.epochs} epochs, {finding}", stacklevel=_levels_to_the_user())
+                    warnings.warn(f"after {trainer.epochs} epochs, {finding}", stacklevel=levels_to_the_user())
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -174,11 +174,3 @@ def _moved(trainer: Training, before: Weights) -> dict[str, float]:
     """By what part of itself each of them has changed."""
     tensors = trainer.model.tensors
     return {name: moved(tensors[name], array) for name, array in before.items()}
-
-
-def _levels_to_the_user() -> int:
-    """How far up the stack, from whoever asks, the first frame outside the package is."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "mlpfast":
-        level, frame = level + 1, frame.f_back
-    return level

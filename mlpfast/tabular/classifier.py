@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import unknown_name
@@ -245,6 +246,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def predict_one(self, row: Mapping[str, Any] | Sequence[Any]) -> Any:
         """The class of a single row: values by name, or in the order of training."""
         return self._decided(self._outputs_of_one(row))[0]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose class is right; of several labels of a row, all of them.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+        y : array_like of shape (n,), or (n, labels)
+            Labels of any kind that `fit` takes; those that were not there in training are none that is predicted.
+        sample_weight : array_like of shape (n,), optional
+        """
+        found = self.predict(X)
+        labels = indicators(y, len(found)) if self.multilabel_ else one_column(y, len(found))
+        return float(accuracy_score(y if labels is None else labels, found, sample_weight=sample_weight))
 
     def _decided(self, p: NDArray[np.float64]) -> NDArray[Any]:
         threshold = threshold_of(self)

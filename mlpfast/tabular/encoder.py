@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..callers import levels_to_the_user
 from ..errors import boolean, integer
 from .columns import Table
 from .plans import ColumnPlan, ColumnTable, plan_of
@@ -258,12 +259,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             n = len(table.columns)
             if n != len(names):  # in scikit-learn's words, as the warnings are
                 raise ValueError(f"{what} has {n} features, but {owner} is expecting {len(names)} features as input")
+            message = ""
             if known:
-                warnings.warn(
-                    f"{what} does not have valid feature names, but {owner} was fitted with feature names", stacklevel=3
-                )
+                message = f"{what} does not have valid feature names, but {owner} was fitted with feature names"
             elif table.named:
-                warnings.warn(f"{what} has feature names, but {owner} was fitted without feature names", stacklevel=3)
+                message = f"{what} has feature names, but {owner} was fitted without feature names"
+            if message:
+                warnings.warn(message, stacklevel=levels_to_the_user())
         for plan, column in zip(self.columns_, table.columns, strict=True):
             plan.check(column, what)
         return table

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from ..callers import levels_to_the_user
 from ..training.threads import threads_for
 from .finishing import finished
 from .members import Course, Lesson, Member, Ready, pace_of, prepared, train
@@ -43,8 +44,11 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
     if len(lessons) == 1:
         ready = first or prepared(course, lessons[0])
         member = train(course, ready, course.n_threads, course.deadline, None, course.verbose)
+        _warn_if_stopped(lessons[0], member)
         return [member], [0], not member.stopped
     found, whole = _side_by_side(course, lessons, workers, first, pace)
+    for number, member in sorted(found.items()):
+        _warn_if_stopped(lessons[number], member)
     as_they_were = {i: lesson.start for i, lesson in enumerate(lessons) if lesson.start is not None and i not in found}
     found |= {i: Member(model, 0, [], [], course.epochs) for i, model in as_they_were.items()}
     kept = [i for i in sorted(found) if found[i].best_epoch > 0 or lessons[i].start]
@@ -55,8 +59,16 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
         if not (kept or again):
             raise KeyboardInterrupt
         which = "networks of all rows" if again else "networks"
-        warnings.warn(f"interrupted; {len(kept)} of {wanted} {which} are kept", stacklevel=5)
+        warnings.warn(f"interrupted; {len(kept)} of {wanted} {which} are kept", stacklevel=levels_to_the_user())
     return [found[number] for number in kept], kept, whole
+
+
+def _warn_if_stopped(lesson: Lesson, member: Member) -> None:
+    """Here, as a warning in a thread of its own would name no line of the user's."""
+    if member.stopped:
+        kept = "the best of them is kept" if lesson.until is None else "the networks before this one are kept"
+        message = f"{member.stopped} after {len(member.losses)} epochs; {kept}"
+        warnings.warn(message, stacklevel=levels_to_the_user())
 
 
 def _side_by_side(

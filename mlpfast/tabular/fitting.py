@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from ..callers import levels_to_the_user
 from ..model import Model
 from .asked import asked_of, settings_of
 from .columns import Table
@@ -133,7 +134,8 @@ def fitted(
         if refit:
             models, encoder, learnt = refit, of_all, units | {"refit_epoch_": epoch}
     if interrupted.is_set():
-        warnings.warn("interrupted after training; networks that had rows held out are kept", stacklevel=4)
+        message = "interrupted after training; networks that had rows held out are kept"
+        warnings.warn(message, stacklevel=levels_to_the_user())
     return {
         "encoder": encoder,
         "models": models,

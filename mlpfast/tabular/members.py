@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -163,9 +162,6 @@ def train(
         stopped = "diverged"
     except KeyboardInterrupt:
         stopped = "interrupted"
-    if stopped:
-        kept = "the best of them is kept" if lesson.until is None else "the networks before this one are kept"
-        warnings.warn(f"{stopped} after {len(best.losses)} epochs; {kept}", stacklevel=6)
     if isinstance(best, BestEpoch):
         best.restore(model)
     return Member(model, best.best_epoch, best.losses, list(best.scores), math.ceil(epochs), stopped)

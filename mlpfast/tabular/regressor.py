@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from .base import BaseTabular
@@ -302,6 +303,19 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         with np.errstate(over="ignore", under="ignore"):
             ends = np.stack([found - half, found + half], axis=-1)
         return ends[:, 0] if self.flat_ else ends
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R², 1 - the squared errors over those of the mean; of several targets their mean.
+
+        Parameters
+        ----------
+        X : table (n, columns)
+        y : array_like of shape (n,) or (n, targets)
+            As `fit` takes them.
+        sample_weight : array_like of shape (n,), optional
+        """
+        found = self.predict(X)
+        return float(r2_score(numbers(y, len(found))[0], found, sample_weight=sample_weight))
 
     def _mean(self, found: list[NDArray[Any]], learnt: Mapping[str, Any]) -> NDArray[Any]:
         family: Family = learnt["_family"]

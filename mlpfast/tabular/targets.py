@@ -13,6 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
+from ..callers import levels_to_the_user
 from ..errors import real
 from .objects import as_given, is_missing, kind_of
 
@@ -23,7 +24,8 @@ def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
     """Labels (n,), of one kind."""
     labels = as_given(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
-        warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, stacklevel=5)
+        message = "A column-vector y was passed when a 1d array was expected"
+        warnings.warn(message, DataConversionWarning, stacklevel=levels_to_the_user())
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise ValueError(f"expected {what} to be a 1d array of labels, got shape {labels.shape}")
