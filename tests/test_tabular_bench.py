@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("pandas")
 bench = pytest.importorskip("bench.tabular.__main__", reason="bench lies beside the tests, not in the package")
+goals = pytest.importorskip("bench.tabular.goals")
+missing = pytest.importorskip("bench.tabular.missing")
 measure = pytest.importorskip("bench.tabular.measure")
 peers = pytest.importorskip("bench.tabular.peers").PEERS
 report = pytest.importorskip("bench.tabular.report")
@@ -56,6 +58,40 @@ def test_a_time_is_quiet_only_where_nothing_else_ran():
     assert summary.quiet({"load": [0.1, 1.2], "threads": 1})
     assert not summary.quiet({"load": [0.1, 4.0], "threads": 1})
     assert not summary.quiet({"threads": 1})
+    assert summary.quiet({"load": [4.0, 4.0], "threads": 1, "alone": True})
+
+
+def test_errors_that_are_the_same_but_for_their_digits_share_a_rank():
+    errors = {"a": {"x": 0.105882}, "b": {"x": 0.10588235294117647}}
+    assert summary.mean_rank(errors, ["a", "b"]) == {"a": 1.5, "b": 1.5}
+    assert summary.win_rate(errors, "a", "b") == 0.5
+
+
+def test_errors_of_more_threads_are_those_of_one_where_bits_are_the_same():
+    lines = [
+        {"peer": peer, "set": "x", "seed": 0, "threads": threads, "error": 1.0}
+        for peer, threads in [("mlpfast", 2), ("mlpfast", 1), ("mlpfast-best", 2), ("catboost", 2)]
+    ]
+    assert [(r["peer"], r["threads"]) for r in summary.of_each(lines)] == [("mlpfast", 1), ("mlpfast-best", 2)]
+
+
+def test_goals_leasts_and_what_was_not_measured():
+    def line(peer, name, seconds, threads=1):
+        of = {"peer": peer, "set": name, "seed": 0, "threads": threads, "load": [0.0, 1.0]}
+        return of | {"error": seconds, "fit_seconds": seconds, "fit_cpu_seconds": 2 * seconds, "predict_seconds": 1.0}
+
+    lines = [line("mlpfast-fast", name, s) for name, s in (("texas", 2.0), ("churn", 8.0), ("ames", 4.0))]
+    lines += [line("lightgbm", name, 1.0) for name in ("texas", "churn", "ames")]
+    table = {tuple(cell.strip() for cell in row.split("|")[1:-1]) for row in goals.goals(lines).splitlines()[2:]}
+    times = "4.000", "2.83 to 5.66", "3", "least"  # of any table, on a quiet machine
+    assert ("mlpfast, fast", "time to fit, one thread, beside LightGBM's", "3", "8", *times) in table
+    errors = "4.000", "2.00 to 8.00", "2", "missed"  # of those that confirm
+    assert ("mlpfast, fast", "error, beside LightGBM's", "1", "1.04", *errors) in table
+    assert len(table) == 3 and goals.goals([]) == ""
+    rows = missing.missing(lines).splitlines()
+    mine = [cell.strip() for cell in next(row for row in rows if "mlpfast, fast" in row).split("|")[2:-1]]
+    assert mine == ["17", "17: unknown", "20: more than 14 s"]
+    assert missing.work_of_a_split(lines) == 34.0
 
 
 def test_scores_of_labels_and_numbers():
@@ -85,7 +121,7 @@ def test_peers_that_are_here_take_a_mixed_table(peer):
 
 def test_the_page_of_a_file_whose_later_lines_replace_earlier_ones(tmp_path):
     common = {"set": "digits", "seed": 0, "threads": 1, "version": "1", "cpu": "one", "processors": 2, "load": [0, 1]}
-    times = {"fit_seconds": 2.0, "predict_seconds": 0.1}
+    times = {"fit_seconds": 2.0, "fit_cpu_seconds": 2.0, "predict_seconds": 0.1}
     lines = [
         {"peer": "lightgbm", "missing": "too slow", **common},
         {"peer": "lightgbm", "error": 0.04, **common, **times},
@@ -100,4 +136,4 @@ def test_the_page_of_a_file_whose_later_lines_replace_earlier_ones(tmp_path):
     assert "## Tables that choices were made by" not in text
     assert "0.500" in text
     assert "2.00 %" in text
-    assert "## Times" in text
+    assert "## Times" in text and "## Goals" in text and "## Work" in text and "## What is not measured" in text

@@ -59,6 +59,9 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the splits and of the fits")
     parser.add_argument("--threads", nargs="+", type=int, default=[1])
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds that a fit may take")
+    parser.add_argument(
+        "--alone", action="store_true", help="nothing else runs, whatever the load says, which lags by a minute"
+    )
     parser.add_argument("--limited", action="store_true", help="only 100,000 rows with max_seconds=5")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench" / "tabular.jsonl")
     arguments = parser.parse_args()
@@ -71,6 +74,8 @@ def main() -> None:
         if (peer, one, seed, threads) in known:
             continue
         record = run(peer, one, seed, threads, arguments.limit)
+        if arguments.alone:
+            record["alone"] = True
         with arguments.output.open("a") as file:
             file.write(json.dumps(record) + "\n")
         said = record.get("missing") or f"{record['error']:.5g}  {duration(record['fit_seconds'])}"

@@ -14,22 +14,25 @@ import matplotlib.pyplot as plt
 from bench.pictures import STYLE
 from bench.tabular.peers import PEERS
 from bench.tabular.sets import HALVES, SETS
-from bench.tabular.summary import Errors, mean_by_set, quiet, ratio
+from bench.tabular.summary import mean_by_set, of_each, ratio
+
+HEIGHTS = (4, -11, 15, -21)  # of labels over their points, in points
+FARTHEST = 1.3  # of errors: what is beyond is drawn there, and says where it is
 
 
 def draw(records: list[dict[str, Any]], path: Path) -> bool:
-    """Write it, if times were measured on a quiet machine; they may be of some tables only, errors are of all."""
-    mine = [r for r in records if r["threads"] == 1 and r["set"] in SETS and "error" in r]
-    seconds = mean_by_set(filter(quiet, mine), "fit_seconds")
-    times = {peer: ratio(seconds, peer, "lightgbm") for peer in PEERS}
-    times = {peer: (time, count) for peer, (time, count) in times.items() if count}
+    """Write it: each peer a point, by the tables of a half that it and LightGBM have.
+
+    Times are seconds of a processor, as `best` has several threads, and few fits had the machine to themselves.
+    """
+    mine = [r for r in of_each(records) if r["set"] in SETS]
     halves = [half for half in HALVES if any(SETS[r["set"]].half == half and r["peer"] == "lightgbm" for r in mine)]
-    if "mlpfast" not in times or not halves:
+    if not halves:
         return False
     with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(1, len(halves), figsize=(4.5 * len(halves), 3.8), squeeze=False, sharey=True)
+        figure, panels = plt.subplots(1, len(halves), figsize=(4.8 * len(halves), 4), squeeze=False, sharey=True)
         for panel, half in zip(panels[0], halves, strict=True):
-            _points(panel, mean_by_set(r for r in mine if SETS[r["set"]].half == half), times)
+            _points(panel, [r for r in mine if SETS[r["set"]].half == half])
             panel.set_title(HALVES[half], fontsize=10, loc="left")
         panels[0, 0].set_ylabel("error / LightGBM's, geometric mean")
         figure.tight_layout()
@@ -39,15 +42,36 @@ def draw(records: list[dict[str, Any]], path: Path) -> bool:
     return True
 
 
-def _points(panel: Any, errors: Errors, times: dict[str, tuple[float, int]]) -> None:
-    for peer, (time, count) in times.items():
-        value, _ = ratio(errors, peer, "lightgbm")
-        if not value < 1.5:  # far outside of what the others show, or not measured
+def _points(panel: Any, records: list[Any]) -> None:
+    labels: list[tuple[tuple[float, float], str]] = []
+    errors, seconds = mean_by_set(records), mean_by_set(records, "fit_cpu_seconds")
+    for peer, one in PEERS.items():
+        value, count = ratio(errors, peer, "lightgbm")
+        time, _ = ratio(seconds, peer, "lightgbm")
+        if not count:
             continue
-        panel.scatter(time, value, color=PEERS[peer].colour, s=40, zorder=2)
-        said = f"{PEERS[peer].name} ({count})"
-        panel.annotate(said, (time, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        said = one.name if count == len(errors["lightgbm"]) else f"{one.name} ({count} tables)"
+        if value > FARTHEST:
+            said += f": {value:.2f}"
+        place = time, min(value, FARTHEST)
+        panel.scatter(*place, color=one.colour, s=40, zorder=2, marker="^" if value > FARTHEST else "o")
+        labels.append((place, said))
     panel.axhline(1, color="#444444", linewidth=0.6)
     panel.set_xscale("log")
-    panel.margins(x=0.25, y=0.15)
-    panel.set_xlabel("seconds to fit / LightGBM's, one thread (tables timed)")
+    panel.margins(x=0.3, y=0.12)
+    taken: list[Any] = []
+    panel.figure.canvas.draw()  # until then nothing has a place
+    for place, said in labels:
+        _label(panel, place, said, taken)
+    panel.set_xlabel("processor's seconds to fit / LightGBM's, geometric mean")
+
+
+def _label(panel: Any, place: tuple[float, float], said: str, taken: list[Any]) -> None:
+    """Write it beside its point, where no other one stands."""
+    for height in HEIGHTS:
+        text = panel.annotate(said, place, xytext=(5, height), textcoords="offset points", fontsize=8)
+        box = text.get_window_extent()
+        if height == HEIGHTS[-1] or not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            return
+        text.remove()

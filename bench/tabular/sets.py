@@ -29,6 +29,7 @@ class TableSet:
     half: str  # "choose" or "confirm"
     drop: tuple[str, ...] = ()
     most: int = 7_500
+    mixed: bool = True  # of numbers and others
 
 
 class Split(NamedTuple):
@@ -48,7 +49,7 @@ SETS = {
         TableSet("diamonds", "ggplot2/diamonds", "price", REGRESSION, "choose"),
         TableSet("wages", "stevedata/gss_wages", "realrinc", REGRESSION, "choose"),
         TableSet("flights", "openintro/nycflights", "arr_delay", REGRESSION, "choose", ("year", "arr_time")),
-        TableSet("cells", "modeldata/cells", "class", CLASSIFICATION, "choose", ("case",)),
+        TableSet("cells", "modeldata/cells", "class", CLASSIFICATION, "choose", ("case",), mixed=False),
         TableSet("hpc", "modeldata/hpc_data", "class", CLASSIFICATION, "choose"),
         TableSet("credit", "modeldata/credit_data", "Status", CLASSIFICATION, "choose"),
         TableSet("stackoverflow", "modeldata/stackoverflow", "Remote", CLASSIFICATION, "choose"),
@@ -63,7 +64,7 @@ SETS = {
         TableSet("attrition", "modeldata/attrition", "Attrition", CLASSIFICATION, "confirm"),
         TableSet("churn", "modeldata/mlc_churn", "churn", CLASSIFICATION, "confirm"),
         TableSet("stops", "carData/MplsStops", "problem", CLASSIFICATION, "confirm", ("idNum", "date")),
-        TableSet("digits", "sklearn/digits", "target", CLASSIFICATION, "confirm"),
+        TableSet("digits", "sklearn/digits", "target", CLASSIFICATION, "confirm", mixed=False),
     )
 }  # fmt: skip
 

@@ -22,8 +22,18 @@ def mean_by_set(records: Iterable[Mapping[str, Any]], field: str = "error") -> d
 
 
 def quiet(record: Mapping[str, Any]) -> bool:
-    """Whether the machine had nothing else to do, so that times are worth quoting."""
-    return "load" in record and max(record["load"]) <= record["threads"] + QUIET
+    """Whether the machine had nothing else to do, so that times are worth quoting: somebody saw to it, or its load was
+    that of the fit."""
+    return record.get("alone", False) or ("load" in record and max(record["load"]) <= record["threads"] + QUIET)
+
+
+def of_each(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A record of each peer, set and seed: that of one thread, or of more, where its bits do not depend on them."""
+    found = {}
+    for r in sorted(records, key=lambda r: r["threads"]):
+        if "error" in r and (r["threads"] == 1 or r["peer"].startswith("mlpfast")):
+            found.setdefault((r["peer"], r["set"], r["seed"]), r)
+    return list(found.values())
 
 
 def ratio(errors: Errors, peer: str, beside: str) -> tuple[float, int]:
@@ -41,8 +51,8 @@ def mean_rank(errors: Errors, peers: Sequence[str]) -> dict[str, float]:
     for name in common:
         for peer in peers:
             mine = errors[peer][name]
-            less = sum(errors[other][name] < mine for other in peers)
-            same = sum(errors[other][name] == mine for other in peers)
+            same = sum(_same(errors[other][name], mine) for other in peers)
+            less = sum(errors[other][name] < mine and not _same(errors[other][name], mine) for other in peers)
             ranks[peer] += less + (same + 1) / 2
     return {peer: rank / len(common) if common else math.nan for peer, rank in ranks.items()}
 
@@ -52,7 +62,11 @@ def win_rate(errors: Errors, peer: str, beside: str) -> float:
     common = set(errors.get(peer, {})) & set(errors.get(beside, {}))
     if not common:
         return math.nan
-    wins = sum(
-        1.0 if errors[peer][s] < errors[beside][s] else 0.5 * (errors[peer][s] == errors[beside][s]) for s in common
-    )
+    pairs = [(errors[peer][s], errors[beside][s]) for s in common]
+    wins = sum(0.5 if _same(mine, other) else float(mine < other) for mine, other in pairs)
     return wins / len(common)
+
+
+def _same(a: float, b: float) -> bool:
+    """To six digits, as some records have them."""
+    return math.isclose(a, b, rel_tol=1e-5)
