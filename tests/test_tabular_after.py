@@ -233,7 +233,8 @@ def test_an_auc_of_more_classes_than_rows_of_a_repeat():
 
 
 def test_without_time_or_rows_importances_are_nan():
-    hurried = TabularClassifier(max_seconds=1e-6, random_state=0).fit(X, RARE)
+    with pytest.warns(UserWarning, match="max_seconds=1e-06 was enough for 0 of 256 epochs"):
+        hurried = TabularClassifier(max_seconds=1e-6, random_state=0).fit(X, RARE)
     assert np.isnan(hurried.feature_importances_).all() and "not measured" in str(hurried.report_)
     wide = TabularClassifier(epochs=1, random_state=0).fit(RNG.normal(size=(120, 300)), RNG.random(120) < 0.5)
     assert np.isnan(wide.feature_importances_).all()

@@ -69,7 +69,8 @@ def test_enough_time_changes_nothing_and_too_little_keeps_the_folds():
     settings = {"n_ensemble": 2, "n_refit": 1, **QUICK}
     plain, limited = (TabularRegressor(**settings, max_seconds=s).fit(X, SIGNAL) for s in (None, 1e4))
     np.testing.assert_array_equal(plain.model_.state, limited.model_.state)
-    hurried = TabularRegressor(**settings, max_seconds=1e-3).fit(X, SIGNAL)
+    with pytest.warns(UserWarning, match="max_seconds=0.001 was enough for 0 of 8 epochs"):
+        hurried = TabularRegressor(**settings, max_seconds=1e-3).fit(X, SIGNAL)
     assert "Not trained again on all rows" in str(hurried.report_)
     assert hurried.refit_epoch_ == 0 and len(hurried.models_) == len(hurried.best_epochs_)
     np.testing.assert_array_equal(np.isfinite(hurried.predict(X)), True)

@@ -112,6 +112,8 @@ def fitted(
     )  # fmt: skip
     found, learnt, best_score = finished(examined, interrupted)
     learnt |= {"_oof": None, "refit_epoch_": 0}
+    if limit is not None and whole and not later:
+        _warn_if_too_short(limit, len(members[0].scores), course, best_score, learnt["baseline_score_"])
     if count > 1 and X_val is None:
         rows = held if holder is None else held[np.isin(holder, kept)]
         learnt["_oof"] = _in_place(estimator._answers(found, learnt), rows, len(Z), np.nan)
@@ -175,6 +177,17 @@ def _examined(
         **of_training,
     )
     return found, {**learnt, **estimator._after_fit(held, encoder.columns_, learnt)}, exam.result(found)
+
+
+def _warn_if_too_short(limit: float, done: int, course: Course, score: float, baseline: float) -> None:
+    """That the time was too short for anything to be learnt, which a report says that nobody may have asked for."""
+    worthless = score <= baseline if course.more_is_better else score >= baseline
+    if worthless and done < course.epochs:
+        message = (
+            f"max_seconds={limit:g} was enough for {done} of {course.epochs} epochs, which are no better than one answer "
+            f"for all rows: {course.metric} {score:.4g}, where that has {baseline:.4g}"
+        )
+        warnings.warn(message, stacklevel=levels_to_the_user())
 
 
 def gone_on(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
