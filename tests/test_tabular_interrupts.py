@@ -3,13 +3,15 @@
 import os
 import signal
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlpfast import TabularClassifier, TabularRegressor
-from mlpfast.tabular import importances
+from mlpfast.tabular import finishing, importances
+from mlpfast.tabular.best import BestEpoch
 
 RNG = np.random.default_rng(2)
 N = 240
@@ -35,7 +37,38 @@ def accuracy_with_ctrl_c(*at):
     return metric
 
 
-def test_a_second_ctrl_c_does_not_lose_the_fit():
+@pytest.mark.parametrize("n_ensemble", [1, 2])
+def test_one_that_comes_twice_is_one(n_ensemble, monkeypatch):
+    """As when whoever has started us passes on what the terminal has sent to us as well."""
+    monkeypatch.setattr(finishing, "_SAME", 60.0)
+    restore = BestEpoch.restore
+
+    def interrupted(best, model):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)  # until the main thread has heard it
+        restore(best, model)
+
+    monkeypatch.setattr(BestEpoch, "restore", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = TabularClassifier(n_ensemble=n_ensemble, eval_metric=accuracy_with_ctrl_c(3), **QUICK).fit(X, LABELS)
+    assert model.best_epoch_ >= 1 and model.predict(X).shape == (N,)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_handlers_of_the_users_are_theirs():
+    heard, before = [], signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            TabularClassifier(eval_metric=accuracy_with_ctrl_c(2, 3), **QUICK).fit(X, LABELS)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT] * 2
+
+
+def test_a_second_ctrl_c_does_not_lose_the_fit(monkeypatch):
+    monkeypatch.setattr(finishing, "_SAME", 0.0)
     model = TabularClassifier(eval_metric=accuracy_with_ctrl_c(3, 4), **QUICK)
     with pytest.warns(UserWarning) as warned:
         model.fit(X, LABELS)
@@ -60,7 +93,8 @@ def test_one_after_training_changes_nothing(n_refit):
     assert model.refit_epoch_ == 0
 
 
-def test_who_insists_gets_out():
+def test_who_insists_gets_out(monkeypatch):
+    monkeypatch.setattr(finishing, "_SAME", 0.0)
     model = TabularClassifier(**QUICK).fit(X, LABELS)
     before = dict(vars(model))
     model.eval_metric = accuracy_with_ctrl_c(3, 4, 5)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..model import Model
 from .encoder import TableEncoder
+from .finishing import one_at_a_time
 from .fitting import fitted, gone_on
 from .goals import Goal
 from .held import Held
@@ -199,7 +200,7 @@ class BaseTabular(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> None:
         users = np.geterr()
-        with np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
+        with one_at_a_time(), np.errstate(all="ignore"):  # small values may round to zero, whatever the user has set
             learnt = fitted(self, X, y, sample_weight, X_val, y_val, groups, users)
         for old in ("feature_names_in_", "classes_", *AFTER):
             self.__dict__.pop(old, None)
