@@ -184,7 +184,7 @@ def _warn_if_too_short(limit: float, done: int, course: Course, score: float, ba
     worthless = score <= baseline if course.more_is_better else score >= baseline
     if worthless and done < course.epochs:
         message = (
-            f"max_seconds={limit:g} was enough for {done} of {course.epochs} epochs, which are no better than one answer "
+            f"max_seconds={limit:g} was enough for {done} of {course.epochs} epochs, no better than one answer "
             f"for all rows: {course.metric} {score:.4g}, where that has {baseline:.4g}"
         )
         warnings.warn(message, stacklevel=levels_to_the_user())
