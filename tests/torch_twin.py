@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import func
 from torch.nn import functional as F
 
 from mlpfast.activations import ACTIVATIONS
@@ -97,7 +98,37 @@ def _ascending(layer, x):
     return torch.cumsum(torch.cat([groups[:, :1], softplus(groups[:, 1:])], 1), 1).reshape(-1)
 
 
-#: Each kind of layer, of one row and its tensors and buffers; encoders read data that do not change.
+def _periodic(layer, x, f, phase=None, W=None, b=None):
+    angle = 2 * torch.pi * x[:, None] * f
+    if W is None:
+        return torch.cat([torch.cos(angle), torch.sin(angle)], 1).reshape(-1)
+    waves = torch.cos(angle + phase)  # (columns, frequencies)
+    return ((waves[:, :, None] * W.reshape(*waves.shape, -1)).sum(1) + b).reshape(-1)
+
+
+def _piecewise_linear(layer, x, *tensors_and_edges):
+    """Of each column's bins, the first has no lower end and the last no upper one; those left over are zero."""
+    *tensors, edges = tensors_and_edges
+    made = []
+    for number, row in enumerate(edges):
+        own = torch.unique(row)
+        p = (x[number] - own[:-1]) / torch.diff(own)
+        low, high = torch.zeros_like(p), torch.ones_like(p)
+        low[0], high[-1] = -torch.inf, torch.inf
+        made.append(torch.cat([torch.clamp(p, low, high), x.new_zeros(len(row) - len(own))]))
+    p = torch.stack(made)
+    if not tensors:
+        return p.reshape(-1)
+    W, V, b = tensors
+    return ((p[:, :, None] * W.reshape(*p.shape, -1)).sum(1) + x[:, None] * V + b).reshape(-1)
+
+
+def _codes(x, categories):
+    """One-hot (columns, categories), of codes that are some category's."""
+    return (x[:, None] == torch.arange(categories)).to(x)
+
+
+#: Each kind of layer, of one row and its tensors and buffers.
 KINDS = {
     "dense": lambda layer, x, W, b=0.0: x @ W + b,
     "activate": lambda layer, x: x,
@@ -110,8 +141,14 @@ KINDS = {
     "rms_norm": _row_norm,
     "batch_norm": _batch_norm,
     "ascending": _ascending,
+    "copy_columns": lambda layer, x: x,
+    "one_hot": lambda layer, x: _codes(x, layer.part[1] // len(x)).reshape(-1),
+    "embedding": lambda layer, x, table: (
+        (_codes(x, len(table) // len(x))[:, :, None] * table.reshape(len(x), -1, table.shape[1])).sum(1).reshape(-1)
+    ),
+    "periodic": _periodic,
+    "piecewise_linear": _piecewise_linear,
 }
-ENCODERS = {"copy_columns", "one_hot", "embedding", "periodic", "piecewise_linear"}
 
 
 class Twin:
@@ -122,22 +159,32 @@ class Twin:
         self.parameters = torch.tensor(np.array(model.parameters))
         self.buffers = torch.tensor(np.array(model.state[model.n_parameters :]))
 
-    def value(self, parameters, x, activated=True):
-        """The outputs of a row; or the pre-activations."""
+    def values(self, parameters, x, shifts=None):
+        """The pre-activations and outputs of all values that layers make; `shifts` are added to pre-activations."""
         program, stands_for = self.program, {0: 0}
-        values, last = {0: x}, len(program.values) - 1
+        z, h, parts = {}, {0: x}, {}
         for layer in program.layers:
             if layer.trains_only:
                 stands_for[layer.makes] = stands_for[layer.reads]
                 continue
-            stands_for[layer.makes] = last = layer.makes
-            reads = [stands_for[layer.reads], *([] if layer.also is None else [stands_for[layer.also]])]
+            stands_for[layer.makes] = layer.makes
+            inputs = [h[stands_for[v]] for v in (layer.reads, layer.also) if v is not None]
+            if layer.columns:
+                inputs = [value[list(layer.columns)] for value in inputs]
             tensors = [self.span(parameters, program.tensors[t]) for t in layer.tensors]
             buffers = [self.span(self.buffers, program.buffers[b]) for b in layer.buffers]
-            z = KINDS[layer.kind](layer, *(values[v] for v in reads), *tensors, *buffers)
+            made = KINDS[layer.kind](layer, *inputs, *tensors, *buffers)
+            if layer.part is not None:  # others make the rest of the value
+                parts.setdefault(layer.makes, {})[layer.part[0]] = made
+                made = torch.cat([part for _, part in sorted(parts[layer.makes].items())])
+            z[layer.makes] = made if shifts is None else made + shifts[program.made.index(layer.makes)]
             g = program.values[layer.makes].activation
-            values[layer.makes] = GATES[g.name](z, g.alpha)
-        return values[last] if activated else z
+            h[layer.makes] = GATES[g.name](z[layer.makes], g.alpha)
+        return [z[v] for v in program.made], [h[v] for v in program.made]
+
+    def value(self, parameters, x, activated=True):
+        """The outputs of a row; or the pre-activations."""
+        return self.values(parameters, x)[activated][-1]
 
     @staticmethod
     def span(flat, tensor):
@@ -146,3 +193,11 @@ class Twin:
     def loss(self, loss, parameters, x, y):
         """That of a row, without penalties."""
         return terms(loss, self.value(parameters, x, activated=loss.reads == "outputs"), y)
+
+    def deltas(self, loss, parameters, x, y):
+        """The derivatives of a row's loss by each pre-activation: by what is added to it, which is nothing."""
+
+        def shifted(shifts):
+            return terms(loss, self.values(parameters, x, shifts)[loss.reads == "outputs"][-1], y)
+
+        return func.grad(shifted)([x.new_zeros(self.program.values[v].columns) for v in self.program.made])
