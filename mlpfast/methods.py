@@ -18,7 +18,7 @@ from .levenberg import Damping, damped, solver
 from .losses import Loss, MeanSquaredError
 from .optimizers import LBFGS, FullBatchOptimizer, LevenbergMarquardt, NewtonCG
 from .program import Program
-from .trustregion import Radius, within_radius
+from .trustregion import Radius, minimizer, within_radius
 
 __all__ = ["METHODS", "Memory", "Method"]
 
@@ -104,7 +104,7 @@ def _newton_cg(
 ) -> tuple[Point, Memory]:
     return within_radius(
         rows.evaluate, partial(rows.hessian_product, start.at), start, radius, rate=learning_rate,
-        most_products=optimizer.max_cg, largest=optimizer.max_trust_radius, eta=optimizer.eta,
+        largest=optimizer.max_trust_radius, eta=optimizer.eta, minimize=minimizer(),
     )  # fmt: skip
 
 
@@ -115,6 +115,7 @@ def _check_newton_cg(optimizer: NewtonCG, program: Program, loss: Loss) -> None:
         )
     _check_rates(optimizer, program)
     check_tangents("NewtonCG", program, back=True)
+    minimizer()
 
 
 def _check_rates(optimizer: FullBatchOptimizer, program: Program) -> None:

@@ -646,20 +646,19 @@ class LevenbergMarquardt(FullBatchOptimizer):
 @_explained
 @dataclass(frozen=True)
 class NewtonCG(FullBatchOptimizer):
-    """Newton's method by conjugate gradients in a trust region, for small nets and smooth losses.
+    """Newton's method by conjugate gradients in a trust region, for small nets and smooth losses: SciPy's "trust-ncg".
 
     An epoch is an iteration: the quadratic model of the loss, with its true Hessian, is minimised within a radius
     (Steihaug, 1983; Nocedal and Wright, 2006, algorithms 7.2 and 4.1), from products with the Hessian alone
     (`Model.hvp`). Where the curvature is negative, the step follows it to the edge: saddles don't hold it up. The
     radius shrinks until the loss is lower, and follows how far the model was right. `Trainer.fit` records the loss
-    after the iteration, and stops before its epochs are done where the tolerances say so, as with `LBFGS`.
+    after the iteration, and stops before its epochs are done where the tolerances say so, as with `LBFGS`. It needs
+    SciPy: ``pip install 'mlpfast[scipy]'``.
 
     Parameters
     ----------
     learning_rate : float > 0, default 1.0
-        A factor of each step.
-    max_cg : int, default 100
-        Products with the Hessian in a step. Each takes about two gradients' time.
+        A factor of the radius.
     initial_trust_radius, max_trust_radius : float > 0, default 1.0 and 1000.0
         The radius of the first step (Euclidean, of all parameters), and of any.
     eta : float in [0, 0.25), default 0.15
@@ -677,8 +676,9 @@ class NewtonCG(FullBatchOptimizer):
 
     Notes
     -----
-    Defaults are those of SciPy's "trust-ncg", which this is, but that an epoch is an iteration, and that inner products
-    have a fixed order: the bits don't depend on machine, threads or BLAS.
+    Defaults are SciPy's, but for the tolerances. Each step takes as many products with the Hessian as its conjugate
+    gradients need, each of about two gradients' time. Inner products are those of NumPy's and SciPy's BLAS: the bits
+    are repeatable with one BLAS, and don't depend on the threads of `Trainer`.
 
     Examples
     --------
@@ -692,7 +692,6 @@ class NewtonCG(FullBatchOptimizer):
     """
 
     _: KW_ONLY
-    max_cg: int = 100
     initial_trust_radius: float = 1.0
     max_trust_radius: float = 1000.0
     eta: float = 0.15
@@ -703,7 +702,6 @@ class NewtonCG(FullBatchOptimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "max_cg", integer("max_cg", self.max_cg))
         self._check("max_trust_radius", above=0.0)
         self._check("initial_trust_radius", above=0.0, at_most=self.max_trust_radius)
         self._check("eta", at_least=0.0, below=0.25)

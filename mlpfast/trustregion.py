@@ -1,8 +1,9 @@
-"""Newton's method in a trust region, by conjugate gradients, over flat vectors: nothing here knows of models.
+"""Newton's method in a trust region, by SciPy's "trust-ncg", an iteration at a time: nothing here knows of models.
 
-The quadratic model of the loss is minimised within a radius by Steihaug's conjugate gradients, which need products with
-the Hessian alone and follow its negative curvature to the edge (Steihaug, 1983; Nocedal and Wright, 2006, algorithm
-7.2); the radius follows how far the model was right (algorithm 4.1). As in `lbfgs`, inner products have a fixed order.
+SciPy minimises the quadratic model of the loss within a radius by Steihaug's conjugate gradients, which need products
+with the Hessian alone and follow its negative curvature to the edge (Steihaug, 1983; Nocedal and Wright, 2006,
+algorithm 7.2), and judges the step. The radius of the next step, which is kept from epoch to epoch and in files, it
+hands to nobody; so that rule (algorithm 4.1) stands here as well.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .core.memory import dot
 from .lbfgs import Point
 
-__all__ = ["Radius", "Step", "steihaug", "within_radius"]
+__all__ = ["Radius", "minimizer", "within_radius"]
 
 _Vector = NDArray[np.float64]
 
@@ -28,65 +28,13 @@ class Radius(NamedTuple):
     radius: float
 
 
-class Step(NamedTuple):
-    """A minimum of the model, or of a part of it."""
-
-    step: _Vector
-    product: _Vector  # the Hessian times it
-    at_edge: bool
-
-
-def steihaug(gradient: _Vector, product: Callable[[_Vector], _Vector], radius: float, most: int) -> Step:
-    """The model's minimum within the radius, to a tolerance that makes Newton's method converge superlinearly.
-
-    Parameters
-    ----------
-    gradient : ndarray (n,)
-        Not zero.
-    product : callable
-        The Hessian times a vector.
-    radius : float > 0
-    most : int
-        Products.
-
-    Returns
-    -------
-    Step
-
-    Examples
-    --------
-    >>> curvature = np.array([1.0, 4.0])
-    >>> steihaug(np.array([3e-6, 8e-6]), lambda v: curvature * v, 10.0, 2).step.round(12)
-    array([-3.e-06, -2.e-06])
-    """
-    step, change = np.zeros_like(gradient), np.zeros_like(gradient)
-    residual, direction = gradient, -gradient
-    square = dot(residual, residual)
-    size = math.sqrt(square)
-    tolerance = min(0.5, math.sqrt(size)) * size
-    for _ in range(most):
-        bend = product(direction)
-        curvature = dot(direction, bend)
-        length = square / curvature if curvature > 0 else math.inf
-        ahead = step + length * direction if math.isfinite(length) else None
-        if ahead is None or not math.sqrt(dot(ahead, ahead)) < radius:
-            length = _to_edge(step, direction, radius, square, curvature)
-            return Step(step + length * direction, change + length * bend, True)
-        step, change = ahead, change + length * bend
-        residual = residual + length * bend
-        before, square = square, dot(residual, residual)
-        if math.sqrt(square) < tolerance:
-            break
-        direction = square / before * direction - residual
-    return Step(step, change, False)
-
-
-def _to_edge(step: _Vector, direction: _Vector, radius: float, square: float, curvature: float) -> float:
-    """How far along the direction the edge is: on the side where the model, of slope -square, is lower."""
-    a, b, c = dot(direction, direction), dot(step, direction), dot(step, step) - radius * radius
-    root = math.sqrt(max(b * b - a * c, 0.0))
-    ends = (-b + root) / a, (-b - root) / a
-    return min(ends, key=lambda length: length * (0.5 * length * curvature - square))
+def minimizer() -> Any:
+    """SciPy's `minimize`; an ImportError that names the extra where that is missing."""
+    try:
+        from scipy.optimize import minimize
+    except ImportError:
+        raise ImportError("NewtonCG needs SciPy; install it with: python -m pip install 'mlpfast[scipy]'") from None
+    return minimize
 
 
 def within_radius(
@@ -96,11 +44,11 @@ def within_radius(
     radius: Radius,
     *,
     rate: float,
-    most_products: int,
     largest: float,
     eta: float,
+    minimize: Any,
 ) -> tuple[Point, Radius]:
-    """One iteration: steps within smaller and smaller radii, until one lowers the loss.
+    """Steps within smaller and smaller radii, until one lowers the loss.
 
     Parameters
     ----------
@@ -112,13 +60,13 @@ def within_radius(
         With a finite loss, and a finite gradient that is not zero.
     radius : Radius
     rate : float
-        A factor of the step.
-    most_products : int
-        Of one step.
+        A factor of the radius.
     largest : float
         The radius may grow so far.
     eta : float in [0, 0.25)
         A step is taken that lowers the loss by more than this times what the model promises.
+    minimize : callable
+        SciPy's.
 
     Returns
     -------
@@ -126,19 +74,38 @@ def within_radius(
         `start` itself, where no radius leads to a lower loss.
     Radius
     """
-    gradient, size = start.gradient, radius.radius
+    end, step, bend = start, start.gradient, start.gradient  # the last proposal, the last product
+
+    def loss_and_gradient(x: _Vector) -> tuple[float, _Vector]:
+        nonlocal end
+        at = x.astype(start.at.dtype)
+        end = start if (at == start.at).all() else evaluate(at)
+        fine = np.isfinite(end.gradient).all() and not math.isnan(end.loss)
+        return (end.loss if fine else math.inf), end.gradient
+
+    def hessian_product(x: _Vector, v: _Vector) -> _Vector:
+        nonlocal step, bend
+        step, bend = v, product(v)
+        if not np.isfinite(bend).all():
+            bend = np.zeros_like(bend)  # then the step goes to the edge
+        return bend
+
+    size = radius.radius
     while True:
-        step, change, at_edge = steihaug(gradient, product, size, most_products)
-        at = (start.at + rate * step).astype(start.at.dtype)
-        if not np.isfinite(at).all() or (at == start.at).all():
-            return start, radius  # of what is not finite nothing can be made, and of the rest rounding has taken all
-        promised = -rate * (dot(gradient, step) + 0.5 * rate * dot(step, change))
-        end = evaluate(at)
-        fine = end.loss < start.loss and np.isfinite(end.gradient).all()
-        gain = (start.loss - end.loss) / promised if fine and promised > 0 else 0.0
+        # The largest radius is seen to below: SciPy does not begin with it.
+        options = {"initial_trust_radius": rate * size, "max_trust_radius": math.inf, "eta": eta, "gtol": 0.0}
+        with np.errstate(all="ignore"):
+            found = minimize(
+                loss_and_gradient, start.at, jac=True, hessp=hessian_product, method="trust-ncg",
+                options={**options, "maxiter": 1},
+            )  # fmt: skip
+        if end is start:
+            return start, radius  # the model promises nothing, or rounding has taken it all
+        # SciPy's last product is that with the step that it proposes.
+        gain = (start.loss - found.fun) / -(start.gradient @ step + 0.5 * (step @ bend))
         if gain < 0.25:
-            size = 0.25 * math.sqrt(dot(step, step))
-        elif gain > 0.75 and at_edge:
+            size *= 0.25
+        elif gain > 0.75 and math.isclose(math.sqrt(step @ step), rate * size, rel_tol=1e-9):
             size = min(2 * size, largest)
-        if gain > eta:
+        if found.fun < start.loss:
             return end, Radius(size)
