@@ -48,12 +48,13 @@ def test_every_loss(name, output):
     assert_equals_the_engine(model, rng.normal(size=(6, 4)), targets_of(loss, model.outputs, 6, rng), name)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", LAYERS)
-def test_every_layer_as_formula_or_opaque(name):
+def test_every_layer_as_formula_or_opaque(name, dtype):
     for inputs, layer in LAYERS[name].examples():
         if getattr(layer, "l2", None):
             continue  # a penalty of the layer's own is in the engine's loss
-        model = mf.Model(inputs, [layer, mf.Dense(2)], dtype="float64", seed=3)
+        model = mf.Model(inputs, [layer, mf.Dense(2)], dtype=dtype, seed=3)
         rng = np.random.default_rng(2)
         X = rng.normal(size=(5, inputs))
         for column, categories in model.program.codes:
@@ -142,6 +143,16 @@ def test_steps_go_back_in_reverse_topological_order():
     assert visited == sorted(visited, reverse=True)
     for node in g.nodes[:-1]:
         np.testing.assert_array_equal(node.gradient, total[id(node)])
+
+
+@pytest.mark.parametrize("layers", [[], [mf.PReLU()], [mf.LayerNorm()], [mf.BatchNorm()]])
+def test_what_overflows_is_there_to_be_seen(layers):
+    model = mf.Model(2, [mf.Dense(3, "relu", kernel_initializer=mf.initializers.Constant(1e200)), *layers, mf.Dense(2)])
+    g = graph.of(model, [[1.0, 2.0], [1e10, 1.0]], [[0.0, 1.0], [1.0, 0.0]], "mse")
+    assert g["h0"].value.max() == math.inf
+    assert math.isnan(g.output.value)
+    assert np.isnan(g.backward()["W0"]).any()
+    assert "nan" in str(g)
 
 
 def test_a_bias_gets_the_sum_over_the_rows():

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..tables import text_table
+
 __all__ = ["GradientReport", "TensorReport"]
 
 
@@ -116,9 +118,7 @@ class GradientReport:
         for t in self.tensors:
             error, checked = f"{t.max_relative_error:.2e}", f"{t.checked} of {int(np.prod(t.shape))}"
             rows.append((t.name, str(t.shape), checked, error, t.worst, "ok" if t.ok else "WRONG"))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         verdict = "ok" if self.ok else "WRONG"
-        return "\n".join([*lines, f"{verdict}: {self.max_relative_error:.2e}, tolerance {self.tolerance:g}"])
+        return f"{text_table(rows)}\n{verdict}: {self.max_relative_error:.2e}, tolerance {self.tolerance:g}"
 
     __repr__ = __str__

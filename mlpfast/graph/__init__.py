@@ -23,20 +23,6 @@ from .nodes import Node, Operation, leaf
 from .walk import Graph, Path, Step
 
 __all__ = [
-    "Graph",
-    "Node",
-    "Operation",
-    "Path",
-    "Step",
-    "activation",
-    "exp",
-    "leaf",
-    "log",
-    "max",
-    "of",
-    "relu",
-    "sigmoid",
-    "softmax",
-    "sum",
-    "tanh",
-]
+    "Graph", "Node", "Operation", "Path", "Step", "activation", "exp", "leaf", "log", "max", "of", "relu", "sigmoid",
+    "softmax", "sum", "tanh",
+]  # fmt: skip

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..activations import Activation
 from ..losses import Loss, as_loss
 from ..model import Model
 from ..parts import Layer
 from ..validation import CSR, as_features, as_targets
 from .functions import activation
 from .nodes import Array, Node, Operation, leaf
-from .opaque import Rows
+from .opaque import of_layer, of_loss
 from .walk import Graph
 
 __all__ = ["of"]
@@ -78,42 +76,36 @@ def of(model: Model, X: Any, y: Any = None, loss: str | Loss | None = None) -> G
     loss.check_output(model.output_activation, model.outputs)
     targets = as_targets(y, loss, model.outputs, model.dtype, len(features))
     model.check_custom(loss, targets)
-    return Graph(_loss_node(h if loss.reads == "outputs" else z, loss, targets))
+    operation = of_loss(loss, targets, model.outputs, model.dtype)
+    return Graph(Node(operation, (h if loss.reads == "outputs" else z,)).named("L"))
 
 
 def _outputs(model: Model, X: Node) -> tuple[Node, Node]:
     """The pre-activations and outputs of the last value."""
-    program = model.program
-    schedule = program.schedule("gradient")
+    layers, schedule = model.program.layers, model.program.schedule("gradient")
     leaves = [leaf(name, tensor) for name, tensor in model.tensors.items()]
-    values: dict[int, tuple[Node, Node]] = {0: (X, X)}
-    run = [number for number, layer in enumerate(program.layers) if not layer.trains_only]
-    for number in run:
-        makes = program.layers[number].makes
-        if makes in values:
-            continue  # all parts of it are there
-        makers = [n for n in run if program.layers[n].makes == makes]
-        parts = []
-        for n in sorted(makers, key=lambda n: program.layers[n].part or (0, 0)):
-            reads = [values[value][1] for value in (schedule.reads[n], schedule.also[n]) if value is not None]
-            parts.append(_layer_node(model, program.layers[n], reads, leaves))
-        z = parts[0] if len(parts) == 1 else Node(_SIDE_BY_SIDE, tuple(parts))
-        g = program.values[makes].activation
-        if g == Activation("identity"):
-            values[makes] = _named(z, f"z{number}"), z
-        else:
-            values[makes] = _named(z, f"z{number}"), activation(z, g).named(f"h{number}")
+    values = {0: (X, X)}
+
+    def made(number: int) -> Node:
+        reads = [values[value][1] for value in (schedule.reads[number], schedule.also[number]) if value is not None]
+        return _layer_node(model, layers[number], reads, [leaves[t] for t in layers[number].tensors])
+
+    for number, layer in enumerate(layers):
+        if layer.trains_only or layer.makes in values:
+            continue
+        parts = sorted((each.part or (0, 0), n) for n, each in enumerate(layers) if each.makes == layer.makes)
+        nodes = tuple(made(n) for _, n in parts)
+        z = nodes[0] if len(nodes) == 1 else Node(_SIDE_BY_SIDE, nodes)
+        if not z.name:  # an activation by itself reads one that has a name
+            z.named(f"z{number}")
+        g = model.program.values[layer.makes].activation
+        values[layer.makes] = z, z if g.name == "identity" else activation(z, g).named(f"h{number}")
     return values[schedule.output]
 
 
-def _named(node: Node, name: str) -> Node:
-    """A node, under this name if it has none: an activation by itself reads one that may have."""
-    return node if node.name else node.named(name)
-
-
-def _layer_node(model: Model, layer: Layer, reads: Sequence[Node], leaves: Sequence[Node]) -> Node:
+def _layer_node(model: Model, layer: Layer, reads: list[Node], tensors: list[Node]) -> Node:
     """The pre-activation that a layer makes, or its part of it."""
-    x, tensors = reads[0], [leaves[t] for t in layer.tensors]
+    x = reads[0]
     if layer.kind == "dense":
         product = x @ tensors[0]
         return product + tensors[1] if len(tensors) > 1 else product
@@ -121,34 +113,30 @@ def _layer_node(model: Model, layer: Layer, reads: Sequence[Node], leaves: Seque
         return x + reads[1]
     if layer.kind == "activate":
         return x
-    if layer.kind in ("layer_norm", "rms_norm"):
-        return Node(_row_norm(layer.kind, *layer.numbers), (x, *tensors))
-    return Node(Operation(layer.kind, *Rows(model, layer).functions), (x, *tensors))
+    operation = _layer_norm(layer.numbers[0]) if layer.kind == "layer_norm" else of_layer(model, layer)
+    return Node(operation, (x, *tensors))
 
 
-def _row_norm(name: str, epsilon: float, centres: float) -> Operation:
-    """(x - mean) / sqrt(variance + epsilon) * scale + shift, or, not centred, x / sqrt(mean square + epsilon) * scale.
+def _layer_norm(epsilon: float) -> Operation:
+    """(x - mean) / sqrt(variance + epsilon) * scale + shift.
 
     Through n = (x - mean) / s the derivative is (v - mean(v) - n mean(v n)) / s (Ba et al., 2016).
     """
 
     def normalised(x: Array) -> tuple[Array, Array]:
-        centred = x - x.mean(axis=1, keepdims=True) if centres else x
+        centred = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
         s = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
         return centred / s, s
 
-    def forward(x: Array, scale: Array, *shift: Array) -> Array:
-        n, _ = normalised(x.astype(np.float64))
-        return (n * scale + (shift[0] if shift else 0.0)).astype(x.dtype)
+    def forward(x: Array, scale: Array, shift: Array) -> Array:
+        return (normalised(x)[0] * scale + shift).astype(x.dtype)
 
-    def backward(delta: Array, h: Array, x: Array, scale: Array, *shift: Array) -> tuple[Array, ...]:
-        n, s = normalised(x.astype(np.float64))
-        v = delta * scale
-        dx = v - n * (v * n).mean(axis=1, keepdims=True)
-        dx -= v.mean(axis=1, keepdims=True) if centres else 0.0
-        return (dx / s).astype(x.dtype), delta * n, *(delta for _ in shift)
+    def backward(delta: Array, h: Array, x: Array, scale: Array, shift: Array) -> tuple[Array, ...]:
+        (n, s), v = normalised(x), delta * scale
+        dx = v - v.mean(axis=1, keepdims=True) - n * (v * n).mean(axis=1, keepdims=True)
+        return dx / s, delta * n, delta
 
-    return Operation(name, forward, backward)
+    return Operation("layer_norm", forward, backward)
 
 
 _SIDE_BY_SIDE = Operation(
@@ -156,16 +144,3 @@ _SIDE_BY_SIDE = Operation(
     lambda *parts: np.concatenate(parts, axis=1),
     lambda d, h, *parts: tuple(np.split(d, np.cumsum([part.shape[1] for part in parts])[:-1], axis=1)),
 )
-
-
-def _loss_node(outputs: Node, loss: Loss, y: Array) -> Node:
-    """The mean loss over the rows, by the engine."""
-    rows = Rows()
-
-    def forward(outputs: Array) -> Array:
-        return np.asarray(rows.loss(outputs, y, loss)[0])
-
-    def backward(delta: Array, value: Array, outputs: Array) -> tuple[Array]:
-        return (delta * rows.loss(outputs, y, loss)[1],)
-
-    return Node(Operation(loss.name, forward, backward), (outputs,)).named("L")

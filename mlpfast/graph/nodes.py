@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["Node", "Operation", "as_node", "leaf"]
 
 Array: TypeAlias = NDArray[Any]
+_Infix: TypeAlias = "Callable[[Node, Any], Node]"
 
 _LARGEST_JACOBIAN = 1 << 20  # elements: beyond, nobody looks at it
 
@@ -21,12 +22,12 @@ class Operation(NamedTuple):
     Parameters
     ----------
     symbol : str
-        How it is written; infix between two operands where it is no word.
+        How it is written: as a function, or with ``{}`` where the operands stand.
     forward : callable
         From the inputs' values to the node's.
     backward : callable
         From delta = dL/d(value), the value, and the inputs' values, to dL/d(input) by way of this node, for each
-        input; of the shape of the input, or of one that it was broadcast to.
+        input; of its shape, or of one that it was broadcast to.
 
     Examples
     --------
@@ -39,14 +40,12 @@ class Operation(NamedTuple):
 
     symbol: str
     forward: Callable[..., Array]
-    backward: Callable[..., tuple[Array | None, ...]]
+    backward: Callable[..., tuple[Array, ...]]
 
 
-def _infix(
-    symbol: str, forward: Callable[..., Array], backward: Callable[..., tuple[Array | None, ...]]
-) -> tuple[Callable[[Node, Any], Node], Callable[[Node, Any], Node]]:
+def _infix(symbol: str, forward: Callable[..., Array], backward: Callable[..., Any]) -> tuple[_Infix, _Infix]:
     """The method of a node on the left of an operator, and that of one on its right."""
-    operation = Operation(symbol, forward, backward)
+    operation = Operation(f"{{}} {symbol} {{}}", forward, backward)
     return (
         lambda node, other: Node(operation, (node, as_node(other))),
         lambda node, other: Node(operation, (as_node(other), node)),
@@ -132,10 +131,7 @@ class Node:
         values = [node.value for node in self.inputs]
         with np.errstate(all="ignore"):
             parts = self.operation.backward(delta, self.value, *values)
-            return tuple(
-                np.zeros_like(value) if part is None else _summed_to(np.asarray(part), value.shape)
-                for part, value in zip(parts, values, strict=True)
-            )
+            return tuple(_summed_to(part, value) for part, value in zip(parts, values, strict=True))
 
     def partials(self) -> tuple[Array, ...]:
         """The local partial derivatives by each input, formed: for looking at; `backward` never needs them whole.
@@ -166,9 +162,7 @@ class Node:
         if self.operation is None:
             return "leaf"
         names, symbol = [str(node) for node in self.inputs], self.operation.symbol
-        if "{}" in symbol:
-            return symbol.format(*names)
-        return f" {symbol} ".join(names) if not symbol[0].isalpha() else f"{symbol}({', '.join(names)})"
+        return symbol.format(*names) if "{}" in symbol else f"{symbol}({', '.join(names)})"
 
     def __str__(self) -> str:
         return self.name or (f"{self.value:g}" if self.value.ndim == 0 else "?")
@@ -249,10 +243,8 @@ def _as_values(value: Any) -> Array:
     return np.array(array, array.dtype if array.dtype == np.float32 else np.float64)
 
 
-def _summed_to(part: Array, shape: tuple[int, ...]) -> Array:
+def _summed_to(part: Array, value: Array) -> Array:
     """The sum over what was broadcast: a bias gets the sum over the rows that it was added to."""
-    if part.shape == shape:
-        return part
-    part = part.sum(axis=tuple(range(part.ndim - len(shape))))
-    stretched = tuple(i for i, (have, want) in enumerate(zip(part.shape, shape, strict=True)) if have != want)
-    return np.asarray(part.sum(axis=stretched, keepdims=True))
+    part = np.sum(part, axis=tuple(range(np.ndim(part) - value.ndim)))
+    stretched = tuple(i for i, (have, want) in enumerate(zip(part.shape, value.shape, strict=True)) if have != want)
+    return np.asarray(part.sum(axis=stretched, keepdims=True), value.dtype)

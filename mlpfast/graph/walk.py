@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..tables import text_table
 from .nodes import Array, Node
 
 __all__ = ["Graph", "Path", "Step"]
@@ -130,23 +131,20 @@ class Graph:
         ValueError
             For a name that no leaf has, another shape, or values that a layer refuses; nothing is changed then.
         """
-        arrays = {}
-        for name, value in values.items():
-            if name not in self.leaves:
-                raise ValueError(f"expected leaves among {', '.join(self.leaves)}; got {name!r}")
-            have = self.leaves[name].value
-            arrays[name] = np.array(value, have.dtype)
-            if arrays[name].shape != have.shape:
-                raise ValueError(f"expected {name} to have shape {have.shape}, got {arrays[name].shape}")
         before = [node.value for node in self.nodes]
         try:
-            for name, array in arrays.items():
-                self.leaves[name].value = array
+            for name, value in values.items():
+                if name not in self.leaves:
+                    raise ValueError(f"expected leaves among {', '.join(self.leaves)}; got {name!r}")
+                node, shape = self.leaves[name], self.leaves[name].value.shape
+                node.value = np.array(value, node.value.dtype)
+                if node.value.shape != shape:
+                    raise ValueError(f"expected {name} to have shape {shape}, got {node.value.shape}")
             for node in self.nodes:
                 node.forward()
         except BaseException:
-            for node, value in zip(self.nodes, before, strict=True):
-                node.value = value
+            for node, was in zip(self.nodes, before, strict=True):
+                node.value = was
             raise
         for node in self.nodes:
             node.gradient = None
@@ -232,23 +230,18 @@ class Graph:
         x -> v1: 1
         """
         start = self[name]
-        readers: dict[int, list[tuple[Node, Array]]] = {}
+        ways: dict[int, list[Path]] = {id(node): [] for node in self.nodes}
+        ways[id(start)] = [Path((start,), np.eye(start.value.size).reshape(start.value.shape * 2))]
         for node in self.nodes:
-            if node.operation is not None:
-                for given, partial in zip(node.inputs, node.partials(), strict=True):
-                    readers.setdefault(id(given), []).append((node, partial))
-        one = np.eye(start.value.size).reshape(start.value.shape * 2)
-        found: list[Path] = []
-        going: list[tuple[tuple[Node, ...], Array]] = [((start,), one)]
-        while going:
-            nodes, derivative = going.pop()
-            if nodes[-1] is self.output:
-                found.append(Path(nodes, derivative))
-            for node, partial in reversed(readers.get(id(nodes[-1]), [])):
-                going.append(((*nodes, node), np.tensordot(partial, derivative, axes=nodes[-1].value.ndim)))
-            if len(found) + len(going) > _MOST_PATHS:
+            if not any(ways[id(given)] for given in node.inputs):
+                continue
+            for given, partial in zip(node.inputs, node.partials(), strict=True):
+                for nodes, derivative in ways[id(given)]:
+                    onward = np.tensordot(partial, derivative, axes=given.value.ndim)
+                    ways[id(node)].append(Path((*nodes, node), onward))
+            if len(ways[id(node)]) > _MOST_PATHS:
                 raise ValueError(f"expected at most {_MOST_PATHS:,} paths from {name}, got more; backward() needs none")
-        return found
+        return ways[id(self.output)]
 
     def __str__(self) -> str:
         rows = [("node", "is", "value", "local partials", f"d{self.output}/d")]
@@ -257,9 +250,7 @@ class Graph:
                 continue
             derivative = "" if node.gradient is None else _shown(node.gradient)
             rows.append((str(node), node.formula, _shown(node.value), _partials(node), derivative))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-        return "\n".join(line.rstrip() for line in padded)
+        return text_table(rows)
 
     def __repr__(self) -> str:
         return f"<Graph of {self.output}: {len(self.nodes)} nodes, leaves {', '.join(self.leaves)}>"
@@ -268,14 +259,13 @@ class Graph:
 def _in_order(output: Node) -> tuple[Node, ...]:
     """Inputs before what is made of them; without recursion, as a chain may be longer than Python's stack."""
     order: dict[int, Node] = {}
-    going: list[tuple[Node, bool]] = [(output, False)]
+    going = [output]
     while going:
-        node, done = going.pop()
-        if done:
-            order.setdefault(id(node), node)
-        elif id(node) not in order:
-            going.append((node, True))
-            going += [(given, False) for given in reversed(node.inputs)]
+        if waiting := [given for given in going[-1].inputs if id(given) not in order]:
+            going += reversed(waiting)
+        else:
+            node = going.pop()
+            order[id(node)] = node
     return tuple(order.values())
 
 

@@ -10,6 +10,7 @@ from ..errors import integer
 from ..graph import Graph, Node
 from ..graph.nodes import Array
 from ..model import Model
+from ..tables import text_table
 from .layout import Arrow, Box, draw
 from .style import BACKWARD, FORWARD, GREY, INK
 
@@ -168,9 +169,7 @@ def network_text(model: Model, *, rows: int | str = "n") -> str:
         shape = f"({rows}, {columns})"
         read = ", ".join(f"({rows}, {values[value].columns})" for value in reads)
         table.append((what, read, shape, shape, ", ".join(tensors)))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
-    return "\n".join(line.rstrip() for line in padded)
+    return text_table(table)
 
 
 def _checked(model: Any, rows: int | str) -> int | str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables import html_table
+from ..tables import html_table, text_table
 from .columns import Column, Kind, plural
 from .objects import is_missing, kind_of, number_of
 from .views import CLIP, Views
@@ -185,10 +185,7 @@ class ColumnTable(Sequence[ColumnPlan]):
         return [("column", "kind", "encoding", "missing", "levels", ""), *(plan.cells() for plan in self._plans)]
 
     def __repr__(self) -> str:
-        rows = self._rows()
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join(lines)
+        return text_table(self._rows())
 
     def _repr_html_(self) -> str:
         return html_table(f"{len(self)} columns", self._rows())
