@@ -73,8 +73,9 @@ def gradcheck(
         alone, sample_weight and l2 also for "hvp", "gauss_newton_product" and "hessian".
     of : str, default "gradient"
         Which derivative: "gradient" or the name of the model's method, "jvp", "vjp", "jacobian", "input_gradient",
-        "input_hessian" (of the loss), "per_sample_gradients", "fisher_diagonal" (of the labels that are given), "hvp",
-        "gauss_newton_product", "hessian". What they are multiplied with is drawn at random.
+        "input_hessian" (of the loss), "per_sample_gradients", "per_sample_gradient_norms", "fisher_diagonal" (of the
+        labels that are given), "hvp", "gauss_newton_product", "hessian". What they are multiplied with is drawn at
+        random.
     tolerance : float, optional
         The relative error up to which a derivative counts as right, where rounding does not explain more; by default
         1e-6 for a float64 model; for float32, 1e-5 of the gradient, 1e-4 of other derivatives.

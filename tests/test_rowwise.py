@@ -52,6 +52,15 @@ def check(model, X, y, loss, U):
     assert_close(found["gradients"].mean(axis=0), model.loss_and_gradient(X, y, loss)[1] - penalty(model), 1e-12)
     assert_close(found["norms"], np.linalg.norm(alone, axis=1), 1e-12)
     assert_close(found["fisher"], (alone**2).mean(axis=0), 1e-12)
+    deltas = dict(zip(model.program.made, model.deltas(X, y, loss), strict=True))
+    uses = [number for layer in model.program.layers for number in layer.tensors]
+    for layer in model.program.layers:  # a bias moves each row's pre-activation as much as itself
+        if layer.kind != "dense" or len(layer.tensors) < 2 or uses.count(layer.tensors[1]) > 1:
+            continue
+        bias = model.program.tensors[layer.tensors[1]]
+        if bias.rule.trainable:
+            gradients = found["gradients"][:, bias.offset : bias.offset + bias.size]
+            assert_close(deltas[layer.makes], gradients, 1e-12)
     z, h = model.activations(X)
     np.testing.assert_array_equal(h[-1], model.predict(X))
     assert [len(array) for array in (*z, *h)] == [len(X)] * 2 * len(z)

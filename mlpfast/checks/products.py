@@ -79,6 +79,16 @@ def _per_sample_gradients(case: Case) -> Iterator[Curve]:
         yield Curve(_tilted(at, -penalty[i]), (row, i), scale)
 
 
+def _per_sample_gradient_norms(case: Case) -> Iterator[Curve]:
+    """What a row's loss rises by along its own gradient; along any other direction it is less."""
+    penalty, _ = case.penalties()
+    gradients = case.twin.per_sample_gradients(case.X, case.y, case.loss)
+    for row, gradient in enumerate(gradients):
+        unit = gradient / max(float(np.linalg.norm(gradient)), 1e-300)
+        at = case.moving_parameters(partial(case.row_loss, row), unit)
+        yield Curve(_tilted(at, -float(penalty @ unit)), row, _size(case.twin.parameters))
+
+
 def _fisher_diagonal(case: Case) -> Iterator[Curve]:
     penalty, _ = case.penalties()
     rows = range(len(case.X))
@@ -134,6 +144,11 @@ PRODUCTS = {
         _per_sample_gradients,
         ("row",),
         by_parameters=True,
+    ),
+    "per_sample_gradient_norms": Product(
+        lambda case, model, X: model.per_sample_gradient_norms(X, case.y, case.loss),
+        _per_sample_gradient_norms,
+        ("row",),
     ),
     "fisher_diagonal": Product(
         lambda case, model, X: model.fisher_diagonal(X, case.y, loss=case.loss),
