@@ -251,7 +251,7 @@ def _repeated(tensors: Sequence[NDArray[Any]], delta: NDArray[Any], last: tuple[
     if not delta.any() and last is not None and (last[1] != last[1][:, :1]).any():
         return 0.0
     units = np.vstack([*tensors, delta]).T
-    if len(np.unique(units.sum(axis=1))) == len(units):  # those that are the same have the same sum
+    if len(set(units.sum(axis=1).tolist())) == len(units):  # those that are the same have the same sum
         return 0.0
     return 1.0 - len(np.unique(units, axis=0)) / len(units)
 
@@ -269,6 +269,5 @@ def _rms(values: NDArray[Any]) -> float:
 
 
 def moved(now: NDArray[Any], before: NDArray[Any]) -> float:
-    """By what part of itself a tensor has changed, in Euclidean norms."""
-    change, size = (float(np.linalg.norm(array.astype(np.float64))) for array in (now - before, before))
-    return change / max(size, 1e-30)
+    """By what part of itself a tensor has changed, in Euclidean norms; without a BLAS, whose threads would wake up."""
+    return _rms(now - before) / max(_rms(before), 1e-30)
