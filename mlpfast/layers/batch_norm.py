@@ -82,7 +82,7 @@ class BatchNorm(Layer):
             numbers=(self.epsilon, self.momentum),
             over_batch=True,
             saves=columns,
-            column_notes=4,
+            column_notes=6,
         )
         return made
 

@@ -1,16 +1,21 @@
 # h = g(n * scale + shift) with a column's n = (x - mean) / sqrt(variance + epsilon): over the batch where the layer is
 # told so, else running ones. Tensors: scale, shift. Buffers: running mean and variance. Numbers: epsilon, momentum.
-# Saved: n; of each column, mean, variance, and the means over the batch of delta and of delta * n.
+# Saved: n; of each column, mean, variance, the means over the batch of delta and of delta * n, and the gradients of
+# scale and shift.
 
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+from ..linear cimport bias_gradient
 from ..memory cimport from_column, row_major
 from ..table cimport (
     MF_FLOAT32, MF_LAYER_KIND_VERSION, MF_STATISTICS, MF_SUMS, mf_block, mf_kernels, mf_layer, mf_layer_kind,
-    mf_matrix,
+    mf_matrix, mf_soon, mf_tile,
 )
 from .along cimport add_parts, scratch, tangent_of
-from .block cimport add_part, finish, finish_row, of_block, output, place_of_part, place_of_z
-from .row_norm cimport gradient, scale_tangent, tangent_gradient
+from .block cimport (
+    add_part, by_columns, finish, finish_columns, finish_row, of_block, output, place_of_part, place_of_z,
+)
+from .row_norm cimport gradient as gradient_of_rows, scale_tangent, tangent_gradient
 
 cdef enum:
     AT_ONCE = 128       # columns whose running statistics are brought to float64 at a time; whole panels
@@ -22,31 +27,39 @@ cdef inline mf_layer_kind batch_norm() noexcept nogil:
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    """A panel at a time, which stays in L1 from one pass over it to the next."""
+    cdef const mf_kernels *kernels = block.kernels
     cdef mf_matrix z = place_of_z(layer.makes, block), n = of_block(layer.saved, block)
-    cdef int64_t width = layer.makes.columns
+    cdef int64_t columns = layer.makes.columns, j = 0, width
     if n.data == NULL:
         n = z
-    if layer.over_batch:
-        block.kernels.normalise_columns(output(layer.reads, block), layer.notes, layer.notes + width,
-                                        layer.numbers[0], n, block.rows, width)
-    else:
-        normalise_running(layer, block.kernels, output(layer.reads, block), n, block.rows)
-    block.kernels.scale_shift(n, layer.tensors[0], layer.tensors[1], z, block.rows, width)
-    finish(layer.makes, block)
-
-
-cdef inline void normalise_running(const mf_layer *layer, const mf_kernels *kernels, mf_matrix x, mf_matrix n,
-                                   int64_t rows) noexcept nogil:
-    cdef double mean[AT_ONCE]
-    cdef double variance[AT_ONCE]
-    cdef int64_t j = 0, width
-    while j < layer.makes.columns:
-        width = min(<int64_t> AT_ONCE, layer.makes.columns - j)
-        running(layer, kernels, 0, j, width, mean)
-        running(layer, kernels, 1, j, width, variance)
-        kernels.normalise_columns(from_column(kernels, x, j), mean, variance, layer.numbers[0],
-                                  from_column(kernels, n, j), rows, width)
+    while j < columns:
+        width = min(kernels.nr, columns - j)
+        normalise(layer, kernels, output(layer.reads, block), n, z, block.rows, j, width)
+        if by_columns(layer.makes):
+            finish_columns(layer.makes, block, j, width)
         j += width
+    if not by_columns(layer.makes):
+        finish(layer.makes, block)
+
+
+cdef inline void normalise(const mf_layer *layer, const mf_kernels *kernels, mf_matrix x, mf_matrix n, mf_matrix z,
+                           int64_t rows, int64_t j, int64_t width) noexcept nogil:
+    """Columns [j, j + width) of n and of z, at most AT_ONCE."""
+    cdef double found[2][AT_ONCE]
+    cdef const double *mean
+    cdef const double *variance
+    cdef int64_t first = j * kernels.itemsize
+    if layer.over_batch:
+        mean, variance = layer.notes + j, layer.notes + layer.makes.columns + j
+    else:
+        running(layer, kernels, 0, j, width, found[0])
+        running(layer, kernels, 1, j, width, found[1])
+        mean, variance = found[0], found[1]
+    n, z = from_column(kernels, n, j), from_column(kernels, z, j)
+    kernels.normalise_columns(from_column(kernels, x, j), mean, variance, layer.numbers[0], n, rows, width)
+    kernels.scale_shift(n, <const char *> layer.tensors[0] + first, <const char *> layer.tensors[1] + first, z, rows,
+                        width)
 
 
 cdef inline void running(const mf_layer *layer, const mf_kernels *kernels, int which, int64_t first, int64_t n,
@@ -110,10 +123,30 @@ cdef inline void columns(const mf_layer *layer, const mf_block *batch, int kind_
         for j in range(nj):
             delta[j] /= batch.rows
             product[j] /= batch.rows
+        batch.kernels.scale_gradient(layer.saved, layer.makes.delta, found_gradient(layer, batch.kernels, 0, j0),
+                                     batch.rows, j0, nj, False)
+        bias_gradient(batch.kernels, layer.makes.delta, found_gradient(layer, batch.kernels, 1, j0), batch.rows, j0,
+                      nj, False)
     else:
         for j in range(nj):
             keep(layer, batch.kernels, 0, j0 + j, mean[j])
             keep(layer, batch.kernels, 1, j0 + j, variance[j] * batch.rows / (batch.rows - 1))
+
+
+cdef inline char *found_gradient(const mf_layer *layer, const mf_kernels *kernels, int tensor,
+                                 int64_t j) noexcept nogil:
+    """Where the gradients of scale and shift are left, from column j on."""
+    return <char *> (layer.notes + (4 + tensor) * layer.makes.columns) + j * kernels.itemsize
+
+
+cdef inline void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next,
+                          void *g, int64_t ld, int accumulate, int updates, mf_soon *soon,
+                          int64_t count) noexcept nogil:
+    """What the pass along columns has left: by now, delta and n may be far away."""
+    if layer.over_batch and layer.reads.delta.data != NULL and not accumulate:
+        memcpy(g, found_gradient(layer, chunk.kernels, tile.tensor, tile.j0), tile.nj * chunk.kernels.itemsize)
+    else:
+        gradient_of_rows(layer, chunk, tile, next, g, ld, accumulate, updates, soon, count)
 
 
 cdef inline void keep(const mf_layer *layer, const mf_kernels *kernels, int which, int64_t j,
@@ -131,9 +164,11 @@ cdef inline void keep(const mf_layer *layer, const mf_kernels *kernels, int whic
 cdef inline void one_row(const mf_layer *layer, const mf_kernels *kernels, const void *x, const void *also,
                          void *h) noexcept nogil:
     cdef int64_t n = layer.makes.columns
+    cdef int64_t j = 0
     cdef mf_matrix row = row_major(kernels, h, n)
-    normalise_running(layer, kernels, row_major(kernels, <void *> x, n), row, 1)
-    kernels.scale_shift(row, layer.tensors[0], layer.tensors[1], row, 1, n)
+    while j < n:
+        normalise(layer, kernels, row_major(kernels, <void *> x, n), row, row, 1, j, min(<int64_t> AT_ONCE, n - j))
+        j += AT_ONCE
     finish_row(layer.makes, kernels, h)
 
 

@@ -2,8 +2,11 @@
 
 from libc.stdint cimport int64_t
 from ..hadamard cimport activate, propagate
-from ..memory cimport row_major
-from ..table cimport MF_ADDS, MF_IDENTITY, MF_MORE, mf_block, mf_kernels, mf_matrix, mf_value
+from ..memory cimport from_column, from_row, row_major
+from ..table cimport MF_ADDS, MF_IDENTITY, MF_MORE, MF_SOFTMAX, mf_block, mf_kernels, mf_matrix, mf_value
+
+cdef enum:
+    NEAR_ROWS = 16      # whose matrices stay in L1 from one pass over them to the next
 
 
 cdef inline mf_matrix of_block(mf_matrix m, const mf_block *block) noexcept nogil:
@@ -16,6 +19,16 @@ cdef inline mf_matrix of_block(mf_matrix m, const mf_block *block) noexcept nogi
 cdef inline int64_t first_row(const mf_block *block) noexcept nogil:
     """The number of the block's first row in its chunk."""
     return block.shift // (block.kernels.nr * block.kernels.itemsize)
+
+
+cdef inline mf_block near_rows(const mf_block *block, int64_t first) noexcept nogil:
+    """Some of a block's rows, for passes over values."""
+    cdef mf_block near = block[0]
+    near.rows, near.first = min(<int64_t> NEAR_ROWS, block.rows - first), block.first + first
+    near.shift += first * block.kernels.nr * block.kernels.itemsize
+    if near.x.data != NULL:
+        near.x = from_row(block.kernels, near.x, first)
+    return near
 
 
 cdef inline mf_matrix output(const mf_value *value, const mf_block *block) noexcept nogil:
@@ -45,6 +58,19 @@ cdef inline void finish(const mf_value *value, const mf_block *block) noexcept n
     if value.activation != MF_IDENTITY or value.z.data != NULL:
         activate(block.kernels, value.activation, value.alpha, place_of_z(value, block), of_block(value.h, block),
                  block.rows, value.columns)
+
+
+cdef inline bint by_columns(const mf_value *value) noexcept nogil:
+    """Whether some columns of h can be made without the others."""
+    return value.activation != MF_SOFTMAX
+
+
+cdef inline void finish_columns(const mf_value *value, const mf_block *block, int64_t j, int64_t nj) noexcept nogil:
+    """The same for whole panels of columns."""
+    cdef const mf_kernels *kernels = block.kernels
+    if value.activation != MF_IDENTITY or value.z.data != NULL:
+        kernels.activation(value.activation, value.alpha, from_column(kernels, place_of_z(value, block), j),
+                           from_column(kernels, of_block(value.h, block), j), block.rows, nj)
 
 
 cdef inline void finish_row(const mf_value *value, const mf_kernels *kernels, void *h) noexcept nogil:

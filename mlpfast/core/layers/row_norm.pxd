@@ -9,7 +9,9 @@ from ..table cimport (
     MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_soon, mf_tile,
 )
 from .along cimport add_parts, finish_tangent, scratch, tangent_of
-from .block cimport add_part, finish, finish_row, first_row, of_block, output, place_of_part, place_of_z
+from .block cimport (
+    NEAR_ROWS, add_part, finish, finish_row, first_row, near_rows, of_block, output, place_of_part, place_of_z,
+)
 
 
 cdef inline mf_layer_kind layer_norm() noexcept nogil:
@@ -23,6 +25,15 @@ cdef inline mf_layer_kind rms_norm() noexcept nogil:
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
+    cdef mf_block near
+    cdef int64_t r = 0
+    while r < block.rows:
+        near = near_rows(block, r)
+        forward_near(layer, &near)
+        r += NEAR_ROWS
+
+
+cdef inline void forward_near(const mf_layer *layer, const mf_block *block) noexcept nogil:
     cdef mf_matrix z = place_of_z(layer.makes, block), n = of_block(layer.saved, block)
     cdef double *factors = NULL
     if n.data == NULL:
@@ -37,10 +48,17 @@ cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept 
 
 cdef inline void backward(const mf_layer *layer, const mf_block *block) noexcept nogil:
     """dL/dn = delta * scale, and from there to x."""
+    cdef mf_block near
+    cdef int64_t r = 0
+    while r < block.rows and layer.reads.delta.data != NULL:
+        near = near_rows(block, r)
+        backward_near(layer, &near)
+        r += NEAR_ROWS
+
+
+cdef inline void backward_near(const mf_layer *layer, const mf_block *block) noexcept nogil:
     cdef mf_matrix part = place_of_part(layer.reads, layer.edge, block)
     cdef int64_t columns = layer.makes.columns
-    if part.data == NULL:
-        return
     block.kernels.scale_shift(of_block(layer.makes.delta, block), layer.tensors[0], NULL, part, block.rows, columns)
     block.kernels.normalise_rows_back(part, of_block(layer.saved, block), layer.notes + first_row(block),
                                       layer.numbers[1] != 0, part, block.rows, columns)
