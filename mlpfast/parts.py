@@ -114,7 +114,8 @@ class Layer(NamedTuple):
     packs: bool = False  # it reads a weight matrix, its first tensor, and a bias, its second, in packed forms
     in_place: bool = False  # the delta of what it makes may have the place of the delta of what it reads
     over_batch: bool = False  # in training it takes statistics over a batch, in passes along columns
-    saves: int = 0  # columns of the matrix that it keeps for the way back
+    saves: int = 0  # columns of the matrix that it keeps for the way back,
+    saves_in_place: bool = False  # which may have the place of what it reads
     row_notes: int = 0  # numbers that it keeps of each row,
     column_notes: int = 0  # and of each column
     notes: int = 0  # and others

@@ -370,7 +370,9 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
                 value.z = place(kernels, base, &used, capacity, value.columns)
         if given.packs and layer.reads.delta.data != NULL:
             layer.wt = place(kernels, base, &used, value.columns, layer.reads.columns)
-        if given.saves:
+        if given.saves_in_place and not plan.keeps and read_once(plan, layers, schedule, schedule.reads[i]):
+            layer.saved = layer.reads.h
+        elif given.saves:
             columns = given.saves
             layer.saved = place(kernels, base, &used, capacity, columns)
         if given.row_notes or given.column_notes or given.notes:
@@ -389,6 +391,14 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
     cdef int64_t listed = capacity // plan.block_rows * (plan.block_rows + AHEAD)
     plan.rows = <int64_t *> reserve(base, &used, listed * sizeof(int64_t))
     return used
+
+
+cdef bint read_once(const Plan *plan, list layers, object schedule, int value) except -1:
+    """Whether a single layer reads h = z of a dense one: nobody looks at it again on the way back."""
+    makers = [layer for layer in layers if layer.makes == value]
+    if len(makers) != 1 or not makers[0].packs or plan.values[value].activation != MF_IDENTITY:
+        return False
+    return [*schedule.reads, *schedule.also].count(value) == 1
 
 
 cdef void place_inputs(Plan *plan, char *base, size_t *used, bint shared) noexcept:

@@ -82,6 +82,7 @@ class BatchNorm(Layer):
             numbers=(self.epsilon, self.momentum),
             over_batch=True,
             saves=columns,
+            saves_in_place=True,
             column_notes=6,
         )
         return made

@@ -36,7 +36,16 @@ class _RowNorm(Layer):
             tensors.append(program.tensor(f"shift{place}", (columns,), "shift", Constant(0.0), fans))
         made = program.value(columns, Activation("identity"))
         numbers = self.epsilon, float(self.centres)
-        program.layer(self.name, reads, made, tensors=tuple(tensors), numbers=numbers, saves=columns, row_notes=1)
+        program.layer(
+            self.name,
+            reads,
+            made,
+            tensors=tuple(tensors),
+            numbers=numbers,
+            saves=columns,
+            saves_in_place=True,
+            row_notes=1,
+        )
         return made
 
 
