@@ -301,9 +301,9 @@ class Program:
         parts : tiles that such a tensor has at least, for the threads to share
         together : columns whose tiles follow each other, since they share what they read
 
-        Those of tensors that are updated by rows come last.
+        Vectors come first: what their gradients are sums of is still near. Tensors that are updated by rows come last.
         """
-        for number, k, tensor in sorted(self._trained(), key=lambda found: found[2].rule.by_rows):
+        for number, k, tensor in sorted(self._trained(), key=lambda t: (t[2].rule.by_rows, len(t[2].shape) > 1)):
             height, width = tensor.matrix
             rows = min(panel * max(1, most // width), height)
             wide = width if width <= whole and height >= parts * panel else most
