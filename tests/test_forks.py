@@ -52,7 +52,9 @@ def locks() -> Iterator[tuple[str, Any, str]]:
     for info in pkgutil.walk_packages(mlpfast.__path__, "mlpfast."):
         if not info.name.endswith("__main__"):
             yield from walk(info.name, importlib.import_module(info.name))
-    yield from walk("Trainer", mlpfast.Trainer(mlpfast.mlp([3, 1]), loss="mse"))
+    model = mlpfast.mlp([3, 1])
+    yield from walk("Trainer", mlpfast.Trainer(model, loss="mse"))
+    yield from walk("Objective", model.objective(X, Y, "mse"))
 
 
 def test_no_attribute_is_computed_under_a_lock() -> None:
@@ -189,3 +191,64 @@ def test_children_forked_beside_a_loop_of_fits_do_not_hang() -> None:
     finally:
         done.set()
         worker.join()
+
+
+def test_what_a_call_of_another_thread_has_is_not_waited_for() -> None:
+    """Calls that take turns in one object would leave it taken, in a child, by a thread that is not there."""
+    waits, go = threading.Event(), threading.Event()
+
+    def called(y: Any, outputs: Any, weights: Any = None) -> Any:
+        if threading.current_thread() is other:
+            waits.set()
+            go.wait(60)
+        return ((outputs - y) ** 2).sum(axis=1), 2 * (outputs - y)
+
+    model = mlpfast.mlp([3, 1], dtype="float64")
+    objective = model.objective(X, Y, mlpfast.losses.Custom(called))
+    at = np.ones(4)
+    other = threading.Thread(target=objective, args=(at,))
+    other.start()
+    waits.wait()
+    try:
+        value = objective.value(at)
+        assert in_child(lambda: objective.value(at) == value)
+    finally:
+        go.set()
+        other.join()
+
+
+class ForksOnce(mlpfast.callbacks.Callback):
+    """Forks within an epoch; the child goes on, too."""
+
+    def __init__(self) -> None:
+        self.child: int | None = None
+
+    def on_step_end(self, trainer: Any, logs: Any) -> None:
+        if self.child is None:
+            self.child = os.fork()
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_fit_of_chunks_may_go_on_in_a_child(goes_on: bool) -> None:
+    """Whose thread that reads is the parent's: it begins the epoch anew, up to where it was."""
+
+    def chunks() -> Iterator[tuple[Any, Any]]:
+        for first in range(0, 40, 8):
+            yield X[first : first + 8], Y[first : first + 8]
+
+    def fitted(*callbacks: Any) -> Any:
+        trainer = mlpfast.Trainer(mlpfast.mlp([3, 1], seed=0), "mse", batch_size=4, callbacks=callbacks)
+        trainer.fit(chunks if goes_on else iter(list(chunks()) * 2), epochs=2, steps_per_epoch=10, verbose=0)
+        return trainer.model.parameters
+
+    expected, parent, forks, passed = fitted(), os.getpid(), ForksOnce(), False
+    try:
+        passed = np.array_equal(fitted(forks), expected)
+    except RuntimeError as error:
+        passed = os.getpid() != parent and not goes_on and "forked child" in str(error)
+    finally:
+        if os.getpid() != parent:
+            os._exit(0 if passed else 1)
+    assert passed
+    assert forks.child is not None
+    assert os.waitstatus_to_exitcode(os.waitpid(forks.child, 0)[1]) == 0

@@ -329,7 +329,7 @@ def test_a_hessian_that_does_not_fit_says_its_bytes():
     check_fits("hessian", (3, 3), np.dtype("float32"))
 
 
-def test_threads_of_an_objective_wait_for_each_other():
+def test_threads_of_an_objective_have_parameters_of_their_own():
     model, rng = mf.mlp([6, 40, 1], "tanh", dtype="float64", seed=1), np.random.default_rng(0)
     f = model.objective(rng.normal(size=(400, 6)), rng.normal(size=400), "mse")
     points = rng.normal(size=(40, model.n_parameters))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,8 @@ __all__ = ["Objective"]
 
 class _Trainable(Net, Protocol):
     """A model whose parameters can be set, and that differentiates a loss."""
+
+    def copy(self) -> _Trainable: ...
 
     @property
     def parameters(self) -> NDArray[Any]: ...
@@ -36,12 +39,19 @@ class _Trainable(Net, Protocol):
     ) -> tuple[float, NDArray[Any]]: ...
 
 
+class _Bench(NamedTuple):
+    """A model that is one call's alone, and the products that were made for it, each when it was needed."""
+
+    model: _Trainable
+    products: dict[str, Products]
+
+
 class Objective:
     """What `mlpfast.Model.objective` returns: f(parameters) is the loss over all rows, with its gradient.
 
     Parameters are vectors of the model's size and order; results are float64, whatever the model's dtype. Each call
-    sets the parameters of a copy of the model; the model itself stays as it is. Calls from several threads wait for
-    each other. Data that need no conversion are not copied: they are not to change. ``out=``, of float64, may share
+    sets the parameters of a copy of the model; the model itself stays as it is. Calls of several threads at once have a
+    copy each. Data that need no conversion are not copied: they are not to change. ``out=``, of float64, may share
     memory with anything else.
 
     Attributes
@@ -72,15 +82,15 @@ class Objective:
         self._sample_weight = validation.as_sample_weight(sample_weight, n)
         self._l2 = real("l2", l2, at_least=0.0)
         self._n_threads = None if n_threads is None else integer("n_threads", n_threads)
-        self._lock = Lock()  # from setting the parameters to the result that belongs to them
-        self._products: dict[str, Products] = {}  # each made when it is needed
+        # Those that no call has. (There is no lock: a forked child could find it taken.)
+        self._benches = [_Bench(model, {})]
         self.parameters = model.parameters.astype(np.float64)
 
     def __call__(self, parameters: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """The loss with its penalty, and the gradient (n_parameters,)."""
-        with self._lock:
-            self._model.parameters = parameters
-            value, gradient = self._model.loss_and_gradient(
+        with self._bench() as bench:
+            bench.model.parameters = parameters
+            value, gradient = bench.model.loss_and_gradient(
                 self._X,
                 self._y,
                 self._loss,
@@ -111,6 +121,18 @@ class Objective:
         """The Gauss-Newton matrix at the parameters, times v: (n_parameters,), in `out` where that is given."""
         return self._multiply("gauss_newton", parameters, v, out)
 
+    @contextmanager
+    def _bench(self) -> Iterator[_Bench]:
+        """From setting the parameters to the result that belongs to them."""
+        try:
+            bench = self._benches.pop()
+        except IndexError:
+            bench = _Bench(self._model.copy(), {})
+        try:
+            yield bench
+        finally:
+            self._benches.append(bench)
+
     def _check_out(self, out: NDArray[np.float64] | None) -> None:
         """A result is float64, whatever the model's dtype."""
         if out is not None:
@@ -123,12 +145,11 @@ class Objective:
         model = self._model
         direction = validation.as_array(v, (model.n_parameters,), model.dtype, "v")
         result = np.empty(model.n_parameters, model.dtype)
-        with self._lock:
-            if mode not in self._products:
+        with self._bench() as bench:
+            if mode not in bench.products:
                 name = "hvp" if mode == "hessian" else "gauss_newton_product"
-                self._products[mode] = Products(
-                    *(model, name, mode, self._X, self._y, self._loss, self._sample_weight, self._l2, self._n_threads)
-                )
-            model.parameters = parameters
-            self._products[mode].multiply(direction, result)
+                of = self._X, self._y, self._loss, self._sample_weight, self._l2, self._n_threads
+                bench.products[mode] = Products(bench.model, name, mode, *of)
+            bench.model.parameters = parameters
+            bench.products[mode].multiply(direction, result)
         return returned(result.astype(np.float64, copy=False), out)

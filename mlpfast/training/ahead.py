@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -33,8 +34,14 @@ class Ahead(Generic[T]):
         self._room = threading.Semaphore(depth)
         self._ready: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
         self._stopping = False
+        self._process = os.getpid()
         # A daemon: the process must be able to end while somebody's generator waits for what never comes.
         self._thread = threading.Thread(target=self._make, name="mlpfast reader", daemon=True)
+
+    @property
+    def lost(self) -> bool:
+        """Whether this is a child forked since, which has no such thread: it would wait for it for ever."""
+        return self._process != os.getpid()
 
     def _make(self) -> None:
         end: BaseException | None = None
@@ -55,6 +62,8 @@ class Ahead(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         self._thread.start()
         while True:
+            if self.lost:
+                raise RuntimeError("rows are read by a thread of the process that this one was forked from")
             self._awaited = True
             item = self._ready.get()
             self._awaited = False
@@ -69,6 +78,8 @@ class Ahead(Generic[T]):
     def close(self) -> None:
         """Wait for the end of the thread."""
         self._stopping = True
+        if self.lost:  # and may have taken locks along
+            return
         self._room.release()
         if self._thread.ident is not None:
             self._thread.join()

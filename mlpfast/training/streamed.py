@@ -74,6 +74,12 @@ class FeedEpochs:
         """Steps of the open epoch, or of a new one: at most so many, or -1 for all."""
         place, made = self._place, 0
         result: EpochResult | None = None
+        if self._ahead is not None and self._ahead.lost:
+            if self._feed.source.goes_on:
+                raise RuntimeError(
+                    "a forked child can't go on with its parent's iterator of chunks; give fit() what makes one"
+                )
+            self.close()
         if self._ahead is None:
             self._begin()
         while self._piece is not None or self._next():
