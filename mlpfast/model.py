@@ -1178,10 +1178,13 @@ class Model:
             if layer.trains_only and len(rows) > 1:  # dropout is a column of the layer before it
                 rows[-1] = (*rows[-1][:4], f"{layer.numbers[0]:g}", rows[-1][5])
                 continue
-            shapes = [str(tensor.shape) for role in ("weight", "bias") for tensor in tensors if tensor.role == role]
+            weights, biases = (
+                ", ".join(str(tensor.shape) for tensor in tensors if tensor.role == role) or "-"
+                for role in ("weight", "bias")
+            )
             name = str(len(rows) - 1) if layer.kind == "dense" else f"{len(rows) - 1} {layer.kind}"
-            cells = name, str(program.values[layer.makes].activation), *(*shapes, "-", "-")[:2]
-            rows.append((*cells, "-", f"{sum(tensor.size for tensor in tensors):,}"))
+            activation, size = str(program.values[layer.makes].activation), sum(tensor.size for tensor in tensors)
+            rows.append((name, activation, weights, biases, "-", f"{size:,}"))
         if not any(layer.trains_only for layer in program.layers):
             rows = [row[:4] + row[5:] for row in rows]
         size = self.n_parameters * self.dtype.itemsize / 1024

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -340,6 +341,20 @@ def test_the_table():
     assert "dropout" not in text
     assert "dropout" in str(mf.mlp([4, 3, 2], dropout=0.5))
     assert len({len(line) for line in text.splitlines()[1:]}) == 1
+
+
+def test_the_table_tells_weights_from_biases_of_any_layer():
+    bins = mf.PiecewiseLinear(units=5, edges=[0, 1, 2])
+    model = mf.Model(3, [mf.Columns([(0, mf.Periodic(4, 2)), (1, bins)]), mf.LayerNorm(), mf.Dense(1, use_bias=False)])
+    rows = [re.split(" {2,}", line) for line in str(model).splitlines()[3:-2]]
+    assert rows == [
+        ["0 copy_columns", "identity", "-", "-", "0"],
+        ["1 copy_columns", "identity", "-", "-", "0"],
+        ["2 periodic", "identity", "(4, 2)", "(1, 4), (1, 2)", "18"],
+        ["3 piecewise_linear", "identity", "(2, 5), (1, 5)", "(1, 5)", "20"],
+        ["4 layer_norm", "identity", "-", "-", "18"],
+        ["5", "identity", "(9, 1)", "-", "9"],
+    ]
 
 
 def test_its_table_in_a_notebook():
