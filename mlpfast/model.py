@@ -1183,8 +1183,8 @@ class Model:
                 for role in ("weight", "bias")
             )
             name = str(len(rows) - 1) if layer.kind == "dense" else f"{len(rows) - 1} {layer.kind}"
-            activation, size = str(program.values[layer.makes].activation), sum(tensor.size for tensor in tensors)
-            rows.append((name, activation, weights, biases, "-", f"{size:,}"))
+            count = sum(tensor.size for tensor in tensors)
+            rows.append((name, str(program.values[layer.makes].activation), weights, biases, "-", f"{count:,}"))
         if not any(layer.trains_only for layer in program.layers):
             rows = [row[:4] + row[5:] for row in rows]
         size = self.n_parameters * self.dtype.itemsize / 1024
