@@ -360,6 +360,8 @@ cdef size_t lay_out(Plan *plan, list layers, object schedule, set shared, char *
                 pass                            # no delta flows there
             elif given.in_place and layer.reads.delta.data != NULL and schedule.reads[i] not in shared:
                 value.delta = layer.reads.delta
+            elif given.passes_on and value != output and begins(schedule, i):
+                value.delta = layer.also.delta
             elif value == output and plan.fused and not plan.keeps:
                 value.delta = value.h           # p - t replaces the logits
             else:
@@ -399,6 +401,11 @@ cdef bint read_once(const Plan *plan, list layers, object schedule, int value) e
     if len(makers) != 1 or not makers[0].packs or plan.values[value].activation != MF_IDENTITY:
         return False
     return [*schedule.reads, *schedule.also].count(value) == 1
+
+
+cdef bint begins(object schedule, int i) except -1:
+    """Whether a layer is the first on the way back of those that also read a value, and that has a delta."""
+    return schedule.also[i] != 0 and schedule.wanted[schedule.also[i]] and not schedule.edges[i][1].adds
 
 
 cdef void place_inputs(Plan *plan, char *base, size_t *used, bint shared) noexcept:

@@ -82,7 +82,7 @@ class Residual(Layer):
                 f"Residual: expected layers that make something of their input, got {list(self.layers)} (layer {place})"
             )
         total = program.value(width, Activation("identity"))
-        program.layer("add", made, total, also=reads)
+        program.layer("add", made, total, also=reads, passes_on=True)
         return total
 
     def check_dtype(self, dtype: np.dtype[Any]) -> None:

@@ -90,14 +90,22 @@ cdef inline mf_matrix place_of_part(const mf_value *value, int edge, const mf_bl
 
 cdef inline void add_part(const mf_value *value, int edge, const mf_block *block, mf_matrix part) noexcept nogil:
     """Add a layer's part, wherever it is, to the delta of what it reads."""
-    cdef mf_matrix delta = of_block(value.delta, block)
+    cdef int64_t j = 0, step = block.kernels.nr if by_columns(value) else value.columns
+    while j < value.columns and value.delta.data != NULL:
+        add_columns(value, edge, block, from_column(block.kernels, part, j), j, min(step, value.columns - j))
+        j += step
+
+
+cdef inline void add_columns(const mf_value *value, int edge, const mf_block *block, mf_matrix part, int64_t j,
+                             int64_t nj) noexcept nogil:
+    """The same for whole panels of columns, which stay in L1 from the sum to the product."""
     cdef const mf_kernels *kernels = block.kernels
-    if delta.data == NULL:
-        return
+    cdef mf_matrix delta = from_column(kernels, of_block(value.delta, block), j)
     if edge & MF_ADDS:
-        kernels.add(delta, part, delta, block.rows, value.columns)
+        kernels.add(delta, part, delta, block.rows, nj)
         part = delta
     if edge & MF_MORE:
-        propagate(kernels, MF_IDENTITY, 0, part, part, delta, block.rows, value.columns)    # a copy, if need be
+        propagate(kernels, MF_IDENTITY, 0, part, part, delta, block.rows, nj)     # a copy, if need be
     else:
-        propagate(kernels, value.activation, value.alpha, part, saved(value, block), delta, block.rows, value.columns)
+        propagate(kernels, value.activation, value.alpha, part, from_column(kernels, saved(value, block), j), delta,
+                  block.rows, nj)
