@@ -54,47 +54,98 @@ typedef struct {
     ptrdiff_t to_row, to_panel;
 } terms;
 
-/* From row `first` on. Only the terms whose bits are set: bit k is that of column k of x. */
-INLINE void add_terms(const int height, const terms *t, int64_t first, uint64_t bits) {
-    const ptrdiff_t b_panel = t->b_panel, x_k = t->x_k, x_row = t->x_row;
-    const real *x = t->x + first * x_row, *b = t->b, *from = t->from ? t->from + first * t->from_row : NULL;
-    real *to = t->to + first * t->to_row;
-    vec acc[2][PANEL_GROUP][VECTORS];
-    UNROLL for (int r = 0; r < height; r++) UNROLL for (int p = 0; p < PANEL_GROUP; p++)
-        UNROLL for (int v = 0; v < VECTORS; v++)
-            acc[r][p][v] = from ? vload(from + r * t->from_row + p * t->from_panel + v * LANES) : vset(0);
-    for (; bits != 0; bits &= bits - 1) {
-        const int64_t k = __builtin_ctzll(bits);
-        const real *row = b + k * NR, *xk = x + k * x_k;
-        vec left[2];
-        UNROLL for (int r = 0; r < height; r++) left[r] = vset(xk[r * x_row]);
-        UNROLL for (int p = 0; p < PANEL_GROUP; p++)
-            UNROLL for (int v = 0; v < VECTORS; v++) {
-                vec right = vload(row + p * b_panel + v * LANES);
-                if (height > 1) KEEP(right);
-                UNROLL for (int r = 0; r < height; r++) acc[r][p][v] = vfma(left[r], right, acc[r][p][v]);
-            }
+/* The sums of one row. */
+typedef struct {
+    vec of[PANEL_GROUP][VECTORS];
+} row_sums;
+
+INLINE row_sums sums_before(const terms *t, int64_t row) {
+    row_sums sums;
+    UNROLL for (int p = 0; p < PANEL_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++)
+        sums.of[p][v] = t->from ? vload(t->from + row * t->from_row + p * t->from_panel + v * LANES) : vset(0);
+    return sums;
+}
+
+INLINE void store_sums(const terms *t, int64_t row, const row_sums *sums) {
+    UNROLL for (int p = 0; p < PANEL_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++)
+        vstore(t->to + row * t->to_row + p * t->to_panel + v * LANES, sums->of[p][v] + vset(0));
+}
+
+/* The panels of b, each address in a register of its own: a sum for each load would take the units of FMAs. */
+typedef struct {
+    const real *panel[PANEL_GROUP];
+} group;
+
+INLINE group group_of(const terms *t) {
+    group b;
+    UNROLL for (int p = 0; p < PANEL_GROUP; p++) {
+        b.panel[p] = t->b + p * t->b_panel;
+        __asm__("" : "+r"(b.panel[p]));
     }
-    UNROLL for (int r = 0; r < height; r++) UNROLL for (int p = 0; p < PANEL_GROUP; p++)
-        UNROLL for (int v = 0; v < VECTORS; v++)
-            vstore(to + r * t->to_row + p * t->to_panel + v * LANES, acc[r][p][v] + vset(0));
+    return b;
+}
+
+/* The term of the lowest of the bits, of which there is one: bit k is that of column k of x. Clears it. */
+INLINE void add_lowest(row_sums *sums, const group *b, const real *x, ptrdiff_t x_k, uint64_t *bits) {
+    const uint64_t k = (unsigned)__builtin_ctzll(*bits);
+    const vec left = vset(x[k * x_k]);
+    UNROLL for (int p = 0; p < PANEL_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++)
+        sums->of[p][v] = vfma(left, vload(b->panel[p] + k * NR + v * LANES), sums->of[p][v]);
+    *bits &= *bits - 1;
 }
 
 /* Not inlined, so that all strides find a register. */
 static __attribute__((noinline)) void add_alone(const terms *t, int64_t row, uint64_t bits) {
-    add_terms(1, t, row, bits);
+    const terms here = *t;
+    const group b = group_of(t);
+    const real *x = here.x + row * here.x_row;
+    row_sums sums = sums_before(&here, row);
+    while (bits != 0) add_lowest(&sums, &b, x, here.x_k, &bits);
+    store_sums(&here, row, &sums);
 }
-static __attribute__((noinline)) void add_together(const terms *t, uint64_t bits) { add_terms(2, t, 0, bits); }
 
-/* The first of the rows or, if there are more, two: together where that costs less. */
+/* Two rows, each with its own terms, side by side while both have some left: the sums of one row just hide the latency
+ * of an FMA, if no load is late. */
+static __attribute__((noinline)) void add_beside(const terms *t, uint64_t bits, uint64_t others) {
+    const terms here = *t;
+    const group b = group_of(t);
+    const real *x = here.x, *y = x + here.x_row;
+    row_sums sums = sums_before(&here, 0), more = sums_before(&here, 1);
+    while (bits != 0 && others != 0) {
+        add_lowest(&sums, &b, x, here.x_k, &bits);
+        add_lowest(&more, &b, y, here.x_k, &others);
+    }
+    while (bits != 0) add_lowest(&sums, &b, x, here.x_k, &bits);
+    while (others != 0) add_lowest(&more, &b, y, here.x_k, &others);
+    store_sums(&here, 0, &sums);
+    store_sums(&here, 1, &more);
+}
+
+/* Two rows, with the terms that either of them has. */
+static __attribute__((noinline)) void add_together(const terms *t, uint64_t bits) {
+    const terms here = *t;
+    row_sums sums[2] = {sums_before(&here, 0), sums_before(&here, 1)};
+    for (; bits != 0; bits &= bits - 1) {
+        const int64_t k = __builtin_ctzll(bits);
+        vec left[2];
+        UNROLL for (int r = 0; r < 2; r++) left[r] = vset(here.x[r * here.x_row + k * here.x_k]);
+        UNROLL for (int p = 0; p < PANEL_GROUP; p++) UNROLL for (int v = 0; v < VECTORS; v++) {
+            vec right = vload(here.b + k * NR + p * here.b_panel + v * LANES);
+            KEEP(right);
+            UNROLL for (int r = 0; r < 2; r++) sums[r].of[p][v] = vfma(left[r], right, sums[r].of[p][v]);
+        }
+    }
+    UNROLL for (int r = 0; r < 2; r++) store_sums(&here, r, &sums[r]);
+}
+
+/* The first of the rows or, if there are more, two: with the terms of both where that costs less. */
 INLINE void add_rows(const terms *t, const uint64_t *bits, int64_t rows) {
     if (PAIRS && rows > 1) {
         const uint64_t either = bits[0] | bits[1];
         const int alone = __builtin_popcountll(bits[0]) + __builtin_popcountll(bits[1]);
-        if (ROWS_COST * __builtin_popcountll(either) <= ROW_COST * alone + LOOP_COST) {
-            add_together(t, either);
-            return;
-        }
+        if (ROWS_COST * __builtin_popcountll(either) <= ROW_COST * alone + LOOP_COST) add_together(t, either);
+        else add_beside(t, bits[0], bits[1]);
+        return;
     }
     for (int64_t row = 0; row < 2 && row < rows; row++) add_alone(t, row, bits[row]);
 }
