@@ -113,7 +113,7 @@ class Layer(NamedTuple):
     trains_only: bool = False  # elsewhere, its value is the one that it reads
     packs: bool = False  # it reads a weight matrix, its first tensor, and a bias, its second, in packed forms
     in_place: bool = False  # the delta of what it makes may have the place of the delta of what it reads
-    passes_on: bool = False  # the same of the second value that it reads, if it is the first of those that do, going back
+    passes_on: bool = False  # the same of the second value, of whose readers it is the first on the way back
     over_batch: bool = False  # in training it takes statistics over a batch, in passes along columns
     saves: int = 0  # columns of the matrix that it keeps for the way back,
     saves_in_place: bool = False  # which may have the place of what it reads
