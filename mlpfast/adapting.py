@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .core.elementary import elementary
 from .core.linear import matmul_bias_arrays
+from .core.pieces import pieces
 from .core.random import INITIALIZE, uniform
 from .drawing import fill
 from .initializers import DataDriven, HePlus
@@ -70,4 +71,7 @@ def _through_rows(z: Floats, points: int, seed: int, stream: int) -> Floats:
 
 
 def _product(X: NDArray[Any], W: NDArray[Any]) -> Floats:
-    return matmul_bias_arrays(X, W, np.zeros(W.shape[1], W.dtype), "identity", 0.0, None).astype(np.float64)
+    z, zeros = np.empty((len(X), W.shape[1])), np.zeros(W.shape[1], W.dtype)
+    for part in pieces(len(X), W.size):
+        z[part] = matmul_bias_arrays(X[part], W, zeros, "identity", 0.0, None)
+    return z

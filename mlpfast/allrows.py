@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .core.engine import Engine
 from .core.network import Network
+from .core.pieces import rows_at_once
 from .core.rowwise import Rowwise
 from .core.tangents import Tangents
 from .lbfgs import Point
@@ -24,7 +25,6 @@ from .validation import take_rows
 
 __all__ = ["AllRows", "OutOfTime"]
 
-_CHUNK_ROWS = 1024  # of a product with the Hessian
 _BLOCK_NUMBERS = 1 << 21  # of the Jacobian, at once
 
 
@@ -101,7 +101,8 @@ class AllRows:
         """The Hessian times v, by the R-operator, in the model's dtype."""
         self._count()
         if self._tangents is None:
-            rows = min(self._n, _CHUNK_ROWS)
+            columns = [value.columns for value in self.program.values]
+            rows = rows_at_once(self._n, columns, self._network.parameters.itemsize)
             self._tangents = Tangents(self._network, self._loss, "hessian", batch_rows=rows, n_threads=self._n_threads)
         self._network.parameters[:] = at
         self._tangents.direction[:] = v

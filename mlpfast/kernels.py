@@ -21,6 +21,7 @@ from .core import hadamard as _hadamard
 from .core import linear as _linear
 from .core import softmax as _softmax
 from .core import table as _table
+from .core.pieces import pieces
 from .errors import unknown_name
 
 __all__ = [
@@ -84,7 +85,11 @@ def matmul_bias(
     _expect_shape("W", W, (rows.shape[1], None))
     _expect_shape("b", b, (W.shape[1],))
     result = _result(out, (*X.shape[:-1], W.shape[1]), X.dtype)
-    _linear.matmul_bias_arrays(rows, W, b, g.name, g.alpha, _rows("out", result))
+    to = _rows("out", result)
+    if len(parts := list(pieces(len(rows), W.size))) > 1:  # else all is read before anything is written
+        rows, W, b = _apart(rows, result), _apart(W, result), _apart(b, result)
+    for part in parts:
+        _linear.matmul_bias_arrays(rows[part], W, b, g.name, g.alpha, to[part])
     return result
 
 
@@ -122,7 +127,9 @@ def matmul_bias_backward(X: ArrayLike, W: ArrayLike, delta: ArrayLike) -> tuple[
     _expect_shape("X", X, (None, None))
     _expect_shape("W", W, (X.shape[1], None))
     _expect_shape("delta", delta, (X.shape[0], W.shape[1]))
-    dX, dW, db = _linear.matmul_bias_backward(X, W, delta)
+    dX, dW, db = np.empty_like(X), np.zeros_like(W), np.zeros(W.shape[1], W.dtype)
+    for part in pieces(len(X), 2 * W.size):
+        _linear.matmul_bias_backward(X[part], W, delta[part], dX[part], dW, db)
     return dX, dW, db
 
 

@@ -190,6 +190,23 @@ def test_gradients_and_evaluations_are_left(alarm_at):
     assert trainer.evaluate(X, y) == evaluated
 
 
+def test_signals_are_heard_after_each_of_the_labels_that_a_model_expects(alarm_at):
+    """Of many labels, a chunk of rows goes back many times."""
+    labels, X = 9, np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    model = mf.Model(5, [mf.Dense(8, "tanh"), Shift("tanh"), mf.Dense(labels, "softmax")], seed=0)
+    heard = []
+
+    def handler(*_):
+        heard.append(True)
+        alarm_at(1)
+
+    signal.signal(signal.SIGALRM, handler)
+    set_pieces(0.0)  # each of the ways back is one
+    alarm_at(1)
+    model.fisher_diagonal(X, labels="model", loss="cross_entropy", n_threads=1)
+    assert len(heard) >= labels
+
+
 def results(rows, dtype, n_threads, **settings):
     """What steps, a gradient and an evaluation make of so many rows."""
     model = mf.Model(30, [mf.Dense(70, "relu", dropout=0.2), mf.Dense(20, "gelu"), mf.Dense(3)], dtype=dtype, seed=0)

@@ -130,3 +130,19 @@ def test_out_of_another_form_is_refused_and_unchanged(name, form):
 def test_names_may_be_numpy_strings():
     np.testing.assert_array_equal(kernels.activation([1.0], np.str_("tanh")), kernels.activation([1.0], "tanh"))
     np.testing.assert_array_equal(kernels.elementary([1.0], np.str_("exp")), kernels.elementary([1.0], "exp"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pieces_change_no_bits_and_no_argument(monkeypatch, dtype):
+    """Large products come in pieces of rows, between which signals are heard."""
+    rng = np.random.default_rng(0)
+    memory, W, b = (rng.normal(size=shape).astype(dtype) for shape in ((900, 7), (7, 7), (7,)))
+    X, delta = memory[100:800].copy(), rng.normal(size=(700, 7)).astype(dtype)
+    whole = kernels.matmul_bias(X, W, b, "gelu"), *kernels.matmul_bias_backward(X, W, delta)
+    monkeypatch.setattr("mlpfast.core.pieces._WORK", 1)  # 240 rows
+    parts = kernels.matmul_bias(X, W, b, "gelu"), *kernels.matmul_bias_backward(X, W, delta)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for shift in (-100, -3, 0, 1, 100):
+        read, written = memory.copy(), slice(100 + shift, 800 + shift)
+        np.testing.assert_array_equal(kernels.matmul_bias(read[100:800], W, b, "gelu", out=read[written]), whole[0])

@@ -251,3 +251,16 @@ def test_jacobians_touch_their_own_memory_alone(inputs, dtype):
         assert_close(found, expected, 1e-5 if dtype == "float32" else 1e-12)
         assert (memory[:19] == 7).all() and (memory[19 + size :] == 7).all()
         np.testing.assert_array_equal(np.concatenate([model.jacobian(X[i : i + 1]) for i in range(n)]), found)
+
+
+def test_gradients_of_rows_that_are_large():
+    """Of a net with many parameters, blocks have fewer rows."""
+    rng = np.random.default_rng(0)
+    model = mf.mlp([1000, 800], seed=0)
+    X, y = rng.normal(size=(11, 1000)).astype(np.float32), rng.normal(size=(11, 800)).astype(np.float32)
+    delta = model.predict(X) - y
+    found = model.per_sample_gradients(X, y, "mse")
+    for row in range(11):
+        W, b = np.split(found[row], [800_000])
+        np.testing.assert_array_equal(W.reshape(1000, 800), np.outer(X[row], b))
+        np.testing.assert_allclose(b, delta[row], rtol=1e-5, atol=1e-6)

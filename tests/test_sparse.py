@@ -192,6 +192,19 @@ def test_training(wide_model):
     assert peak(train) < 5 * model.parameters.nbytes + 3 * size_of(X) + 3_000_000
 
 
+def test_derivatives_of_a_few_rows_at_once():
+    """They take rows in chunks, made dense, which a wide net bounds: 1,000 rows of this one have 800 MB."""
+    X, y, model = wide_rows(1000, 200_000), np.zeros(1000, np.int32), mf.mlp([200_000, 2, 2], "tanh", "softmax")
+    v = np.ones_like(model.parameters)
+    assert peak(lambda: model.hvp(X[:40], y[:40], v, "cross_entropy")) < 150_000_000
+    for call in (
+        lambda: model.per_sample_gradient_norms(X[:40], y[:40], "cross_entropy"),
+        lambda: model.fisher_diagonal(X[:40], y[:40], loss="cross_entropy"),
+        lambda: model.activations(X[:40]),
+    ):
+        assert peak(call) < 100_000_000
+
+
 def test_estimators():
     estimators = pytest.importorskip("mlpfast.estimators")
     X = wide_rows(400, columns=200_000)  # 640 MB if they were dense

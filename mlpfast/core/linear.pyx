@@ -83,19 +83,21 @@ def matmul_bias_arrays(X, W, b, str activation, double alpha, out):
     return h.unpack(out)
 
 
-def matmul_bias_backward(X, W, delta):
-    """(delta Wt, Xt delta, column sums of delta) for C-contiguous X (n, k), W (k, m), delta (n, m) of one dtype."""
+def matmul_bias_backward(X, W, delta, dX, dW, db):
+    """delta Wt into dX; to dW and db, Xt delta and the column sums of delta are added.
+
+    All are C-contiguous and of one dtype: X and dX (n, k), W and dW (k, m), delta (n, m), db (m,).
+    """
     cdef Panels x = Panels(X), d = Panels(delta), wt = Panels(np.ascontiguousarray(W.T))
     cdef Panels dx = Panels(None, X.shape[0], X.shape[1], X.dtype)
     cdef mf_matrix nowhere
     nowhere.data = NULL
-    dw, db = np.empty(W.shape, dtype=W.dtype), np.empty(W.shape[1], dtype=W.dtype)
-    cdef void *dw_data = cnp.PyArray_DATA(dw)
+    cdef void *dw_data = cnp.PyArray_DATA(dW)
     cdef void *db_data = cnp.PyArray_DATA(db)
     with nogil:
         propagate_delta(x.kernels, d.matrix, wt.matrix, nowhere, dx.matrix, x.rows, d.cols, x.cols, MF_IDENTITY, 0,
                         False)
-        weight_gradient(x.kernels, x.matrix, d.matrix, dw_data, d.cols, x.rows, 0, x.cols, 0, d.cols, False, False,
+        weight_gradient(x.kernels, x.matrix, d.matrix, dw_data, d.cols, x.rows, 0, x.cols, 0, d.cols, True, False,
                         NULL, 0)
-        bias_gradient(x.kernels, d.matrix, db_data, x.rows, 0, d.cols, False)
-    return dx.unpack(), dw, db
+        bias_gradient(x.kernels, d.matrix, db_data, x.rows, 0, d.cols, True)
+    dx.unpack(dX)

@@ -33,6 +33,7 @@ cdef int run_job(Job *job, int64_t rows, double work) noexcept nogil:
             for seed in range(job.n_seeds):
                 job.first_seed, job.end_seed = seed, seed + 1
                 take_phases(job, threads, step.rows * work / job.n_seeds)
+                look_up(step)
         else:
             job.first_seed, job.end_seed = 0, job.n_seeds
             take_phases(job, threads, step.rows * work)

@@ -29,6 +29,8 @@ cdef enum:
     SHARES = 4              # blocks for each thread in a chunk, so that an early one can take more
     CHUNK_ROWS = 256        # about, where sums over rows are products
     CACHED = 1 << 22        # bytes that are written through the caches
+    SCRATCH = 1 << 26       # bytes of a chunk's values, and of what is written of a block: page faults take time
+    FEW_ROWS = 8            # of a block, where more would take more than that
 
 WANTED = {"values": VALUES, "deltas": DELTAS, "inputs": INPUTS, "gradients": GRADIENTS, "norms": NORMS,
           "squares": SQUARES}
@@ -83,9 +85,14 @@ cdef class Rowwise:
         cdef int64_t blocks = 1 if threads == 1 else SHARES * threads
         if self.job.wanted == SQUARES:
             blocks = CHUNK_ROWS // BLOCK_ROWS
+        # Of a row: z, h and delta of each value.
+        cdef int64_t size = 3 * kernels.itemsize * sum([value.columns for value in program.values])
+        cdef int64_t written = kernels.itemsize * program.n_parameters if self.job.wanted == GRADIENTS else 0
+        cdef int64_t block_rows = BLOCK_ROWS if BLOCK_ROWS * max(size, written) <= SCRATCH else FEW_ROWS
+        blocks = min(blocks, SCRATCH // (block_rows * size))
         plan.kernels, plan.inputs, plan.n_parameters = kernels, self.network.inputs, program.n_parameters
-        plan.threads, plan.block_rows, plan.each, plan.classes = threads, BLOCK_ROWS, 1, 2
-        plan.batching.rows = plan.batching.longest = plan.capacity = (blocks | 1) * BLOCK_ROWS
+        plan.threads, plan.block_rows, plan.each, plan.classes = threads, block_rows, 1, 2
+        plan.batching.rows = plan.batching.longest = plan.capacity = (blocks | 1) * block_rows
         plan.n_values = len(program.values)
         plan.values = <mf_value *> bytes_of_plan(self.planned, plan.n_values * sizeof(mf_value))
         set_values(plan.values, program)
@@ -102,8 +109,8 @@ cdef class Rowwise:
         self.work += program.n_parameters if self.job.wanted == GRADIENTS else 0
         plan_tiles(self.planned, program)
         plan_schedule(self.planned, &plan.step, self.network.flat, program, schedule)
-        cdef size_t size = lay_out(plan, program.layers, schedule, schedule.shared, NULL)
-        lay_out(plan, program.layers, schedule, schedule.shared, self.room(size // kernels.itemsize + 1))
+        cdef size_t room = lay_out(plan, program.layers, schedule, schedule.shared, NULL)
+        lay_out(plan, program.layers, schedule, schedule.shared, self.room(room // kernels.itemsize + 1))
         return 0
 
     cdef char *room(self, int64_t n) except NULL:
@@ -233,8 +240,11 @@ cdef class Rowwise:
         job.past_caches = sum([array.nbytes for array in outs]) > CACHED
         self.check_outs(outs, rows)
         cdef int status
+        # What goes to memory takes as long as a register tile's worth of products.
+        cdef double written = self.network.n_parameters * <double> self.network.kernels.nr
+        cdef double work = self.work + (written if job.wanted == GRADIENTS and job.past_caches else 0)
         with nogil:
-            status = run_job(&job, rows, self.work)
+            status = run_job(&job, rows, work)
         if step.error != NULL:
             error = <object> step.error
             Py_XDECREF(step.error)

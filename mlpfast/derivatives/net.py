@@ -15,6 +15,7 @@ from .. import validation
 from ..activations import Activation
 from ..core import kinds
 from ..core.network import Network
+from ..core.pieces import rows_at_once
 from ..core.results import BadCodeError, NotFiniteError
 from ..core.rowwise import Rowwise
 from ..core.tangents import Tangents
@@ -35,8 +36,6 @@ __all__ = [
 ]
 
 Mode: TypeAlias = Literal["data", "gauss_newton", "hessian"]
-
-_CHUNK_ROWS = 1024  # that an engine holds at once, at most
 
 
 class Net(Protocol):
@@ -80,7 +79,8 @@ def engine(net: Net, mode: Mode, loss: Loss, rows: int, n_threads: int | None) -
     """An engine for so many rows: the model's last one of the mode if it fits and nobody has it; else a new one."""
     if n_threads is not None:
         n_threads = integer("n_threads", n_threads)
-    settings, rows = (loss, n_threads), min(rows, _CHUNK_ROWS)
+    rows = rows_at_once(rows, [value.columns for value in net.program.values], net.dtype.itemsize)
+    settings = loss, n_threads
     kept = net._tangents.pop(mode, None)  # who comes meanwhile makes another
     if kept is None or kept[0] != settings or kept[1].batch_rows < rows:
         kept = settings, Tangents(net.network, loss, mode, batch_rows=rows, n_threads=n_threads)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import validation
 from ..core.network import Network
+from ..core.pieces import rows_at_once
 from ..core.rowwise import Rowwise
 from ..core.tangents import Tangents
 from ..derivatives.net import check_tangents
@@ -29,7 +30,6 @@ __all__ = ["METRIC", "JacobianTerm", "check_jacobian"]
 
 #: What the mean of the squared errors is called in results and histories.
 METRIC = "jacobian_loss", 0.0
-_CHUNK_ROWS = 1024  # that the loops hold at once, at most
 
 
 def check_jacobian(
@@ -119,7 +119,8 @@ class JacobianTerm:
         _, outputs, inputs = jacobian.shape
         # The loss plays no part; this one leaves the output activation where it is.
         loss = MeanSquaredError()
-        rows = min(batch_rows * min(inputs, outputs), _CHUNK_ROWS)
+        columns = [value.columns for value in program.values]
+        rows = rows_at_once(batch_rows * min(inputs, outputs), columns, network.parameters.itemsize)
         self._mixed = Tangents(network, loss, "mixed", batch_rows=rows, n_threads=n_threads, program=program)
         self._forward = self._back = None
         if inputs < outputs:
