@@ -16,6 +16,7 @@ from ..arrayfile import ArrayFile, member_of, reading, required, write
 from ..errors import NewerFileError
 from ..model import Model
 from ..modelfile import TABLE, Header, ModelFile, to_json
+from ..validation import check_finite
 from .encoder import TableEncoder
 from .families import Family, family_of
 from .parameters import parameters_from_json, parameters_to_json
@@ -112,6 +113,10 @@ def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -
             learnt["classes_"] = _as_classes(labels, str(required(header, "classes_dtype", str)))
         else:
             learnt |= dict(_read(file, dict.fromkeys(_LEARNT, (outputs, "float64")), "targets/"))
+            for name in _LEARNT:
+                check_finite(learnt[name], learnt[name].dtype, name)
+            if not (learnt["scale_"] > 0).all():
+                raise ValueError("expected scale_ of targets to be > 0")
             learnt |= {"flat_": bool(required(header, "flat")), "_family": family}
         learnt |= _read_after(file, required(header, "after", dict), len(encoder.columns_), outputs)
         lengths = {str(name): (int(n), "float64") for name, n in required(header, "history", dict).items()}
@@ -157,8 +162,8 @@ def _read_after(file: ArrayFile, shapes: dict[str, Any], columns: int, outputs: 
         learnt[name] = array if shape else int(array) if name in _COUNTS else float(array)
     if len({learnt[name].shape for name in _OF_RESIDUALS if name in learnt}) > 1:
         raise ValueError("expected a rank for each residual")
-    if not learnt.get("temperature_", 1.0) > 0:
-        raise ValueError(f"expected a temperature above 0, got {learnt['temperature_']}")
+    if not 0 < learnt.get("temperature_", 1.0) < np.inf:
+        raise ValueError(f"expected a temperature above 0, finite, got {learnt['temperature_']}")
     if not 0 <= learnt.get("decision_threshold_", DEFAULT) <= 1:
         raise ValueError(f"expected a decision threshold from 0 to 1, got {learnt['decision_threshold_']}")
     return learnt

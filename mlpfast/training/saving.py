@@ -162,7 +162,7 @@ def restore(trainer: Any, saved: Saved, keep_rate: bool = False) -> None:
         begun = {str(name): int(first) for name, first in state["series"]["begun"].items()}
         last = {str(name): float(value) for name, value in state["series"]["last"].items()}
     except ValueError as error:
-        raise ModelFileError(f"can't go on from the file: {excerpt(str(error), 450)}") from None
+        raise ModelFileError(f"can't go on from the file: {excerpt(str(error), 260)}") from None
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         message = f"can't go on from the file: it lacks what a trainer has ({type(error).__name__}: "
         raise ModelFileError(f"{message}{excerpt(str(error), 100)})") from None
@@ -194,8 +194,8 @@ def _check_optimizer(trainer: Any, saved: Saved) -> None:
         item: Any = saved.settings["optimizer"]
         of = item["given"] if isinstance(item, dict) and "given" in item else setting_from_json(item, "optimizer")
         raise ValueError(
-            f"expected the state of {trainer.optimizer!r}, got that of an optimizer of another kind, "
-            f"{excerpt(str(of), 200)}"
+            f"expected the state of {excerpt(repr(trainer.optimizer), 90)}, got that of an optimizer of another kind, "
+            f"{excerpt(str(of), 90)}"
         )
 
 
