@@ -724,6 +724,27 @@ def test_what_the_best_value_belongs_to_is_read_only():
     assert repr(pickled(stopping)) == repr(stopping)
 
 
+@pytest.mark.parametrize(
+    ("callback", "names", "value"),
+    [
+        (EarlyStopping("loss"), ("patience", "restore_best_weights", "start_from_epoch", "min_delta"), -1),
+        (mf.callbacks.ReduceLROnPlateau("loss"), ("factor", "patience", "cooldown", "min_lr"), -1),
+        (mf.callbacks.Snapshots(), ("every", "most"), 0),
+        (mf.callbacks.CSVLogger("log.csv"), ("separator", "append"), 1),
+        (mf.callbacks.Doctor(), ("warn",), 1),
+        (mf.callbacks.Checkpoint("folder"), ("every_epochs", "every_seconds", "keep_last"), 0),
+        (mf.callbacks.Checkpoint("folder", "loss"), ("monitor", "mode", "min_delta"), "val_loss"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_settings_are_checked_where_they_are_assigned_or_read_only(callback, names, value):
+    before = repr(callback)
+    for name in names:
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            setattr(callback, name, value)
+    assert repr(callback) == before == repr(pickled(callback))
+
+
 def test_other_methods_are_nobodys_business():
     class Widget:
         on_close = None

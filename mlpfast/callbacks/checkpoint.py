@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from ..errors import integer, real
+from ..settings import Setting
 from ..training.folder import BEST, next_path, prune
 from .monitor import Monitor
 from .protocol import Callback, Halt, Logs, Training
@@ -77,6 +78,12 @@ class Checkpoint(Callback):
 
     comes_last = True
 
+    every_epochs = Setting[int | None](lambda value: None if value is None else integer("every_epochs", value))
+    every_seconds = Setting[float | None](
+        lambda value: None if value is None else real("every_seconds", value, above=0.0)
+    )
+    keep_last = Setting[int | None](lambda value: None if value is None else integer("keep_last", value))
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -89,16 +96,29 @@ class Checkpoint(Callback):
         min_delta: float = 0.0,
     ) -> None:
         self.folder = os.fspath(folder)
-        self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
+        self._given = monitor, mode, min_delta
         self._monitor = None if monitor is None else Monitor(monitor, mode, min_delta)
-        self.every_epochs = None if every_epochs is None else integer("every_epochs", every_epochs)
-        self.every_seconds = None if every_seconds is None else real("every_seconds", every_seconds, above=0.0)
-        self.keep_last = None if keep_last is None else integer("keep_last", keep_last)
+        self.every_epochs, self.every_seconds, self.keep_last = every_epochs, every_seconds, keep_last
         self.best: float | None = None
         self.due = 0.0  # when to be called within an epoch
         self._run_id: str | None = None
         self._saved: tuple[int, int] | None = None  # steps and epochs of the newest file
         self._signal = _Signal()
+
+    @property
+    def monitor(self) -> str | None:
+        """The key of the logs; read-only, as the best value belongs to it."""
+        return self._given[0]
+
+    @property
+    def mode(self) -> str:
+        """As given."""
+        return self._given[1]
+
+    @property
+    def min_delta(self) -> float:
+        """As given."""
+        return self._given[2]
 
     def on_train_begin(self, trainer: Training, logs: Logs) -> None:
         if trainer.run_id != self._run_id:

@@ -8,9 +8,16 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from ..errors import boolean
+from ..settings import Setting
 from .protocol import Callback, Logs, Training
 
 __all__ = ["CSVLogger"]
+
+
+def _one_character(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 1:
+        raise ValueError(f"expected separator to be one character, got {value!r}")
+    return value
 
 
 class CSVLogger(Callback):
@@ -49,12 +56,12 @@ class CSVLogger(Callback):
     >>> folder.cleanup()
     """
 
+    separator = Setting[str](_one_character)
+    append = Setting[bool](lambda value: boolean("append", value))
+
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.path = os.fspath(path)
-        if not isinstance(separator, str) or len(separator) != 1:
-            raise ValueError(f"expected separator to be one character, got {separator!r}")
-        self.separator = separator
-        self.append = boolean("append", append)
+        self.separator, self.append = separator, append
         self._run_id: str | None = None
         self._columns: list[str] = []
         self._end = 0  # of the last row, in bytes

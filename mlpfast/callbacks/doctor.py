@@ -16,6 +16,7 @@ from ..diagnosis.layer_rules import LAYER_RULES
 from ..diagnosis.report import Finding
 from ..diagnosis.training_rules import COURSE_RULES, Course, creeps, stands_still
 from ..errors import boolean
+from ..settings import Setting
 from .protocol import Callback, Logs, Training
 
 __all__ = ["Doctor"]
@@ -66,11 +67,13 @@ class Doctor(Callback):
     ([], [0, 1, 2, 4])
     """
 
+    warn = Setting[bool](lambda value: boolean("warn", value))
+
     def __init__(self, X: Any = None, y: Any = None, *, warn: bool = True) -> None:
         if (X is None) != (y is None):
             raise ValueError(f"expected X and y, or neither, got only {'y' if X is None else 'X'}")
         self._data = None if X is None else (X, y)
-        self.warn = boolean("warn", warn)
+        self.warn = warn
         self._forget(None)
 
     def _forget(self, run_id: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import boolean, integer
+from ..settings import Setting
 from .monitor import Monitor
 from .protocol import Callback, Logs, Training
 
@@ -61,6 +62,10 @@ class EarlyStopping(Callback):
     >>> history = trainer.fit(X, X**2, epochs=3, verbose=0)
     """
 
+    patience = Setting[int](lambda value: integer("patience", value))
+    restore_best_weights = Setting[bool](lambda value: boolean("restore_best_weights", value))
+    start_from_epoch = Setting[int](lambda value: integer("start_from_epoch", value, at_least=0))
+
     def __init__(
         self,
         monitor: str | Sequence[str] = "val_loss",
@@ -72,10 +77,10 @@ class EarlyStopping(Callback):
     ) -> None:
         self._monitor = tuple(monitor) if isinstance(monitor, (list, tuple)) else monitor
         self._mode = tuple(mode) if isinstance(mode, (list, tuple)) else mode
-        self.patience = integer("patience", patience)
+        self.patience = patience
         self.min_delta = min_delta
-        self.restore_best_weights = boolean("restore_best_weights", restore_best_weights)
-        self.start_from_epoch = integer("start_from_epoch", start_from_epoch, at_least=0)
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
         self._forget()
 
     @property

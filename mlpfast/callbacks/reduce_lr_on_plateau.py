@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import integer, real
+from ..settings import Setting
 from .monitor import Monitor
 from .protocol import Callback, Logs, Training
 
@@ -57,6 +58,11 @@ class ReduceLROnPlateau(Callback):
 
     drives = ("learning_rate",)
 
+    factor = Setting[float](lambda value: real("factor", value, above=0.0, below=1.0))
+    patience = Setting[int](lambda value: integer("patience", value))
+    cooldown = Setting[int](lambda value: integer("cooldown", value, at_least=0))
+    min_lr = Setting[float](lambda value: real("min_lr", value, at_least=0.0))
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -70,10 +76,7 @@ class ReduceLROnPlateau(Callback):
     ) -> None:
         self._monitor = Monitor(monitor, mode, min_delta)
         self._mode = mode
-        self.factor = real("factor", factor, above=0.0, below=1.0)
-        self.patience = integer("patience", patience)
-        self.cooldown = integer("cooldown", cooldown, at_least=0)
-        self.min_lr = real("min_lr", min_lr, at_least=0.0)
+        self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
         self._forget()
 
     @property

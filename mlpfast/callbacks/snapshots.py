@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import integer
 from ..model import Model
+from ..settings import Setting
 from .protocol import Callback, Logs, Training
 
 __all__ = ["Snapshots"]
@@ -48,15 +49,22 @@ class Snapshots(Callback):
     True
     """
 
+    most = Setting[int](lambda value: integer("most", value, at_least=2))
+
     def __init__(self, every: int = 1, most: int = 200) -> None:
-        self.every, self.most = integer("every", every), integer("most", most, at_least=2)
+        self._every, self.most = integer("every", every), most
         self._forget(None)
 
     def _forget(self, run_id: str | None) -> None:
-        self._run_id, self._step = run_id, self.every
+        self._run_id, self._step = run_id, self._every
         self._model: Model | None = None
         self.epochs: list[int] = []
         self.states: list[NDArray[Any]] = []
+
+    @property
+    def every(self) -> int:
+        """Epochs from one to the next, to begin with; read-only, as those that are kept follow it."""
+        return self._every
 
     def model(self, number: int) -> Model:
         """A copy of the model with one of the states.
