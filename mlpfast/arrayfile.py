@@ -84,10 +84,12 @@ class ArrayFile:
         What the JSON holds.
     names : set of str
         Of the members beside the header, as `member_of` gives them.
+    length : int
+        Of the file, in bytes.
     """
 
     def __init__(self, archive: zipfile.ZipFile, length: int) -> None:
-        self._archive = archive
+        self._archive, self.length = archive, length
         self._members = {info.filename: info for info in archive.infolist()}
         for info in self._members.values():
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:

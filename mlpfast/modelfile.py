@@ -10,7 +10,7 @@ What is written and read here is a header and arrays by name: models are made el
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from ._json import layers_from_json, layers_to_json
 from ._version import __version__
 from .arrayfile import ArrayFile, member_of, required
 from .errors import NewerFileError, integer, unknown_name
-from .layers import Dense, Layer, lower
+from .layers import Columns, Dense, Layer, lower
 from .program import Program
 
 __all__ = ["KIND", "TABLE", "Header", "ModelFile", "write"]
@@ -31,6 +31,7 @@ KIND = "model"
 TABLE = "mlpfast table"  # the format of files with an estimator of tables, of which a model is a part
 TRAINER = "trainer"  # with the arrays of a trainer beside those of its model
 VERSION = 2
+_MOST_INPUTS = 1 << 20  # of a file that is smaller
 
 
 class Header(NamedTuple):
@@ -89,6 +90,9 @@ class ModelFile:
     def _check_sizes(self, found: set[str]) -> None:
         """Compare the members with the layers, by the zip's directory alone."""
         layers = self.header.layers
+        # Before anything is made of so many: their weights, or columns that pass, would not fit into the file.
+        if self.header.inputs > max(self._file.length, _MOST_INPUTS) and not _drop(layers):
+            raise ValueError(f"expected inputs that fit its arrays, got {self.header.inputs:,}")
         expected = {self._member(name): shape for name, shape in arrays_of(lower(self.header.inputs, layers)).items()}
         differing = {"missing": sorted(set(expected) - found), "of none of them": sorted(found - set(expected))}
         if told := [f"{what}: {', '.join(names[:5])}" for what, names in differing.items() if names]:
@@ -115,6 +119,14 @@ class ModelFile:
             if self.kind != KIND or self._folder:
                 raise
             raise ValueError(f"{error}; mlpfast.load(..., allow_non_finite=True) reads it") from None
+
+
+def _drop(layers: Iterable[Layer]) -> bool:
+    """Whether there are layers that read some columns alone."""
+    return any(
+        layer.remainder == "drop" if isinstance(layer, Columns) else _drop(getattr(layer, "layers", ()))
+        for layer in layers
+    )
 
 
 def to_json(header: Header, kind: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ __all__ = ["Program"]
 
 #: Streams of random numbers from here on belong to what is no dense layer, so that those draw the same beside it.
 _OTHER_STREAMS = 1 << 16
+_MOST_COLUMNS = 1 << 48  # beyond, sizes in the loops would overflow
 
 
 @dataclass
@@ -63,6 +64,8 @@ class Program:
 
     def value(self, columns: int, activation: Activation) -> int:
         """Add a value; returns its number."""
+        if columns > _MOST_COLUMNS:
+            raise ValueError(f"expected at most {_MOST_COLUMNS:,} inputs, or units of a layer, got {columns:,}")
         self.values.append(Value(columns, activation))
         return len(self.values) - 1
 
@@ -168,8 +171,9 @@ class Program:
         """The columns of the data that hold codes of categories, and how many categories each has."""
         found = []
         for layer in self.layers:
-            columns = layer.columns or range(self.values[layer.reads].columns)
-            found += [(column, layer.codes) for column in columns if layer.codes]
+            if layer.codes:
+                columns = layer.columns or range(self.values[layer.reads].columns)
+                found += [(column, layer.codes) for column in columns]
         return found
 
     def may_activate(self, value: int) -> bool:

@@ -98,6 +98,30 @@ def test_a_directory_of_many_members(tmp_path, members):
     refused(write(tmp_path / "model.npz", members | many), "parts .* one claims")
 
 
+@pytest.mark.parametrize("inputs", [1 << 25, 1 << 40, (1 << 53) + 1, 1 << 62, 1 << 70])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [mf.Columns([(0, mf.OneHot(3)), (1, mf.Periodic(3))]), mf.Dense(2)],
+        [mf.Columns([(0, mf.OneHot(3))])],
+        [mf.Residual([mf.Columns([(0, mf.Embedding(3, 1))])]), mf.Activate("tanh")],
+        [mf.Residual([mf.Activate("tanh")]), mf.Activate("tanh")],
+        [mf.Columns([(0, mf.OneHot(3))], "drop"), mf.Dense(2)],
+    ],
+)
+def test_inputs_that_no_array_tells(tmp_path, layers, inputs):
+    """Not all layers have arrays that are as wide as the data; a few columns may be read of very many."""
+    mf.Model(6, layers).save(tmp_path / "good.npz")
+    with zipfile.ZipFile(tmp_path / "good.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = json.loads(members["header.json"]) | {"inputs": inputs}
+    path = write(tmp_path / "model.npz", members | {"header.json": json.dumps(header)})
+    if getattr(layers[0], "remainder", "") == "drop" and inputs < 1 << 48:
+        assert peak(lambda: mf.load(path)) < 8 << 20
+    else:
+        refused(path, "inputs")
+
+
 def test_a_compressed_bomb(tmp_path, members):
     bomb = members | {"W0.npy": bytes(100 << 20)}
     refused(write(tmp_path / "model.npz", bomb, zipfile.ZIP_DEFLATED), "compressed")

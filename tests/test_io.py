@@ -199,9 +199,9 @@ def test_any_damage_is_an_error_or_harmless(tmp_path_factory, model, content, da
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(inputs=10**15), "W0"),
+        (lambda h: h.update(inputs=10**15), "inputs"),
         (lambda h: h["layers"][1].update(units=10**12), "W1"),
-        (lambda h: h.update(inputs=10**400), "W0"),
+        (lambda h: h.update(inputs=10**400), "inputs"),
         (lambda h: h.update(inputs=-1), "inputs"),
         (lambda h: h.update(inputs="6"), "inputs"),
         (lambda h: h.update(dtype="object"), "dtype"),
@@ -240,8 +240,8 @@ def test_any_damage_is_an_error_or_harmless(tmp_path_factory, model, content, da
         (lambda h: h["layers"].__setitem__(0, 5), "layer 0: expected an object with 'layer', got 5"),
         (lambda h: h["layers"].__setitem__(1, h["layers"][1]["activation"]), "layer 1: .*'layer', got {'activation"),
         (lambda h: h["layers"].__setitem__(1, [h["layers"][1]]), "layer 1: .*'layer', got"),
-        (lambda h: h.update(inputs=10**3000, layers=[{**h["layers"][0], "units": 10**3000}]), "members do not fit"),
-        (lambda h: [layer.update(units=10**3000) for layer in h["layers"]], "W0"),
+        (lambda h: h.update(inputs=10**3000, layers=[{**h["layers"][0], "units": 10**3000}]), "inputs"),
+        (lambda h: [layer.update(units=10**3000) for layer in h["layers"]], "units"),
     ],
 )
 def test_lies_in_the_header(tmp_path, content, change, message):
