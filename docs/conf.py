@@ -1,5 +1,11 @@
 """How the documentation is built: `make docs`."""
 
+import re
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.util import logging
+
 from mlpfast import __version__
 
 project = "mlpfast"
@@ -11,7 +17,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -26,6 +31,8 @@ nitpick_ignore_regex = [
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+myst_update_mathjax = False
+html_math_renderer = "mathml"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it
@@ -80,6 +87,21 @@ def by_last_name(app, env, node, content):
     return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], found[0], node, content)
 
 
+def mathml(translator, node):
+    """A formula as MathML, which browsers show by themselves: the pages need no script from elsewhere."""
+    tex, block = node.astext(), isinstance(node, nodes.math_block)
+    if block and r"\\" in tex:
+        tex = rf"\begin{{split}}{tex}\end{{split}}"
+    found = convert(tex, display="block" if block else "inline")
+    if "\\" in found:
+        logging.getLogger(__name__).warning("a formula with something unknown: %s", tex, location=node)
+    found = re.sub("<mo>(&#x02016;|&#x0007C;)</mo>", r'<mo stretchy="false">\1</mo>', found)
+    tag = "div" if block else "span"
+    translator.body.append(f'<{tag} class="math">{found}</{tag}>')
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Sphinx calls it."""
     app.connect("missing-reference", by_last_name)
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))

@@ -90,7 +90,7 @@ figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axes.loglog(sizes, direct, marker=".", label="s * (v - <s, v>)")
 axes.loglog(sizes[: len(formed)], formed, marker=".", label="J formed, then J v")
 axes.set(xlabel="N", ylabel="seconds", title="The softmax's Jacobian times a vector")
-axes.legend()
+axes.legend(loc="upper left")
 
 # %%
 # The cross-entropy, and a probability of zero
