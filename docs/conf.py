@@ -37,6 +37,7 @@ html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"  # what is on a class's page need not say whose it is
 default_role = "autolink"  # `Model.predict` in a docstring is a link where there is such a thing
 autosummary_ignore_module_all = False
 templates_path = ["_templates"]
