@@ -13,7 +13,7 @@ from .held import Held
 __all__ = ["CALIBRATIONS", "PROBABILITIES", "calibrated", "fit_temperature"]
 
 CALIBRATIONS = ("auto", "temperature")
-PROBABILITIES = ("log_loss", "brier")  # metrics of probabilities
+PROBABILITIES = ("log_loss",)  # metrics of probabilities
 
 _TINY = float(np.finfo(np.float32).tiny)  # the network's probabilities are float32
 _MOST = 100.0  # times that logits are sharpened, or flattened

@@ -270,8 +270,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Around each prediction, as wide as the validation rows' residuals say (split-conformal prediction): half of the
         width is the residual of rank ceil((n + 1) * coverage) of n rows. It takes new rows to be as those held out
         (not, where time or groups change what is seen). The same rows have chosen the epoch, by which coverage may be
-        a little lower. Of several targets, each has the coverage by itself. With weights, a residual counts as much
-        as its row, and a new row as one of mean weight.
+        a little lower; so may it with `n_refit`, as residuals are those of the networks before. Of several targets,
+        each has the coverage by itself. With weights, a residual counts as much as its row, and a new row as one of
+        mean weight.
 
         Parameters
         ----------
