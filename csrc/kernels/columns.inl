@@ -130,6 +130,13 @@ static void copy_columns(const mf_columns *part, mf_matrix x, mf_matrix out, int
 /* Entries of a large table come from anywhere in memory: they are asked for so many rows ahead. */
 enum { ROWS_AHEAD = 12 };
 
+/* Asks for an entry. Half a vector is read as a vector with a mask, which waits for the other half's cache line too. */
+INLINE void ask_for_entry(const real *entry, int64_t units, const int written) {
+    const real *last = entry + (units > LANES ? units : LANES) - 1;
+    if (written) __builtin_prefetch(entry, 1), __builtin_prefetch(last, 1);
+    else __builtin_prefetch(entry, 0), __builtin_prefetch(last, 0);
+}
+
 /* The category of a code, or `unknown` where it is none of these. */
 INLINE int64_t category(real code, int64_t categories, int64_t unknown) {
     if (!(code >= 0 && code < (real)categories)) return unknown;
@@ -205,7 +212,7 @@ static int look_up(const mf_columns *part, int64_t categories, int64_t unknown, 
             if (k < 0) k = 0, status = MF_BAD_CODE;
             if (r + ROWS_AHEAD < rows) {
                 const int64_t next = category(codes[(r + ROWS_AHEAD) * x.row_stride], categories, 0);
-                __builtin_prefetch(entries + next * units);
+                ask_for_entry(entries + next * units, units, 0);
             }
             for (int64_t j = 0; j < units; j += LANES) {
                 const int n = lanes_of(units - j);

@@ -24,10 +24,7 @@ INLINE void ask_ahead(const table_share *e, int64_t r) {
     const int64_t entry = r + ROWS_AHEAD < e->rows ? entry_of(e, r + ROWS_AHEAD) : -1;
     if (entry < 0) return;
     __builtin_prefetch(e->seen + entry, 1);
-    for (int s = 0; s < 3; s++) {
-        __builtin_prefetch(e->state[s] + entry * e->units, 1);
-        __builtin_prefetch(e->state[s] + (entry + 1) * e->units - 1, 1); /* often in another cache line */
-    }
+    for (int s = 0; s < 3; s++) ask_for_entry(e->state[s] + entry * e->units, e->units, 1);
 }
 
 /* The row of an entry's first occurrence gets the sum over all, in columns to and on. `seen` says which row that is; or
