@@ -28,6 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 _DRAWN_AT_ONCE = 1 << 16
 
 _PANEL = 64  # rows that are made orthonormal among themselves, after they are to all before them
+_SPAN = 128  # rows or columns of a product
 
 #: The quantile of the normal distribution by quotients of polynomials (Wichura, 1988, algorithm AS 241, PPND16), as
 #: pairs of coefficients above and below, highest power first: for q = p - 1/2 in the middle a factor of q, in
@@ -62,7 +63,7 @@ def fill(tensor: NDArray[Any], distribution: Distribution, seed: int, stream: in
         tensor.fill(scale)
     elif kind == "orthogonal":
         matrix = tensor.reshape(-1, tensor.shape[-1])  # a view; a vector is one row
-        matrix[...] = scale * _orthogonal(*matrix.shape, seed, stream)
+        np.multiply(scale, _orthogonal(*matrix.shape, seed, stream), out=matrix, casting="same_kind")
     elif kind in _EACH:
         flat = tensor.reshape(-1)  # a view
         for start in range(0, flat.size, _DRAWN_AT_ONCE):
@@ -114,18 +115,28 @@ def _orthogonal(n_rows: int, n_columns: int, seed: int, stream: int) -> Floats:
     orthonormal to the last bits (Barlow and Smoktunowicz, 2013).
     """
     few, many = sorted((n_rows, n_columns))
-    rows = normal(seed, INITIALIZE, stream, few * many).reshape(few, many)
+    rows = np.empty((few, many))
+    flat = rows.reshape(-1)  # a view
+    for start in range(0, flat.size, _DRAWN_AT_ONCE):
+        flat[start : start + _DRAWN_AT_ONCE] = _normal(seed, stream, min(_DRAWN_AT_ONCE, flat.size - start), start)
     for first in range(0, few, _PANEL):
         panel = rows[first : first + _PANEL]
         for _ in range(2):
             if first:
-                onto = rows[:first]
-                panel -= _product(_product(onto, panel.T).T, onto)
+                _subtract_projection(panel, rows[:first])
             for i, row in enumerate(panel):
                 row /= math.sqrt(_product(row[None], row[:, None])[0, 0]) or 1.0  # zeros stay
                 if i + 1 < len(panel):
                     panel[i + 1 :] -= _product(panel[i + 1 :], row[:, None]) * row
     return rows.T if n_rows >= n_columns else rows
+
+
+def _subtract_projection(panel: Floats, onto: Floats) -> None:
+    """In spans of rows and of columns, as products make copies of what they read."""
+    spans = [[slice(i, i + _SPAN) for i in range(0, n, _SPAN)] for n in onto.shape]
+    shares = np.concatenate([_product(onto[rows], panel.T) for rows in spans[0]]).T
+    for columns in spans[1]:
+        panel[:, columns] -= _product(shares, onto[:, columns])
 
 
 def _product(a: Floats, b: Floats) -> Floats:

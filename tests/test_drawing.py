@@ -50,7 +50,7 @@ def test_gain_and_vectors():
 
 
 def test_zeros_that_are_drawn_give_no_nan(monkeypatch):
-    monkeypatch.setattr(drawing, "normal", lambda seed, purpose, step, n: np.zeros(n))
+    monkeypatch.setattr(drawing, "normal", lambda seed, purpose, step, n, start=0: np.zeros(n))
     assert not weights("orthogonal", (3, 5)).any()
 
 

@@ -14,7 +14,7 @@ def large(initializer, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("initializer", ["uniform", "normal", "constant"])
+@pytest.mark.parametrize("initializer", ["uniform", "normal", "constant", "truncated_normal", "data_driven"])
 def test_drawing_initial_weights(initializer, dtype):
     size = 8_044_010 * int(dtype[-2:]) // 8
     assert size <= peak(lambda: large(initializer, dtype)) <= 1.2 * size
@@ -43,3 +43,20 @@ def test_saving_and_loading(tmp_path, dtype):
     model = large("he_uniform", dtype)
     assert peak(lambda: model.save(path)) <= 0.6 * model.parameters.nbytes
     assert model.parameters.nbytes <= peak(lambda: mf.load(path)) <= 1.2 * model.parameters.nbytes
+
+
+def test_orthogonal_matrices_take_one_of_float64_beside_them():
+    """And products of spans of it, for which 1,000 rows are few."""
+
+    def make():
+        return mf.Model(1000, [mf.Dense(1000, kernel_initializer="orthogonal")])
+
+    assert peak(make) <= 4.5 * make().parameters.nbytes
+
+
+def test_loading_a_trainer(tmp_path):
+    """What the file has, and the new trainer's state before it takes the file's place."""
+    trainer = mf.Trainer(large("he_uniform", "float32"), "mse", mf.Adam())
+    trainer.train_on_batch([[0.0] * 2000], [[0.0] * 10])
+    trainer.save(tmp_path / "trainer.npz")
+    assert peak(lambda: mf.Trainer.load(tmp_path / "trainer.npz")) <= 1.2 * 5 * trainer.model.parameters.nbytes

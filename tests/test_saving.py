@@ -227,6 +227,15 @@ def test_paths_of_bytes(tmp_path):
     assert loads(path) and os.listdir(os.fsencode(tmp_path)) == [b"\xff.npz"]
 
 
+def test_callbacks_take_paths_of_bytes(tmp_path):
+    folder, path = os.fsencode(tmp_path / "\udcff"), os.fsencode(tmp_path / "log.csv")
+    callbacks = [mf.callbacks.Checkpoint(folder, "loss"), mf.callbacks.CSVLogger(path)]
+    trainer = mf.Trainer(mf.mlp([1, 1]), "mse", callbacks=callbacks)
+    for resume in (None, "latest", folder):
+        trainer.fit([[0.0], [1.0]], [0.0, 1.0], epochs=2, verbose=0, resume=resume)
+    assert sorted(os.listdir(folder)) == [b"best.npz", b"checkpoint-000002.npz"]
+
+
 @pytest.mark.parametrize("target", [BytesIO(), 3, None])
 def test_what_is_not_a_path(target):
     for use in (MODEL.save, mf.load):

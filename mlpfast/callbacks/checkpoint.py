@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
+from .._files import as_path
 from ..errors import integer, real
 from ..settings import Setting
 from ..training.folder import BEST, next_path, prune
@@ -95,7 +96,7 @@ class Checkpoint(Callback):
         mode: str = "auto",
         min_delta: float = 0.0,
     ) -> None:
-        self.folder = os.fspath(folder)
+        self.folder = as_path(folder)
         self._given = monitor, mode, min_delta
         self._monitor = None if monitor is None else Monitor(monitor, mode, min_delta)
         self.every_epochs, self.every_seconds, self.keep_last = every_epochs, every_seconds, keep_last

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import IO, Any
 
+from .._files import as_path
 from ..errors import boolean
 from ..settings import Setting
 from .protocol import Callback, Logs, Training
@@ -60,7 +61,7 @@ class CSVLogger(Callback):
     append = Setting[bool](lambda value: boolean("append", value))
 
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = as_path(path)
         self.separator, self.append = separator, append
         self._run_id: str | None = None
         self._columns: list[str] = []

@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from .._files import as_path
 from .protocol import Callback, Logs, Training
 
 __all__ = ["TensorBoard"]
@@ -36,7 +37,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = as_path(log_dir)
         self._writers: dict[str, Any] = {}
 
     def on_train_begin(self, trainer: Training, logs: Logs) -> None:

@@ -240,8 +240,11 @@ cdef class Rowwise:
         job.past_caches = sum([array.nbytes for array in outs]) > CACHED
         self.check_outs(outs, rows)
         cdef int status
-        # What goes to memory takes as long as a register tile's worth of products.
+        # A number that goes to memory takes as long as half a row of a register tile, and a whole one where new pages
+        # are most of it.
         cdef double written = self.network.n_parameters * <double> self.network.kernels.nr
+        if step.plan.block_rows > FEW_ROWS:
+            written /= 2
         cdef double work = self.work + (written if job.wanted == GRADIENTS and job.past_caches else 0)
         with nogil:
             status = run_job(&job, rows, work)

@@ -222,7 +222,7 @@ def _found(trainer: Any, state: Mapping[str, Any]) -> dict[str, Any]:
         kept.load_state_dict(optimizer, trainer.model.parameters)
     else:
         check_finite("the optimizer's state", optimizer)
-        kept = optimizer.copy()
+        kept = optimizer
     aside = state["set_aside"]
     if aside is not None:
         for each in aside:
