@@ -116,6 +116,14 @@ def test_one_step_solves_linear_least_squares(over_weights):
         assert not one.model.biases[0].any()
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_the_rate_of_newton_cg_is_a_factor_of_the_radius(rate):
+    one = trainer(mf.NewtonCG(rate, initial_trust_radius=0.1))
+    before = one.model.parameters.copy()
+    one.fit(X, Y, verbose=0)
+    assert np.linalg.norm(one.model.parameters - before) == pytest.approx(0.1 * rate)
+
+
 # --- beside SciPy ---
 
 
