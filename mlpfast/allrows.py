@@ -105,9 +105,9 @@ class AllRows:
             rows = rows_at_once(self._n, columns, self._network.parameters.itemsize)
             self._tangents = Tangents(self._network, self._loss, "hessian", batch_rows=rows, n_threads=self._n_threads)
         self._network.parameters[:] = at
-        self._tangents.direction[:] = v
         product = np.empty_like(self._network.parameters)
-        self._tangents.product(self._X, self._y, self._sample_weight, 0.0, product)
+        direction = v.astype(product.dtype, copy=False)
+        self._tangents.product(self._X, self._y, self._sample_weight, 0.0, direction, product)
         return np.where(self.trained, product + self.penalty * v, 0.0)
 
     def normal_matrix(self, at: NDArray[Any], add: Any) -> NDArray[np.float64]:

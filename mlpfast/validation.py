@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .core.memory import all_finite
 from .errors import unknown_name
 from .frames import column_names, rows_of_frame
 from .losses import NUMBERS, Loss, Targets
@@ -120,14 +121,16 @@ def as_features(
     if _is_sparse(X):
         return _as_csr(X, n_features, dtype, name, cast)
     array = _numeric(X, name, _ENCODE_FEATURES)
-    shape = f"{name} has shape {array.shape}"
-    if array.ndim != 2 and not (one_row and array.ndim == 1):
-        hint = "; use X.reshape(1, -1) for one row, X.reshape(-1, 1) for one feature" if array.ndim == 1 else ""
-        raise ValueError(f"expected {name} to be 2-D (rows, {n_features}), got {array.ndim}-D ({shape}{hint})")
-    if array.shape[-1] != n_features:
-        raise ValueError(f"expected {n_features} features, got {array.shape[-1]} ({shape})")
-    if array.shape[0] == 0:
-        raise ValueError(f"expected at least one row, got none ({shape})")
+    shape = array.shape
+    if len(shape) != 2 and not (one_row and len(shape) == 1):
+        hint = "; use X.reshape(1, -1) for one row, X.reshape(-1, 1) for one feature" if len(shape) == 1 else ""
+        raise ValueError(
+            f"expected {name} to be 2-D (rows, {n_features}), got {len(shape)}-D ({name} has shape {shape}{hint})"
+        )
+    if shape[-1] != n_features:
+        raise ValueError(f"expected {n_features} features, got {shape[-1]} ({name} has shape {shape})")
+    if shape[0] == 0:
+        raise ValueError(f"expected at least one row, got none ({name} has shape {shape})")
     if finite:
         check_finite(array, dtype, name, given=X)
     return _native(array, dtype, cast)
@@ -384,7 +387,9 @@ def shares_memory(out: object, *inputs: object) -> bool:
         return False
     arrays: list[object] = []
     for each in inputs:
-        if isinstance(each, CSR):
+        if type(each) is np.ndarray:
+            arrays.append(each)
+        elif isinstance(each, CSR):
             arrays += each
         elif _is_sparse(each):
             arrays += [getattr(each, name) for name in ("data", "indices", "indptr") if hasattr(each, name)]
@@ -532,6 +537,9 @@ def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> int | None:
     if array.dtype.kind != "f" or array.size == 0:
         return None
     narrows = array.dtype.itemsize > dtype.itemsize
+    as_it_is = array.dtype in _NATIVE[:2] and array.flags.c_contiguous and array.flags.aligned
+    if as_it_is and not narrows and all_finite(array):
+        return None
     with _QUIET():
         if not narrows and math.isfinite(np.add.reduce(array, axis=None)):  # one pass; else the sum may have overflowed
             return None
@@ -675,7 +683,7 @@ def _check_signs(array: NDArray[Any], name: str, what: str) -> None:
 
 def _is_sparse(value: object) -> bool:
     """Whether `value` is a SciPy sparse matrix or array; told by its methods, so that SciPy need not be installed."""
-    return hasattr(value, "tocsr") and hasattr(value, "nnz")
+    return type(value) is not np.ndarray and hasattr(value, "tocsr") and hasattr(value, "nnz")
 
 
 def _as_csr(X: Any, n_features: int, dtype: np.dtype[Any], name: str, cast: bool) -> CSR:

@@ -15,8 +15,8 @@ PURE_DATA |= {"program", "schedules", "scores", "tables"}
 ON_CORE = {"adapting", "allrows", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
 ON_CORE |= {"lbfgs", "levenberg", "methods", "model", "trainer", "training", "trustregion"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, threadpoolctl limits the threads, and
-#: columns of tables become rows by compiled loops.
-MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl", "tabular"}
+#: columns of tables become rows, and whether arrays are finite is looked at, by compiled loops.
+MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl", "tabular", "validation"}
 #: Modules by floor, from the bottom; what is not named here stands on the top floor, with estimators, io and cli.
 FLOORS = (
     {"_version", *PURE_DATA},

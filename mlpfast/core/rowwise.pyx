@@ -231,14 +231,14 @@ cdef class Rowwise:
         if given is not None:
             self.check(given, (rows, self.network.outputs))
             job.given = <const char *> cnp.PyArray_DATA(given)
-        outs = out if job.wanted in (VALUES, DELTAS) else [out]
-        places = np.array([array.ctypes.data for array in outs], np.uintp)
-        job.n_outs, job.outs = len(self.columns), <char **> cnp.PyArray_DATA(places)
-        job.out = job.outs[0]
+        self.check_outs(out, rows)
+        if job.wanted in (VALUES, DELTAS):
+            places = np.array([array.ctypes.data for array in out], np.uintp)
+            job.n_outs, job.outs = len(self.columns), <char **> cnp.PyArray_DATA(places)
+        else:
+            job.out, job.past_caches = <char *> cnp.PyArray_DATA(out), cnp.PyArray_NBYTES(out) > CACHED
         if job.wanted == SQUARES:
             job.sums = <double *> job.out
-        job.past_caches = sum([array.nbytes for array in outs]) > CACHED
-        self.check_outs(outs, rows)
         cdef int status
         # A number that goes to memory takes as long as half a row of a register tile, and a whole one where new pages
         # are most of it.
@@ -255,18 +255,18 @@ cdef class Rowwise:
         if status == BAD_DATA:
             raise bad_data(step, X, y, None, self.network.inputs)
 
-    cdef int check_outs(self, outs, int64_t rows) except -1:
+    cdef int check_outs(self, out, int64_t rows) except -1:
         """What is written into has to be there, whoever asks."""
         cdef int64_t n = self.job.n_seeds
         if self.job.wanted == SQUARES:
-            assert outs[0].shape == (self.network.n_parameters,) and outs[0].dtype == np.float64
+            assert out.shape == (self.network.n_parameters,) and out.dtype == np.float64
         elif self.job.wanted in (VALUES, DELTAS):
             each = 2 if self.job.wanted == VALUES else 1
-            for array, columns in zip(outs, [c for c in self.columns for _ in range(each)], strict=True):
+            for array, columns in zip(out, [c for c in self.columns for _ in range(each)], strict=True):
                 self.check(array, (rows, columns))
         else:
             columns = {INPUTS: n * self.network.inputs, GRADIENTS: self.network.n_parameters}.get(self.job.wanted, 1)
-            self.check(outs[0].reshape(-1), (rows * columns,))
+            self.check(out.reshape(-1), (rows * columns,))
         return 0
 
     cdef int check(self, array, tuple shape) except -1:

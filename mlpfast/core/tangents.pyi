@@ -9,7 +9,6 @@ from .network import Network
 _Features = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 class Tangents(Engine):
-    direction: NDArray[Any]
     def __init__(
         self,
         network: Network,
@@ -27,6 +26,7 @@ class Tangents(Engine):
         y: NDArray[Any],
         sample_weight: NDArray[np.float64] | None,
         l2: float,
+        v: NDArray[Any],
         out: NDArray[Any],
     ) -> NDArray[Any]: ...
     def mixed(

@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 from .call cimport BAD_DATA, DONE, INTERRUPTED, Step, Totals
 from .engine cimport Engine
+from .given cimport described
 from .hadamard cimport propagate
 from .interrupts cimport in_pieces, listen, look_up
 from .layers.along cimport add_parts, tangent_of
@@ -68,7 +69,9 @@ cdef class Tangents(Engine):
     program : the network's program, by default, or the same with other rules for its tensors
     """
 
-    cdef readonly object direction      # of the parameters; what is written here is what products are made with
+    cdef object direction               # of the parameters, where it has to be copied
+    cdef tuple frozen                   # spans of these that no direction changes
+    cdef bint packs_all                 # directions are read once, and packed: they may be the caller's
     cdef list twins                     # memory
     cdef mf_value *values
     cdef mf_layer *along
@@ -89,6 +92,9 @@ cdef class Tangents(Engine):
             self.values[i].columns, self.values[i].activation = plan.values[i].columns, plan.values[i].activation
             self.values[i].alpha, self.values[i].saves_z = plan.values[i].alpha, plan.values[i].saves_z
         schedule = self.program.schedule("gradient")
+        self.frozen = tuple([slice(tensor.offset, tensor.offset + tensor.size) for tensor in self.program.tensors
+                             if not tensor.rule.trainable])
+        self.packs_all = not self.frozen and all([layer.packs for layer in self.program.layers if layer.tensors])
         set_layers(self.along, self.values, <const char *> cnp.PyArray_DATA(self.direction), plan.kernels.itemsize,
                    self.program, schedule, self.twins)
         cdef size_t size = self.lay_out(plan, schedule, NULL)
@@ -158,10 +164,23 @@ cdef class Tangents(Engine):
         self.go(&course, rows, X, None)
         return out
 
-    def product(self, X, y, sample_weight, double l2, out):
-        """The matrix of the mode, of the loss with penalties, times `direction`, into `out` (n_parameters,)."""
+    def product(self, X, y, sample_weight, double l2, v, out):
+        """The matrix of the mode, of the loss with penalties, times v, into `out`.
+
+        Both are (n_parameters,) of the parameters' dtype, and share no memory; `out` is contiguous.
+        """
         cdef Course course
         cdef int64_t rows = self.begin_course(&course, X, y, sample_weight, l2)
+        if v.shape != (self.network.n_parameters,) or v.dtype != self.network.parameters.dtype:
+            raise ValueError(
+                f"v: expected {self.network.parameters.dtype} ({self.network.n_parameters},), got {described(v)}"
+            )
+        if self.packs_all and cnp.PyArray_ISCARRAY_RO(v):
+            course.direction = <const char *> cnp.PyArray_DATA(v)
+        else:
+            self.direction[:] = v
+            for span in self.frozen:
+                self.direction[span] = 0
         return self.differentiate(&course, rows, X, y, out)
 
     def mixed(self, X, D, S, out, order=None):

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .. import validation
+from ..core.results import BadCodeError, NotFiniteError
 from ..losses import MeanSquaredError
 from .net import Net, check_tangents, engine, explained, result_array, returned
 
@@ -41,6 +42,10 @@ def _follow(
 ) -> NDArray[Any]:
     result = result_array(net, out, shape, X, V)
     # The loss plays no part; this one leaves the output activation where it is.
-    with engine(net, "data", MeanSquaredError(), shape[0], n_threads) as loops, explained(net, X, given):
-        loops.jvp(X, V, result)
+    kept = engine(net, "data", MeanSquaredError(), shape[0], n_threads)
+    try:
+        kept[1].jvp(X, V, result)
+    except (NotFiniteError, BadCodeError) as error:
+        raise explained(error, net, X, given) from None
+    net._tangents["data"] = kept
     return returned(result, out)

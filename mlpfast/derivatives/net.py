@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -24,6 +22,7 @@ from ..losses import Loss
 from ..program import Program
 
 __all__ = [
+    "Kept",
     "Mode",
     "Net",
     "check_fits",
@@ -36,6 +35,7 @@ __all__ = [
 ]
 
 Mode: TypeAlias = Literal["data", "gauss_newton", "hessian"]
+Kept: TypeAlias = tuple[tuple[Loss, int | None], Tangents]  # an engine, with its loss and number of threads
 
 
 class Net(Protocol):
@@ -44,7 +44,7 @@ class Net(Protocol):
     program: Program
     network: Network
     dtype: np.dtype[Any]
-    _tangents: dict[str, tuple[Any, Tangents]]  # the last engine of each mode, while nobody has it
+    _tangents: dict[str, Kept]  # the last engine of each mode, while nobody has it
     _rowwise: dict[Any, Rowwise]  # plans of derivatives of rows, by what is wanted, while nobody has them
 
     @property
@@ -74,9 +74,11 @@ def check_tangents(name: str, program: Program, *, back: bool) -> None:
         raise ValueError(f"{name}: expected layers that have {what}, got {kind!r} (layer {number} of model.program)")
 
 
-@contextmanager
-def engine(net: Net, mode: Mode, loss: Loss, rows: int, n_threads: int | None) -> Iterator[Tangents]:
-    """An engine for so many rows: the model's last one of the mode if it fits and nobody has it; else a new one."""
+def engine(net: Net, mode: Mode, loss: Loss, rows: int, n_threads: int | None) -> Kept:
+    """An engine for so many rows: the model's last one of the mode if it fits and nobody has it; else a new one.
+
+    Who is done with it puts it back into ``net._tangents``.
+    """
     if n_threads is not None:
         n_threads = integer("n_threads", n_threads)
     rows = rows_at_once(rows, [value.columns for value in net.program.values], net.dtype.itemsize)
@@ -84,20 +86,15 @@ def engine(net: Net, mode: Mode, loss: Loss, rows: int, n_threads: int | None) -
     kept = net._tangents.pop(mode, None)  # who comes meanwhile makes another
     if kept is None or kept[0] != settings or kept[1].batch_rows < rows:
         kept = settings, Tangents(net.network, loss, mode, batch_rows=rows, n_threads=n_threads)
-    yield kept[1]
-    net._tangents[mode] = kept
+    return kept
 
 
-@contextmanager
-def explained(net: Net, X: validation.Features, given: object) -> Iterator[None]:
+def explained(error: NotFiniteError | BadCodeError, net: Net, X: validation.Features, given: object) -> ValueError:
     """What the loops find wrong with X, as an error that says where."""
-    try:
-        yield
-    except NotFiniteError as error:
-        assert not isinstance(X, validation.CSR), "as_features looks at what is stored"
-        raise validation.finite_error(X, net.dtype, "X", given=given) or error from None
-    except BadCodeError as error:
-        raise validation.code_error(X, net.program.codes, given) or error from None
+    if isinstance(error, BadCodeError):
+        return validation.code_error(X, net.program.codes, given) or error
+    assert not isinstance(X, validation.CSR), "as_features looks at what is stored"
+    return validation.finite_error(X, net.dtype, "X", given=given) or error
 
 
 def result_array(net: Net, out: NDArray[Any] | None, shape: tuple[int, ...], *read: object) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from .. import validation
+from ..core.results import BadCodeError, NotFiniteError
 from ..core.rowwise import Rowwise
 from ..errors import integer
 from ..losses import Loss, as_loss
@@ -49,8 +50,10 @@ def run(
     job = model._rowwise.pop(key, None)  # who comes meanwhile makes another
     if job is None:
         job = Rowwise(model.network, wanted, loss, seed=seed, n_threads=n_threads)
-    with explained(model, features, X):
+    try:
         job.run(features, y, given, out)
+    except (NotFiniteError, BadCodeError) as error:
+        raise explained(error, model, features, X) from None
     if job.size <= _KEPT_BYTES:
         if len(model._rowwise) >= _KEPT:
             model._rowwise.clear()

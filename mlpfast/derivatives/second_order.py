@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import validation
+from ..core.results import BadCodeError, NotFiniteError
 from ..errors import real
 from ..losses import Loss, as_loss
 from .net import Mode, Net, check_fits, check_tangents, engine, explained, result_array, returned
@@ -45,12 +46,9 @@ class Products:
         n_threads: int | None,
     ) -> None:
         loss = as_loss(loss)
-        loss.check_output(net.output_activation, net.outputs)
-        if not loss.has_second_derivatives:
-            raise ValueError(
-                f"{name}: expected a loss with second derivatives, got {loss!r}, which has first ones only"
-            )
-        check_tangents(name, net.program, back=mode == "hessian")
+        kept = net._tangents.get(mode)
+        if kept is None or kept[0][0] is not loss:  # else it was checked when the engine was made
+            _check(net, name, mode, loss)
         self.net, self.given, self.l2 = net, X, real("l2", l2, at_least=0.0)
         self.X = validation.as_features(X, net.inputs, net.dtype, finite=sample_weight is not None)  # or the loops look
         n = validation.n_rows(self.X)
@@ -58,20 +56,23 @@ class Products:
         self.sample_weight = validation.as_sample_weight(sample_weight, n)
         self.X, self.y = validation.blank_weightless(self.X, self.y, self.sample_weight)
         self.mode, self.loss, self.rows, self.n_threads = mode, loss, n, n_threads
-        self.frozen = [
-            slice(tensor.offset, tensor.offset + tensor.size)
-            for tensor in net.program.tensors
-            if not tensor.rule.trainable
-        ]
 
     def multiply(self, v: NDArray[Any], out: NDArray[Any]) -> None:
         """The product with a checked v, into an array that shares no memory with what is read."""
-        made = engine(self.net, self.mode, self.loss, self.rows, self.n_threads)
-        with made as loops, explained(self.net, self.X, self.given):
-            loops.direction[:] = v
-            for span in self.frozen:
-                loops.direction[span] = 0
-            loops.product(self.X, self.y, self.sample_weight, self.l2, out)
+        kept = engine(self.net, self.mode, self.loss, self.rows, self.n_threads)
+        try:
+            kept[1].product(self.X, self.y, self.sample_weight, self.l2, v, out)
+        except (NotFiniteError, BadCodeError) as error:
+            raise explained(error, self.net, self.X, self.given) from None
+        self.net._tangents[self.mode] = kept
+
+
+def _check(net: Net, name: str, mode: Mode, loss: Loss) -> None:
+    """Whether the loss and the layers have what the method takes."""
+    loss.check_output(net.output_activation, net.outputs)
+    if not loss.has_second_derivatives:
+        raise ValueError(f"{name}: expected a loss with second derivatives, got {loss!r}, which has first ones only")
+    check_tangents(name, net.program, back=mode == "hessian")
 
 
 def product(
@@ -90,7 +91,7 @@ def product(
     """The Hessian of the loss, or its Gauss-Newton part, times v: `mlpfast.Model.hvp` and `gauss_newton_product`."""
     products = Products(net, name, mode, X, y, loss, sample_weight, l2, n_threads)
     direction = validation.as_array(v, (net.n_parameters,), net.dtype, "v")
-    result = result_array(net, out, direction.shape, products.X, products.y, products.sample_weight)
+    result = result_array(net, out, direction.shape, products.X, products.y, products.sample_weight, direction)
     products.multiply(direction, result)
     return returned(result, out)
 
