@@ -7,7 +7,7 @@ from .interrupts cimport in_pieces, listen, look_up
 from .rows.job cimport INPUTS, OF_LOSS, SQUARES, VALUES
 from .plan cimport CALL, ROWS, TILES, WORTH_A_THREAD, Plan
 from .rows.out cimport inputs_back, put_out
-from .rows.seeds cimport begin_delta, column_back, note_outputs, note_slopes
+from .rows.seeds cimport begin_delta, column_back, join_weights, joined_back, note_outputs, note_slopes
 from .rows.squares cimport square_tile
 from .step cimport begin_block, go_back, go_forward
 from .table cimport MF_INFINITE_DELTA, MF_OK, flush_denormals, mf_block, mf_layer, mf_raised, set_float_mode
@@ -23,6 +23,8 @@ cdef int run_job(Job *job, int64_t rows, double work) noexcept nogil:
     if job.wanted != VALUES:    # these are the bits of a prediction
         flush_denormals()
     refresh_all(step)
+    if job.joined != NULL:
+        join_weights(job)
     step.first = 0
     while step.error == NULL and step.first < rows and status == DONE:
         step.rows = min(plan.capacity, rows - step.first)
@@ -83,7 +85,10 @@ cdef void take_rows(void *context, int64_t i) noexcept nogil:
         elif job.slopes.data == NULL:
             begin_delta(job, &block, step.first + r0, seed)
         first, end = 0, step.phase.n_back
-        if job.one_column:
+        if job.joins:
+            joined_back(job, &block, seed)
+            first = 2
+        elif job.one_column:
             column_back(job, &block, seed)
             first = 1
         if job.in_place and first < end and block.rows % block.kernels.mr == 0:

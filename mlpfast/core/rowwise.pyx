@@ -31,6 +31,7 @@ cdef enum:
     CACHED = 1 << 22        # bytes that are written through the caches
     SCRATCH = 1 << 26       # bytes of a chunk's values, and of what is written of a block: page faults take time
     FEW_ROWS = 8            # of a block, where more would take more than that
+    JOINED = 1 << 18        # bytes of weights that L2 keeps beside all else
 
 WANTED = {"values": VALUES, "deltas": DELTAS, "inputs": INPUTS, "gradients": GRADIENTS, "norms": NORMS,
           "squares": SQUARES}
@@ -150,7 +151,10 @@ cdef class Rowwise:
             and plan.step.output.activation != MF_SOFTMAX and not any(schedule.edges[back[0]][0])
         )
         if self.job.one_column and self.job.seed == UNITS and self.job.wanted == INPUTS and len(back) > 1:
-            self.place_slopes(plan.step.layers[<int> back[0]].reads)
+            self.job.last, self.job.below = &plan.step.layers[<int> back[0]], &plan.step.layers[<int> back[1]]
+            self.place_slopes(self.job.last.reads)
+            if len(back) > 2 and program.layers[back[1]].kind == "dense":
+                self.place_joined()
         first = next(reversed(back), None)
         self.job.in_place = (
             self.job.wanted == INPUTS and first is not None and program.layers[first].kind == "dense"
@@ -178,6 +182,18 @@ cdef class Rowwise:
         self.job.ones = panels(plan.kernels, self.room(panels_size(plan.kernels, 1, into.columns)), 1)
         for j in range(into.columns):
             set_column(plan.kernels, self.job.ones, 1, j, 1)
+        return 0
+
+    cdef int place_joined(self) except -1:
+        """Room for what the weights of the last two layers make for each output, where it is not much."""
+        cdef const mf_kernels *kernels = self.planned.plan.kernels
+        cdef int64_t units = self.job.below.makes.columns, fan_in = self.job.below.reads.columns
+        cdef int64_t size = panels_size(kernels, units, fan_in)
+        if (self.job.slopes.data == NULL or self.job.below.makes != self.job.last.reads
+                or self.job.n_seeds * size * kernels.itemsize > JOINED):
+            return 0
+        self.job.joined_size, self.job.joined = size, self.room(self.job.n_seeds * size)
+        self.job.joining = self.room(fan_in * ((units + kernels.nr - 1) // kernels.nr * kernels.nr))
         return 0
 
     cdef int place_squares(self, program) except -1:

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 from ..call cimport Step
-from ..table cimport mf_matrix
+from ..table cimport mf_layer, mf_matrix
 
 cdef enum Wanted:
     VALUES                   # z and h of every value
@@ -30,6 +30,12 @@ ctypedef struct Job:
     bint one_column          # the last layer is dense, and one output at a time goes back
     mf_matrix slopes         # (capacity, columns): g' of what the last layer reads, for all ways back; or data NULL
     mf_matrix ones           # (1, columns)
+    const mf_layer *last     # which the outputs come from,
+    const mf_layer *below    # and the one that makes what it reads
+    char *joined             # for each way back, the weights of the one below times those of the output; or NULL
+    int64_t joined_size      # elements of those of one output
+    char *joining            # (fan-in, units) of the one below: room to make them
+    bint joins               # they are finite, and take the place of both layers' own
     bint in_place            # the first layer is dense, and its product may go to where it is put out
     int n_again              # layers that change on the way back what they have saved: they go forward before each
     const int32_t *again

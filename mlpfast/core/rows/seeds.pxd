@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 from ..hadamard cimport activate, propagate
 from ..layers.block cimport first_row, of_block, output, saved
 from ..linear cimport propagate_delta
-from ..memory cimport clear, from_column, from_row, row_major, set_column
+from ..memory cimport clear, from_column, from_row, panels, row_major, set_column
 from ..table cimport MF_FLOAT32, MF_SIGMOID, MF_SOFTMAX, mf_block, mf_kernels, mf_layer, mf_matrix, mf_value
 from .job cimport CLASSES, GIVEN, INPUTS, UNITS, YES_OR_NO, Job
 
@@ -86,6 +86,37 @@ cdef inline void column_back(const Job *job, const mf_block *block, int64_t c) n
         delta.data = <char *> delta.data + c % kernels.nr * kernels.itemsize
         propagate_delta(kernels, delta, from_row(kernels, layer.wt, c), saved(into, block),
                         of_block(into.delta, block), block.rows, 1, into.columns, into.activation, into.alpha, False)
+
+
+cdef inline void join_weights(Job *job) noexcept nogil:
+    """For each output: the weights of the layer below the last one, each column times what the output takes of it."""
+    cdef const mf_kernels *kernels = job.step.plan.kernels
+    cdef int64_t units = job.below.makes.columns, fan_in = job.below.reads.columns, j
+    cdef int64_t padded = (units + kernels.nr - 1) // kernels.nr * kernels.nr
+    cdef mf_matrix weights = row_major(kernels, <void *> job.below.tensors[0], units), row
+    cdef mf_matrix scaled = row_major(kernels, job.joining, padded)
+    cdef int c
+    for c in range(job.n_seeds):
+        row = from_row(kernels, job.last.wt, c)
+        j = 0
+        while j < units:
+            kernels.scale_shift(from_column(kernels, weights, j), from_column(kernels, row, j).data, NULL,
+                                from_column(kernels, scaled, j), fan_in, min(kernels.nr, units - j))
+            j += kernels.nr
+        kernels.pack_transposed(job.joining, padded, fan_in, units, of_output(job, kernels, c))
+    job.joins = kernels.all_finite(job.joined, job.n_seeds * job.joined_size)
+
+
+cdef inline mf_matrix of_output(const Job *job, const mf_kernels *kernels, int64_t c) noexcept nogil:
+    return panels(kernels, job.joined + c * job.joined_size * kernels.itemsize, job.below.makes.columns)
+
+
+cdef inline void joined_back(const Job *job, const mf_block *block, int64_t c) noexcept nogil:
+    """Through the last layer and the one below it at once: between them, g' is all that differs from row to row."""
+    cdef mf_layer layer = job.below[0]
+    cdef mf_value made = layer.makes[0]
+    made.delta, layer.makes, layer.wt = job.slopes, &made, of_output(job, block.kernels, c)
+    layer.kind.backward(&layer, block)
 
 
 ctypedef fused real:
