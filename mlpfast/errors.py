@@ -150,7 +150,7 @@ def real(
 
 def integer(name: str, value: object, *, at_least: int = 1, at_most: int | None = None) -> int:
     """`value` as an int, if it is a whole number within the bounds; an error that names it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
         raise TypeError(f"expected {name} to be an integer, got {value!r} ({type(value).__name__})")
     number = int(value)
     if number < at_least or (at_most is not None and number > at_most):

@@ -25,7 +25,7 @@ from .table cimport MF_IDENTITY, MF_MOST_TENSORS, MF_SOFTMAX, mf_kernels, mf_mat
 cnp.import_array()
 
 cdef enum:
-    BLOCK_ROWS = 24         # whole register tiles; on the way they stay in L1, beside the weights of a 64-wide layer
+    BLOCK_ROWS = 48         # whole register tiles; on the way they stay near, beside the weights of a 64-wide layer
     SHARES = 4              # blocks for each thread in a chunk, so that an early one can take more
     CHUNK_ROWS = 256        # about, where sums over rows are products
     CACHED = 1 << 22        # bytes that are written through the caches
@@ -85,7 +85,7 @@ cdef class Rowwise:
         cdef const mf_kernels *kernels = self.network.kernels
         cdef int64_t blocks = 1 if threads == 1 else SHARES * threads
         if self.job.wanted == SQUARES:
-            blocks = CHUNK_ROWS // BLOCK_ROWS
+            blocks = (CHUNK_ROWS + BLOCK_ROWS - 1) // BLOCK_ROWS
         # Of a row: z, h and delta of each value.
         cdef int64_t size = 3 * kernels.itemsize * sum([value.columns for value in program.values])
         cdef int64_t written = kernels.itemsize * program.n_parameters if self.job.wanted == GRADIENTS else 0
