@@ -241,7 +241,7 @@ def test_custom_losses():
 @pytest.mark.parametrize("inputs", [8, 16, 64, 80])
 def test_jacobians_touch_their_own_memory_alone(inputs, dtype):
     """The first layer's product goes straight there, where the widths are whole panels and the rows whole tiles."""
-    for n, hidden in itertools.product((1, 8, 24, 30), (5, 300)):
+    for n, hidden in itertools.product((1, 8, 48, 54), (5, 300)):
         model = mf.mlp((inputs, hidden, 3), "tanh", dtype=dtype, seed=0)
         X, size = RNG.normal(size=(n, inputs)).astype(dtype), n * 3 * inputs
         memory = np.full(size + 40, 7.0, dtype)
@@ -264,3 +264,22 @@ def test_gradients_of_rows_that_are_large():
         W, b = np.split(found[row], [800_000])
         np.testing.assert_array_equal(W.reshape(1000, 800), np.outer(X[row], b))
         np.testing.assert_allclose(b, delta[row], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [(64, 64, 64, 10), (5, 7, 9, 3), (33, 40, 50, 65, 4), (6, 300, 300, 2)])
+def test_jacobians_of_deep_nets(sizes, dtype):
+    """The last two layers may go back at once, by weights of their own for each output."""
+    model = mf.mlp(sizes, "tanh", dtype=dtype, seed=0)
+    X, unit = RNG.normal(size=(51, sizes[0])).astype(dtype), np.eye(sizes[-1])
+    found = model.jacobian(X)
+    for o in range(sizes[-1]):
+        assert_close(found[:, o], model.vjp(X, np.tile(unit[o], (51, 1))), 1e-5 if dtype == "float32" else 1e-12)
+    np.testing.assert_array_equal(np.concatenate([model.jacobian(X[i : i + 1]) for i in range(51)]), found)
+
+
+def test_jacobians_where_products_of_weights_overflow():
+    """Where a unit is saturated, what is behind it plays no part, whatever its size."""
+    model = mf.mlp((4, 5, 6, 3), "tanh", seed=0)
+    model.parameters = model.parameters * 1e25
+    assert not model.jacobian(RNG.normal(size=(9, 4))).any()
