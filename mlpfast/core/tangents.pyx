@@ -15,7 +15,6 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 from .call cimport BAD_DATA, DONE, INTERRUPTED, Step, Totals
 from .engine cimport Engine
-from .given cimport described
 from .hadamard cimport propagate
 from .interrupts cimport in_pieces, listen, look_up
 from .layers.along cimport add_parts, tangent_of
@@ -70,7 +69,6 @@ cdef class Tangents(Engine):
     """
 
     cdef object direction               # of the parameters, where it has to be copied
-    cdef tuple frozen                   # spans of these that no direction changes
     cdef bint packs_all                 # directions are read once, and packed: they may be the caller's
     cdef list twins                     # memory
     cdef mf_value *values
@@ -92,9 +90,7 @@ cdef class Tangents(Engine):
             self.values[i].columns, self.values[i].activation = plan.values[i].columns, plan.values[i].activation
             self.values[i].alpha, self.values[i].saves_z = plan.values[i].alpha, plan.values[i].saves_z
         schedule = self.program.schedule("gradient")
-        self.frozen = tuple([slice(tensor.offset, tensor.offset + tensor.size) for tensor in self.program.tensors
-                             if not tensor.rule.trainable])
-        self.packs_all = not self.frozen and all([layer.packs for layer in self.program.layers if layer.tensors])
+        self.packs_all = self.all_trainable
         set_layers(self.along, self.values, <const char *> cnp.PyArray_DATA(self.direction), plan.kernels.itemsize,
                    self.program, schedule, self.twins)
         cdef size_t size = self.lay_out(plan, schedule, NULL)
@@ -134,6 +130,7 @@ cdef class Tangents(Engine):
                     value.part = place(kernels, base, &used, plan.capacity, value.columns)
             columns = max(layer.reads.columns, value.columns)
             if not given.packs:
+                self.packs_all = self.packs_all and not given.tensors
                 columns = max(MF_SCRATCHES * ((columns + kernels.nr - 1) // kernels.nr * kernels.nr),
                               <int64_t> given.saves)
             along.saved = place(kernels, base, &used, plan.capacity, columns)
@@ -171,16 +168,14 @@ cdef class Tangents(Engine):
         """
         cdef Course course
         cdef int64_t rows = self.begin_course(&course, X, y, sample_weight, l2)
-        if v.shape != (self.network.n_parameters,) or v.dtype != self.network.parameters.dtype:
-            raise ValueError(
-                f"v: expected {self.network.parameters.dtype} ({self.network.n_parameters},), got {described(v)}"
-            )
+        assert v.shape == self.direction.shape and v.dtype == self.direction.dtype
         if self.packs_all and cnp.PyArray_ISCARRAY_RO(v):
             course.direction = <const char *> cnp.PyArray_DATA(v)
         else:
             self.direction[:] = v
-            for span in self.frozen:
-                self.direction[span] = 0
+            for tensor in self.program.tensors:
+                if not tensor.rule.trainable:
+                    self.direction[tensor.offset:tensor.offset + tensor.size] = 0
         return self.differentiate(&course, rows, X, y, out)
 
     def mixed(self, X, D, S, out, order=None):
