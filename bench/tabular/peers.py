@@ -186,6 +186,7 @@ PEERS = {
     "mlpfast-best": Peer("mlpfast, best", "mlpfast", mlpfast("best"), _as_it_is, "#8b1e3f"),
     "realmlp-td": Peer("RealMLP-TD", "pytabkit", pytabkit("RealMLP_TD"), _no_holes, "#00798c"),
     "realmlp-td-s": Peer("RealMLP-TD-S", "pytabkit", pytabkit("RealMLP_TD_S"), _no_holes, "#66b2bf"),
+    "tabm": Peer("TabM", "pytabkit", pytabkit("TabM_D"), _no_holes, "#5f4b8b"),
     "lightgbm": Peer("LightGBM", "lightgbm", lightgbm, _categories, "#5b8e7d"),
     "xgboost": Peer("XGBoost", "xgboost", xgboost, _categories, "#b8860b"),
     "catboost": Peer("CatBoost", "catboost", catboost, _filled_texts, "#edae49"),
