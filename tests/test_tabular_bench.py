@@ -90,7 +90,7 @@ def test_goals_leasts_and_what_was_not_measured():
     assert len(table) == 3 and goals.goals([]) == ""
     rows = missing.missing(lines).splitlines()
     mine = [cell.strip() for cell in next(row for row in rows if "mlpfast, fast" in row).split("|")[2:-1]]
-    assert mine == ["17", "17: unknown", "20: more than 14 s"]
+    assert mine == ["20", "20: unknown", "23: more than 14 s"]
     assert missing.work_of_a_split(lines) == 34.0
 
 
@@ -137,3 +137,14 @@ def test_the_page_of_a_file_whose_later_lines_replace_earlier_ones(tmp_path):
     assert "0.500" in text
     assert "2.00 %" in text
     assert "## Times" in text and "## Goals" in text and "## Work" in text and "## What is not measured" in text
+
+
+def test_the_page_has_means_without_small_tables_where_there_are_such():
+    lines = [
+        {"peer": peer, "set": name, "seed": 0, "threads": 1, "rows": rows, "error": error}
+        for name, rows, errors in (("wine", 133, (1.0, 4.0)), ("cells", 1514, (2.0, 2.0)))
+        for peer, error in zip(("mlpfast", "lightgbm"), errors, strict=True)
+    ]
+    both, larger = report.page(lines).split("Without the tables of fewer than 1,000 training rows:")
+    assert "0.500" in both and "0.500" not in larger and "1.000" in larger
+    assert "Without the tables" not in report.page(lines[2:])

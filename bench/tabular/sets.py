@@ -54,6 +54,10 @@ SETS = {
         TableSet("credit", "modeldata/credit_data", "Status", CLASSIFICATION, "choose"),
         TableSet("stackoverflow", "modeldata/stackoverflow", "Remote", CLASSIFICATION, "choose"),
         TableSet("telecom", "modeldata/wa_churn", "churn", CLASSIFICATION, "choose"),
+        # many papers tune on these, so they confirm nothing
+        TableSet("diabetes", "sklearn/diabetes", "target", REGRESSION, "choose", mixed=False),
+        TableSet("breast_cancer", "sklearn/breast_cancer", "target", CLASSIFICATION, "choose", mixed=False),
+        TableSet("wine", "sklearn/wine", "target", CLASSIFICATION, "choose", mixed=False),
         TableSet("saratoga", "mosaicData/SaratogaHouses", "price", REGRESSION, "confirm"),
         TableSet("texas", "ggplot2/txhousing", "median", REGRESSION, "confirm"),
         TableSet("hotels", "modeldata/hotel_rates", "avg_price_per_room", REGRESSION, "confirm"),
