@@ -14,18 +14,19 @@ import matplotlib.pyplot as plt
 from bench.pictures import STYLE
 from bench.tabular.peers import PEERS
 from bench.tabular.sets import HALVES, SETS
-from bench.tabular.summary import mean_by_set, of_each, ratio
+from bench.tabular.summary import FEW_ROWS, larger, mean_by_set, of_each, ratio
 
 HEIGHTS = (4, -11, 15, -21)  # of labels over their points, in points
 FARTHEST = 1.3  # of errors: what is beyond is drawn there, and says where it is
 
 
 def draw(records: list[dict[str, Any]], path: Path) -> bool:
-    """Write it: each peer a point, by the tables of a half that it and LightGBM have.
+    """Write it: each peer a point, by the tables of a half that it and LightGBM have, without small ones.
 
     Times are seconds of a processor, as `best` has several threads, and few fits had the machine to themselves.
     """
-    mine = [r for r in of_each(records) if r["set"] in SETS]
+    every = [r for r in of_each(records) if r["set"] in SETS]
+    mine = larger(every)
     halves = [half for half in HALVES if any(SETS[r["set"]].half == half and r["peer"] == "lightgbm" for r in mine)]
     if not halves:
         return False
@@ -33,7 +34,8 @@ def draw(records: list[dict[str, Any]], path: Path) -> bool:
         figure, panels = plt.subplots(1, len(halves), figsize=(4.8 * len(halves), 4), squeeze=False, sharey=True)
         for panel, half in zip(panels[0], halves, strict=True):
             _points(panel, [r for r in mine if SETS[r["set"]].half == half])
-            panel.set_title(HALVES[half], fontsize=10, loc="left")
+            small = {r["set"] for r in every if SETS[r["set"]].half == half} - {r["set"] for r in mine}
+            panel.set_title(HALVES[half] + f", from {FEW_ROWS:,} rows on" * bool(small), fontsize=10, loc="left")
         panels[0, 0].set_ylabel("error / LightGBM's, geometric mean")
         figure.tight_layout()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,13 +17,13 @@ from bench.tabular.goals import goals
 from bench.tabular.missing import missing, work_of_a_split
 from bench.tabular.peers import PEERS
 from bench.tabular.sets import CLASSIFICATION, HALVES, SETS, TableSet
-from bench.tabular.summary import mean_by_set, mean_rank, of_each, quiet, ratio, win_rate
+from bench.tabular.summary import FEW_ROWS, larger, mean_by_set, mean_rank, of_each, quiet, ratio, win_rate
 
 PAGE = "tabular_benchmark.md"
 PICTURE = "tabular.svg"
 BESIDE = ("realmlp-td", "lightgbm", "catboost")
-FEW_ROWS = 1_000  # below these, a row or two decide which peer is better
 MISSES = Path(__file__).parent / "misses.md"
+SHARING = Path(__file__).parent / "sharing.md"
 GOALS_ARE = (
     "What was asked for, the least of it, and what was measured: geometric means of ratios, less is better; of errors "
     "on the tables that confirm, of times on those with times of a quiet machine, to predict on those that have other "
@@ -49,6 +49,8 @@ def page(records: Records) -> str:
         mine = [r for r in each if r["set"] in SETS and SETS[r["set"]].half == half]
         if mine:
             parts += [f"## {title.capitalize()}", WHAT_THEY_ARE[half], _overall(mine), _larger(mine), _by_set(mine)]
+    if any(r["peer"] == "tabm" for r in each):
+        parts += ["## Members that share weights", SHARING.read_text().strip()]
     parts += [_times(records), _work(each), _limited(records), _missing(records), _tables()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -88,10 +90,10 @@ def _overall(records: Records) -> str:
 
 def _larger(records: Records) -> str:
     """The same means without small tables, where there are such and others."""
-    larger = [r for r in records if r.get("rows", FEW_ROWS) >= FEW_ROWS]
-    if len(larger) in (0, len(records)):
+    others = larger(records)
+    if len(others) in (0, len(records)):
         return ""
-    return f"Without the tables of fewer than {FEW_ROWS:,} training rows:\n\n{_means(larger)}"
+    return f"Without the tables of fewer than {FEW_ROWS:,} training rows:\n\n{_means(others)}"
 
 
 def _means(records: Records) -> str:
@@ -176,7 +178,7 @@ def _goals(records: Records) -> str:
 def _missing(records: Records) -> str:
     said = (
         "Tables without an error, and without a time of a quiet machine; and how long those fits would take at the "
-        f"least, by the work that they were before. Another split of all tables is {_minutes(records)} of work, mostly "
+        f"least, by the work that they were before. What one split has taken is {_minutes(records)} of work, mostly "
         "RealMLP's and TabM's. Not among the tables are `modeldata/lending_club`, a second target of "
         "`carData/MplsStops` (`personSearch`), and of scikit-learn's own `iris` and `linnerud`."
     )

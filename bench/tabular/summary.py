@@ -9,6 +9,7 @@ from statistics import geometric_mean
 from typing import Any
 
 Errors = Mapping[str, Mapping[str, float]]  # of a peer, on a set
+FEW_ROWS = 1_000  # to train on: below these, a row or two decide which peer is better
 QUIET = 0.7  # load of others, beyond which a time is not to be quoted
 
 
@@ -34,6 +35,11 @@ def of_each(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         if "error" in r and (r["threads"] == 1 or r["peer"].startswith("mlpfast")):
             found.setdefault((r["peer"], r["set"], r["seed"]), r)
     return list(found.values())
+
+
+def larger(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of tables that are not small."""
+    return [r for r in records if r.get("rows", FEW_ROWS) >= FEW_ROWS]
 
 
 def ratio(errors: Errors, peer: str, beside: str) -> tuple[float, int]:
