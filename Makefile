@@ -60,7 +60,7 @@ sanitize: $(VENV)/.test  ## run the tests under the address and undefined-behavi
 		$(SETUP) build --build-base $(SANITIZED) --build-lib $(SANITIZED)/lib
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-		PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(SANITIZED)/lib:$(CURDIR)/tests \
+		PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(SANITIZED)/lib:$(CURDIR)/tests:$(CURDIR)/examples \
 		$(BIN)/pytest -p no:cacheprovider $(ARGS)
 
 test-aarch64:  ## the kernels give the same bits under an emulated aarch64 (skipped where its tools are missing)

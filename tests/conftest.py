@@ -3,9 +3,14 @@ import signal
 import sys
 import threading
 
+import hypothesis
 import pytest
 
 from mlpfast.core.table import set_max_threads
+
+# No test depends on how fast the machine is, or on what else it does.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="module")

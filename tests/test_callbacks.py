@@ -312,7 +312,7 @@ def state(trainer):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     values=st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.0, math.nan]), min_size=2, max_size=9),
     patience=st.integers(1, 4),

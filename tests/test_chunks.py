@@ -21,7 +21,7 @@ def no_thread_is_left():
     assert not readers()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     cuts=st.lists(st.integers(1, 299), max_size=8),
     rows=st.integers(1, 300),

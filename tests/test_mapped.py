@@ -237,6 +237,7 @@ print(max(found) - found[0], trainer.steps)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads /proc")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer keeps what is freed")
 def test_memory_does_not_grow_with_the_file(tmp_path):
     """A file of 300 MB, which takes no place on the disk. (Of 4 GB, it is 126 MB, too.)"""
     path = tmp_path / "large.bin"

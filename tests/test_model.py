@@ -218,7 +218,7 @@ def test_predict_sees_changed_parameters():
         np.testing.assert_allclose(model.predict(X[0]), 40 * fill * 3 * fill + fill)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 200), n_threads=st.integers(1, 4), seed=st.integers(0, 10))
 def test_a_row_does_not_depend_on_its_batch(rows, n_threads, seed):
     model = mf.mlp([9, 33, 4], activation="gelu", output_activation="softmax", seed=seed)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import mlpfast as mf
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.integers(1, 200), shift=st.integers(-70, 70), dtype=st.sampled_from(["float32", "float64"]))
 def test_a_prediction_may_overlap_its_input(rows, shift, dtype):
     width, room = 5, 70

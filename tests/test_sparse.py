@@ -56,7 +56,7 @@ def results(X, sizes, dtype, batch_size, n_threads, optimizer="adamw", loss="cro
     return b"".join(array.tobytes() for array in found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 1000),
     rows=st.integers(1, 150),
@@ -307,7 +307,7 @@ def test_arrays_that_change_meanwhile_lead_nowhere():
 # --- codes of categories: what is not stored is code 0 ---
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 1000),
     rows=st.integers(1, 150),

@@ -234,7 +234,7 @@ CELLS = {
 }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_random_tables(data):
     rows = data.draw(st.integers(1, 8))
