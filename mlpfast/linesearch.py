@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 __all__ = ["Trial", "strong_wolfe"]
 
@@ -23,7 +24,8 @@ _BEYOND = (2.1, 5.0)
 _SHRINKS = 0.66  # an interval, in the course of two trials; else it is halved (Moré and Thuente, 1994)
 
 
-class Trial(NamedTuple, Generic[_T]):
+@dataclass(frozen=True)
+class Trial(Generic[_T]):
     """A place on the line: how far, the loss and its slope there, and what else the caller wants back."""
 
     at: float

@@ -179,3 +179,11 @@ def test_c_knows_nothing_of_python(path):
     included = re.findall(r"^\s*#\s*include\s*[<\"]([^>\"]+)", text, re.MULTILINE)
     assert not [name for name in included if "Python" in name or "numpy" in name]
     assert not re.search(r"\bPy[A-Z]\w*\(|\bPyObject\b", text)
+
+
+def test_python_3_10_can_make_every_class():
+    """A named tuple has other bases from 3.11 on only, and then a mere import of the package is an error."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            bases = {ast.unparse(base) for base in node.bases} if isinstance(node, ast.ClassDef) else set()
+            assert "NamedTuple" not in bases or bases == {"NamedTuple"}, f"{path}: {node.name}"
