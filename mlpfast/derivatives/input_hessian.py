@@ -8,7 +8,7 @@ multiply by it again is exact, and what comes of a row depends on no other one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +20,12 @@ from ..losses import Loss, MeanAbsoluteError, as_loss
 from .net import Net, check_tangents, result_array, returned
 from .second_order import Products
 
-__all__ = ["input_hessian"]
+__all__ = ["Layered", "input_hessian"]
 
 _MOST_ROWS = 1024  # of a twin
 
 
-class _Layered(Net, Protocol):
+class Layered(Net, Protocol):
     """A model that knows its layers, and can predict."""
 
     layers: tuple[Layer, ...]
@@ -36,18 +36,18 @@ class _Layered(Net, Protocol):
     @state.setter
     def state(self, values: ArrayLike) -> None: ...
     def predict(self, X: Any) -> NDArray[Any]: ...
+    def _of_one_input(self, layers: Sequence[Layer]) -> Layered: ...
 
 
 def input_hessian(
-    net: _Layered,
-    make: Callable[[Sequence[Layer]], _Layered],
+    net: Layered,
     X: Any,
     y: Any,
     loss: str | Loss | None,
     out: NDArray[Any] | None,
     n_threads: int | None,
 ) -> NDArray[Any]:
-    """As `mlpfast.Model.input_hessian`; `make` makes a model of one input, of the same dtype, from layers."""
+    """As `mlpfast.Model.input_hessian`."""
     if (y is None) != (loss is None):
         missing, given = ("y", "a loss") if y is None else ("loss", "targets")
         raise ValueError(f"input_hessian: expected y and a loss, or neither; got {given} and no {missing}")
@@ -68,7 +68,7 @@ def input_hessian(
     result = result_array(net, out, (n, *of_outputs, net.inputs, net.inputs), features, y)
     table = 1 << (min(n, _MOST_ROWS) - 1).bit_length()
     last = [Dense(1, use_bias=False, kernel_initializer="zeros")] if loss is None else []
-    twin = make([Embedding(table, net.inputs), *net.layers, *last])
+    twin = net._of_one_input([Embedding(table, net.inputs), *net.layers, *last])
     parameters, buffers = np.split(net.state, [net.n_parameters])
     unused = np.zeros(net.outputs * len(last), net.dtype)
     for first in range(0, n, table):
@@ -92,7 +92,7 @@ def input_hessian(
 
 
 def _columns(
-    twin: _Layered, y: NDArray[Any], loss: Loss, inputs: int, n_threads: int | None
+    twin: Layered, y: NDArray[Any], loss: Loss, inputs: int, n_threads: int | None
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Number and column, of the Hessian of each of the table's entries."""
     n = len(y)

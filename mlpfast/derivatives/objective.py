@@ -15,13 +15,13 @@ from ..losses import Loss, as_loss
 from .net import Net, returned
 from .second_order import Products
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "Trainable"]
 
 
-class _Trainable(Net, Protocol):
+class Trainable(Net, Protocol):
     """A model whose parameters can be set, and that differentiates a loss."""
 
-    def copy(self) -> _Trainable: ...
+    def copy(self) -> Trainable: ...
 
     @property
     def parameters(self) -> NDArray[Any]: ...
@@ -42,7 +42,7 @@ class _Trainable(Net, Protocol):
 class _Bench(NamedTuple):
     """A model that is one call's alone, and the products that were made for it, each when it was needed."""
 
-    model: _Trainable
+    model: Trainable
     products: dict[str, Products]
 
 
@@ -71,7 +71,7 @@ class Objective:
     """
 
     def __init__(
-        self, model: _Trainable, X: Any, y: Any, loss: str | Loss, l2: float, sample_weight: Any, n_threads: int | None
+        self, model: Trainable, X: Any, y: Any, loss: str | Loss, l2: float, sample_weight: Any, n_threads: int | None
     ) -> None:
         self._model, self._loss = model, as_loss(loss)
         self._loss.check_output(model.output_activation, model.outputs)
