@@ -147,7 +147,7 @@ def test_warm_start_of_several_networks():
         ({"X": X[NEW].rename(columns={"a": "c"})}, "missing columns: 'a'"),
         ({"y": np.full(200, "side")}, "there in training in y, got 'side' in row 0"),
         ({"y": ["up"] * 3}, "inconsistent numbers of samples"),
-        ({"sample_weight": np.zeros(200)}, "at least one non-zero"),
+        ({"sample_weight": np.zeros(200)}, "at least one non-zero|zeros only"),  # as scikit-learn, or we, say it
         ({"sample_weight": np.ones(2)}, "sample_weight"),
     ],
 )
