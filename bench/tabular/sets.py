@@ -54,6 +54,9 @@ SETS = {
         TableSet("credit", "modeldata/credit_data", "Status", CLASSIFICATION, "choose"),
         TableSet("stackoverflow", "modeldata/stackoverflow", "Remote", CLASSIFICATION, "choose"),
         TableSet("telecom", "modeldata/wa_churn", "churn", CLASSIFICATION, "choose"),
+        TableSet("lending", "modeldata/lending_club", "Class", CLASSIFICATION, "choose"),
+        TableSet("searches", "carData/MplsStops", "personSearch", CLASSIFICATION, "choose",
+                 ("idNum", "date", "citationIssued", "vehicleSearch")),  # what followed from the stop
         # many papers tune on these, so they confirm nothing
         TableSet("diabetes", "sklearn/diabetes", "target", REGRESSION, "choose", mixed=False),
         TableSet("breast_cancer", "sklearn/breast_cancer", "target", CLASSIFICATION, "choose", mixed=False),
