@@ -10,13 +10,16 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.transforms import Bbox
 
 from bench.pictures import STYLE
 from bench.tabular.peers import PEERS
 from bench.tabular.sets import HALVES, SETS
 from bench.tabular.summary import FEW_ROWS, larger, mean_by_set, of_each, ratio
 
-HEIGHTS = (4, -11, 15, -21)  # of labels over their points, in points
+HEIGHTS = (4, -11, 15, -21, 26, -31)  # of labels over their points, in points
+SIDES = ((5, "left"), (-5, "right"))  # of their points, and what of them is there
+NEAR = 3  # of a point, in pixels: no label
 FARTHEST = 1.3  # of errors: what is beyond is drawn there, and says where it is
 
 
@@ -61,19 +64,22 @@ def _points(panel: Any, records: list[Any]) -> None:
     panel.axhline(1, color="#444444", linewidth=0.6)
     panel.set_xscale("log")
     panel.margins(x=0.3, y=0.12)
-    taken: list[Any] = []
+    panel.figure.tight_layout()
     panel.figure.canvas.draw()  # until then nothing has a place
+    points = panel.transData.transform([place for place, _ in labels])
+    taken = [Bbox.from_bounds(x - NEAR, y - NEAR, 2 * NEAR, 2 * NEAR) for x, y in points]
     for place, said in labels:
         _label(panel, place, said, taken)
     panel.set_xlabel("processor's seconds to fit / LightGBM's, geometric mean")
 
 
-def _label(panel: Any, place: tuple[float, float], said: str, taken: list[Any]) -> None:
-    """Write it beside its point, where no other one stands."""
-    for height in HEIGHTS:
-        text = panel.annotate(said, place, xytext=(5, height), textcoords="offset points", fontsize=8)
+def _label(panel: Any, place: tuple[float, float], said: str, taken: list[Bbox]) -> None:
+    """Write it beside its point, where no other one and no point is."""
+    tries = [(height, *side) for height in HEIGHTS for side in SIDES]
+    for height, right, end in tries:
+        text = panel.annotate(said, place, xytext=(right, height), textcoords="offset points", ha=end, fontsize=8)
         box = text.get_window_extent()
-        if height == HEIGHTS[-1] or not any(box.overlaps(other) for other in taken):
+        if (height, right, end) == tries[-1] or not any(box.overlaps(other) for other in taken):
             taken.append(box)
             return
         text.remove()
