@@ -11,9 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from . import kernels
 from .core.elementary import elementary
-from .core.linear import matmul_bias_arrays
-from .core.pieces import pieces
 from .core.random import INITIALIZE, uniform
 from .drawing import fill
 from .initializers import DataDriven, HePlus
@@ -71,7 +70,4 @@ def _through_rows(z: Floats, points: int, seed: int, stream: int) -> Floats:
 
 
 def _product(X: NDArray[Any], W: NDArray[Any]) -> Floats:
-    z, zeros = np.empty((len(X), W.shape[1])), np.zeros(W.shape[1], W.dtype)
-    for part in pieces(len(X), W.size):
-        z[part] = matmul_bias_arrays(X[part], W, zeros, "identity", 0.0, None)
-    return z
+    return kernels.matmul_bias(X, W, np.zeros(W.shape[1], W.dtype)).astype(np.float64)

@@ -116,9 +116,7 @@ def _orthogonal(n_rows: int, n_columns: int, seed: int, stream: int) -> Floats:
     """
     few, many = sorted((n_rows, n_columns))
     rows = np.empty((few, many))
-    flat = rows.reshape(-1)  # a view
-    for start in range(0, flat.size, _DRAWN_AT_ONCE):
-        flat[start : start + _DRAWN_AT_ONCE] = _normal(seed, stream, min(_DRAWN_AT_ONCE, flat.size - start), start)
+    fill(rows, ("normal", 1.0), seed, stream)
     for first in range(0, few, _PANEL):
         panel = rows[first : first + _PANEL]
         for _ in range(2):
