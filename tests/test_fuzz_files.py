@@ -74,6 +74,27 @@ def zipped(members):
     return file.getvalue()
 
 
+def members_of(file):
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def archive_mutant(rng, kind, members, change):
+    """An archive with damaged bytes (kind 0), a damaged member (1), or places of the header that `change` changes."""
+    members = dict(members)
+    if kind == 0:
+        return mutated(rng, zipped(members), EXTREMES)
+    if kind == 1:
+        name = rng.choice(list(members))
+        members[name] = mutated(rng, members[name], TEXTS if name == "header.json" else EXTREMES)
+        return zipped(members)
+    header = json.loads(members["header.json"])
+    for _ in range(rng.choice((1, 1, 2))):
+        change(rng, header)
+    members["header.json"] = json.dumps(header).encode()
+    return zipped(members)
+
+
 class ModelFiles:
     """Damaged bytes; and archives that are whole, but for one member. Of both formats."""
 
@@ -91,8 +112,7 @@ class ModelFiles:
         kind, content = rng.randrange(5), rng.choice(self.contents)
         if kind < 2:
             return mutated(rng, content, EXTREMES)
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
+        members = members_of(io.BytesIO(content))
         if kind == 2:
             members["header.json"] = mutated(rng, members["header.json"], TEXTS)
         elif kind == 3:

@@ -2,27 +2,20 @@
 
 import copy
 import io
-import json
 import random
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
-from test_fuzz_files import EXTREMES, TEXTS, VALUES, mutated, random_place, zipped
+from test_fuzz_files import VALUES, archive_mutant, members_of, random_place, zipped
 
 import mlpfast
 from mlpfast import TabularRegressor
 
 CLASSIFIER = Path(__file__).parent / "data" / "table_1.mlp"
 MUTANTS = 600
-
-
-def members_of(path):
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +28,20 @@ def files(tmp_path_factory):
 
 
 def mutant(rng, files):
-    members, kind = dict(rng.choice(files)), rng.randrange(4)
-    if kind == 0:
-        return mutated(rng, zipped(members), EXTREMES)
-    if kind == 1:
-        name = rng.choice(list(members))
-        members[name] = mutated(rng, members[name], TEXTS if name == "header.json" else EXTREMES)
-        return zipped(members)
-    header = json.loads(members["header.json"])
-    for _ in range(rng.choice((1, 1, 2))):
-        node, key = random_place(rng, header)
-        choice = rng.randrange(4)
-        if choice == 0:
-            del node[key]
-        elif choice == 1:  # what stands elsewhere
-            other, place = random_place(rng, header)
-            node[key] = copy.deepcopy(other[place])
-        else:
-            node[key] = copy.deepcopy(rng.choice(VALUES))
-    members["header.json"] = json.dumps(header).encode()
-    return zipped(members)
+    members = rng.choice(files)
+    return archive_mutant(rng, rng.randrange(4), members, change)
+
+
+def change(rng, header):
+    node, key = random_place(rng, header)
+    choice = rng.randrange(4)
+    if choice == 0:
+        del node[key]
+    elif choice == 1:  # what stands elsewhere
+        other, place = random_place(rng, header)
+        node[key] = copy.deepcopy(other[place])
+    else:
+        node[key] = copy.deepcopy(rng.choice(VALUES))
 
 
 def test_mutants(files, tmp_path):

@@ -1,14 +1,12 @@
 """Mutants of trainers' files: every one loads and trains on, or is refused by an error with a fit message."""
 
 import copy
-import json
 import random
 import warnings
-import zipfile
 
 import numpy as np
 import pytest
-from test_fuzz_files import EXTREMES, TEXTS, VALUES, mutated, random_place, zipped
+from test_fuzz_files import VALUES, archive_mutant, members_of, random_place
 
 import mlpfast as mf
 
@@ -28,28 +26,19 @@ def members(tmp_path_factory):
     )
     trainer.fit(X, Y, epochs=2.5, verbose=0)
     trainer.save(path)
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    return members_of(path)
 
 
 def mutant(rng, members):
-    kind = rng.randrange(3)
-    if kind == 0:
-        return mutated(rng, zipped(members), EXTREMES)
-    changed = dict(members)
-    if kind == 1:
-        name = rng.choice(list(members))
-        changed[name] = mutated(rng, members[name], TEXTS if name == "header.json" else EXTREMES)
-        return zipped(changed)
-    header = json.loads(members["header.json"])
-    for _ in range(rng.choice((1, 1, 2))):
-        node, key = random_place(rng, header["trainer"])
-        if isinstance(node, dict) and rng.randrange(4) == 0:
-            node.pop(key)
-        else:
-            node[key] = copy.deepcopy(rng.choice(VALUES))
-    changed["header.json"] = json.dumps(header).encode()
-    return zipped(changed)
+    return archive_mutant(rng, rng.randrange(3), members, change)
+
+
+def change(rng, header):
+    node, key = random_place(rng, header["trainer"])
+    if isinstance(node, dict) and rng.randrange(4) == 0:
+        node.pop(key)
+    else:
+        node[key] = copy.deepcopy(rng.choice(VALUES))
 
 
 def test_mutants(members, tmp_path):
