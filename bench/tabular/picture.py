@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib
 
@@ -22,6 +22,8 @@ SIDES = ((5, "left"), (-5, "right"))  # of their points, and what of them is the
 NEAR = 3  # of a point, in pixels: no label
 FARTHEST = 1.3  # of errors: what is beyond is drawn there, and says where it is
 
+Label: TypeAlias = tuple[tuple[float, float], str]  # of a point: its place, and what is said there
+
 
 def draw(records: list[dict[str, Any]], path: Path) -> bool:
     """Write it: each peer a point, by the tables of a half that it and LightGBM have, without small ones.
@@ -35,20 +37,24 @@ def draw(records: list[dict[str, Any]], path: Path) -> bool:
         return False
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, len(halves), figsize=(4.8 * len(halves), 4), squeeze=False, sharey=True)
+        labels = []
         for panel, half in zip(panels[0], halves, strict=True):
-            _points(panel, [r for r in mine if SETS[r["set"]].half == half])
+            labels.append(_points(panel, [r for r in mine if SETS[r["set"]].half == half]))
             small = {r["set"] for r in every if SETS[r["set"]].half == half} - {r["set"] for r in mine}
             panel.set_title(HALVES[half] + f", from {FEW_ROWS:,} rows on" * bool(small), fontsize=10, loc="left")
         panels[0, 0].set_ylabel("error / LightGBM's, geometric mean")
         figure.tight_layout()
+        figure.canvas.draw()  # until then nothing has a place
+        for panel, of_panel in zip(panels[0], labels, strict=True):
+            _write(panel, of_panel)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
     return True
 
 
-def _points(panel: Any, records: list[Any]) -> None:
-    labels: list[tuple[tuple[float, float], str]] = []
+def _points(panel: Any, records: list[Any]) -> list[Label]:
+    labels: list[Label] = []
     errors, seconds = mean_by_set(records), mean_by_set(records, "fit_cpu_seconds")
     for peer, one in PEERS.items():
         value, count = ratio(errors, peer, "lightgbm")
@@ -64,13 +70,15 @@ def _points(panel: Any, records: list[Any]) -> None:
     panel.axhline(1, color="#444444", linewidth=0.6)
     panel.set_xscale("log")
     panel.margins(x=0.3, y=0.12)
-    panel.figure.tight_layout()
-    panel.figure.canvas.draw()  # until then nothing has a place
+    panel.set_xlabel("processor's seconds to fit / LightGBM's, geometric mean")
+    return labels
+
+
+def _write(panel: Any, labels: list[Label]) -> None:
     points = panel.transData.transform([place for place, _ in labels])
     taken = [Bbox.from_bounds(x - NEAR, y - NEAR, 2 * NEAR, 2 * NEAR) for x, y in points]
     for place, said in labels:
         _label(panel, place, said, taken)
-    panel.set_xlabel("processor's seconds to fit / LightGBM's, geometric mean")
 
 
 def _label(panel: Any, place: tuple[float, float], said: str, taken: list[Bbox]) -> None:
