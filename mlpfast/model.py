@@ -21,13 +21,13 @@ from .core.network import Network
 from .core.results import BadCodeError, NotFiniteError
 from .core.rowwise import Rowwise
 from .core.tangents import Tangents
-from .customloss import check_gradient
 from .derivatives.differentiable import Differentiable
 from .errors import boolean, integer, real
 from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
 from .initializers import Initializer
 from .layers import Dense, Layer, as_layers, lower, one_for_each
 from .losses import Loss, as_loss
+from .losses.custom import check_gradient
 from .program import Program
 from .tables import html_table
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
-PURE_DATA |= {"callers", "customloss", "directions", "groups", "hints", "history", "linesearch", "names", "parts"}
+PURE_DATA |= {"callers", "directions", "groups", "hints", "history", "linesearch", "names", "parts"}
 PURE_DATA |= {"program", "schedules", "scores", "tables"}
 ON_CORE = {"adapting", "allrows", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
 ON_CORE |= {"lbfgs", "levenberg", "methods", "model", "trainer", "training", "trustregion"}
