@@ -25,13 +25,14 @@ _KINDS = {
 _LEFT_BEHIND = re.compile(r"\.mlpfast-[0-9a-f]{16}\.tmp")
 
 
-def as_path(path: str | bytes | os.PathLike[str]) -> str:
-    """The path as a str."""
+def as_path(path: str | bytes | os.PathLike[str], *, in_memory: str = "") -> str:
+    """The path as a str. `in_memory`: the call to make where a file object would have been as welcome."""
     try:
         return os.fsdecode(path)
     except TypeError:
-        message = f"expected path to be a str or path-like, got {type(path).__name__}"
-        raise TypeError(f"{message}; to keep a model in memory, use pickle.dumps(model)") from None
+        is_file = hasattr(path, "read") or hasattr(path, "write")
+        hint = f"; in memory, use {in_memory}" if in_memory and is_file else ""
+        raise TypeError(f"expected path to be a str or path-like, got {type(path).__name__}{hint}") from None
 
 
 def kind_of(mode: int) -> str:

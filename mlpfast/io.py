@@ -60,7 +60,8 @@ def load(path: str | os.PathLike[str], *, allow_non_finite: bool = False) -> Any
     True
     >>> folder.cleanup()
     """
-    path, allow_non_finite = as_path(path), boolean("allow_non_finite", allow_non_finite)
+    path = as_path(path, in_memory="pickle.loads(data)")
+    allow_non_finite = boolean("allow_non_finite", allow_non_finite)
     with reading(path, "a model") as file:
         if not (isinstance(file.header, dict) and file.header.get("format") == TABLE):
             return Model._read(ModelFile(file, (KIND,)), allow_non_finite=allow_non_finite)

@@ -426,7 +426,8 @@ class Model(Differentiable):
         from ._files import as_path
         from .modelfile import Header, write
 
-        write(as_path(path), Header(self.inputs, self.layers, self.dtype.name, self.seed), self._arrays())
+        header = Header(self.inputs, self.layers, self.dtype.name, self.seed)
+        write(as_path(path, in_memory="pickle.dumps(model)"), header, self._arrays())
 
     def adapt(self, X: Any) -> None:
         """Let the layers that learn from their input once, such as `Standardize`, learn from X.

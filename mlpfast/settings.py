@@ -11,10 +11,13 @@ _T = TypeVar("_T")
 
 
 class Setting(Generic[_T]):
-    """An attribute whose assigned values go through `check`, which returns the value to keep or raises."""
+    """An attribute whose assigned values go through ``check(name, value, **arguments)``.
 
-    def __init__(self, check: Callable[[Any], _T]) -> None:
-        self._check = check
+    That returns the value to keep, or raises. An `optional` setting may be None, too.
+    """
+
+    def __init__(self, check: Callable[..., Any], *, optional: bool = False, **arguments: Any) -> None:
+        self._check, self._optional, self._arguments = check, optional, arguments
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -34,7 +37,9 @@ class Setting(Generic[_T]):
             raise AttributeError(f"{type(instance).__name__!r} object has no attribute {self._name!r}") from None
 
     def __set__(self, instance: object, value: Any) -> None:
-        instance.__dict__[self._name] = self._check(value)
+        if value is not None or not self._optional:
+            value = self._check(self._name, value, **self._arguments)
+        instance.__dict__[self._name] = value
 
 
 class Computed(Generic[_T]):

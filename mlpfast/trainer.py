@@ -474,7 +474,7 @@ class Trainer(Machinery):
         from .training.saving import settings_of, state_of
         from .training.trainerfile import write
 
-        target = as_path(path)
+        target = as_path(path, in_memory="pickle.dumps(trainer)")
         if self._loop is not None:
             self._loop.remember()
         with self._owner:
@@ -521,7 +521,7 @@ class Trainer(Machinery):
         from .training.saving import arguments_of, restore
         from .training.trainerfile import read
 
-        saved = read(as_path(path))
+        saved = read(as_path(path, in_memory="pickle.loads(data)"))
         arguments = arguments_of(saved, settings)
         rate = arguments.pop("learning_rate", None)
         try:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import re
 import signal
 import socket
 import stat
@@ -236,9 +237,19 @@ def test_callbacks_take_paths_of_bytes(tmp_path):
     assert sorted(os.listdir(folder)) == [b"best.npz", b"checkpoint-000002.npz"]
 
 
-@pytest.mark.parametrize("target", [BytesIO(), 3, None])
-def test_what_is_not_a_path(target):
-    for use in (MODEL.save, mf.load):
-        with pytest.raises(TypeError, match=rf"expected path .* got {type(target).__name__}; .*pickle\.dumps\(model\)"):
+@pytest.mark.parametrize(
+    ("use", "remedy"),
+    [
+        (MODEL.save, "pickle.dumps(model)"),
+        (mf.load, "pickle.loads(data)"),
+        (mf.Trainer(mf.mlp([2, 1])).save, "pickle.dumps(trainer)"),
+        (mf.Trainer.load, "pickle.loads(data)"),
+        (mf.callbacks.CSVLogger, None),
+    ],
+)
+def test_what_is_not_a_path(use, remedy):
+    expected = "expected path to be a str or path-like, got"
+    for target, hint in [(3, ""), (None, ""), (BytesIO(), f"; in memory, use {remedy}" if remedy else "")]:
+        with pytest.raises(TypeError, match=f"^{re.escape(f'{expected} {type(target).__name__}{hint}')}$"):
             use(target)
     assert np.array_equal(pickle.loads(pickle.dumps(MODEL)).parameters, MODEL.parameters)

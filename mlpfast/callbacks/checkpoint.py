@@ -79,11 +79,9 @@ class Checkpoint(Callback):
 
     comes_last = True
 
-    every_epochs = Setting[int | None](lambda value: None if value is None else integer("every_epochs", value))
-    every_seconds = Setting[float | None](
-        lambda value: None if value is None else real("every_seconds", value, above=0.0)
-    )
-    keep_last = Setting[int | None](lambda value: None if value is None else integer("keep_last", value))
+    every_epochs = Setting[int | None](integer, optional=True)
+    every_seconds = Setting[float | None](real, optional=True, above=0.0)
+    keep_last = Setting[int | None](integer, optional=True)
 
     def __init__(
         self,

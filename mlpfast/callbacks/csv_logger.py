@@ -15,9 +15,9 @@ from .protocol import Callback, Logs, Training
 __all__ = ["CSVLogger"]
 
 
-def _one_character(value: Any) -> str:
+def _one_character(name: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) != 1:
-        raise ValueError(f"expected separator to be one character, got {value!r}")
+        raise ValueError(f"expected {name} to be one character, got {value!r}")
     return value
 
 
@@ -58,7 +58,7 @@ class CSVLogger(Callback):
     """
 
     separator = Setting[str](_one_character)
-    append = Setting[bool](lambda value: boolean("append", value))
+    append = Setting[bool](boolean)
 
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.path = as_path(path)

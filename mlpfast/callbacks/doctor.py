@@ -67,7 +67,7 @@ class Doctor(Callback):
     ([], [0, 1, 2, 4])
     """
 
-    warn = Setting[bool](lambda value: boolean("warn", value))
+    warn = Setting[bool](boolean)
 
     def __init__(self, X: Any = None, y: Any = None, *, warn: bool = True) -> None:
         if (X is None) != (y is None):

@@ -62,9 +62,9 @@ class EarlyStopping(Callback):
     >>> history = trainer.fit(X, X**2, epochs=3, verbose=0)
     """
 
-    patience = Setting[int](lambda value: integer("patience", value))
-    restore_best_weights = Setting[bool](lambda value: boolean("restore_best_weights", value))
-    start_from_epoch = Setting[int](lambda value: integer("start_from_epoch", value, at_least=0))
+    patience = Setting[int](integer)
+    restore_best_weights = Setting[bool](boolean)
+    start_from_epoch = Setting[int](integer, at_least=0)
 
     def __init__(
         self,

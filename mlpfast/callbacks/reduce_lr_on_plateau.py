@@ -58,10 +58,10 @@ class ReduceLROnPlateau(Callback):
 
     drives = ("learning_rate",)
 
-    factor = Setting[float](lambda value: real("factor", value, above=0.0, below=1.0))
-    patience = Setting[int](lambda value: integer("patience", value))
-    cooldown = Setting[int](lambda value: integer("cooldown", value, at_least=0))
-    min_lr = Setting[float](lambda value: real("min_lr", value, at_least=0.0))
+    factor = Setting[float](real, above=0.0, below=1.0)
+    patience = Setting[int](integer)
+    cooldown = Setting[int](integer, at_least=0)
+    min_lr = Setting[float](real, at_least=0.0)
 
     def __init__(
         self,

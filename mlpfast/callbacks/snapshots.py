@@ -49,7 +49,7 @@ class Snapshots(Callback):
     True
     """
 
-    most = Setting[int](lambda value: integer("most", value, at_least=2))
+    most = Setting[int](integer, at_least=2)
 
     def __init__(self, every: int = 1, most: int = 200) -> None:
         self._every, self.most = integer("every", every), most

@@ -73,13 +73,13 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     after = {name: np.asarray(vars(estimator)[name], dtype=np.float64) for name in AFTER if name in vars(estimator)}
     header["after"] = {name: array.shape for name, array in after.items()}
     members |= {f"after/{name}": array for name, array in after.items()}
-    write(as_path(path), header, members)
+    write(as_path(path, in_memory="pickle.dumps(model)"), header, members)
 
 
 def read_estimator(classes: Sequence[type[Any]], path: str | os.PathLike[str]) -> Any:
     """Read an estimator of one of these classes; see `BaseTabular.load`."""
     what = " or ".join(f"a {cls.__name__}" for cls in classes)
-    with reading(as_path(path), what) as file:
+    with reading(as_path(path, in_memory="pickle.loads(data)"), what) as file:
         header = file.header
         kind = required(header, "kind")
         cls = next((cls for cls in classes if cls.__name__ == kind), None)

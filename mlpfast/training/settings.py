@@ -49,16 +49,16 @@ class Settings:
     _compiled_metrics: tuple[tuple[str, float], ...]  # what the loops compute of these
     _takes_all_rows: bool  # whether there is a metric of all rows at once
 
-    batch_size = Setting[int | None](lambda value: None if value is None else integer("batch_size", value))
-    l1 = Setting[float](lambda value: real("l1", value, at_least=0.0))
-    l2 = Setting[float](lambda value: real("l2", value, at_least=0.0))
-    clip_value = Setting[float | None](lambda value: None if value is None else real("clip_value", value, above=0.0))
-    shuffle = Setting[bool](lambda value: boolean("shuffle", value))
-    n_threads = Setting[int | None](lambda value: None if value is None else integer("n_threads", value))
-    seed = Setting[int](lambda value: integer("seed", value, at_least=0, at_most=2**64 - 1))
-    callbacks = Setting[tuple[Any, ...]](check_callbacks)
-    penalty_over_weights = Setting[bool](lambda value: boolean("penalty_over_weights", value))
-    last_batch = Setting[str](lambda value: known_name("last_batch", value, LAST_BATCHES))
+    batch_size = Setting[int | None](integer, optional=True)
+    l1 = Setting[float](real, at_least=0.0)
+    l2 = Setting[float](real, at_least=0.0)
+    clip_value = Setting[float | None](real, optional=True, above=0.0)
+    shuffle = Setting[bool](boolean)
+    n_threads = Setting[int | None](integer, optional=True)
+    seed = Setting[int](integer, at_least=0, at_most=2**64 - 1)
+    callbacks = Setting[tuple[Any, ...]](lambda _, given: check_callbacks(given))
+    penalty_over_weights = Setting[bool](boolean)
+    last_batch = Setting[str](known_name, valid=LAST_BATCHES)
 
     @property
     def dropout_scale(self) -> float | Schedule:
