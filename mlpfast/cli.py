@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import datasets
-from ._files import replaceable
 from ._version import __version__
+from .files.replacing import replaceable
 from .model import mlp
 from .optimizers import Adam
 from .trainer import Trainer

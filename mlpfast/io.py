@@ -1,15 +1,15 @@
-"""Models to and from model files, which `modelfile` writes and reads; estimators of tables from theirs."""
+"""Models to and from model files, which `files.modelfile` writes and reads; estimators of tables from theirs."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from ._files import as_path
-from .arrayfile import reading
 from .errors import boolean
+from .files.arrayfile import reading
+from .files.modelfile import KIND, TABLE, ModelFile
+from .files.replacing import as_path
 from .model import Model
-from .modelfile import KIND, TABLE, ModelFile
 
 __all__ = ["load", "save"]
 

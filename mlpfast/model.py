@@ -32,7 +32,7 @@ from .program import Program
 from .tables import html_table
 
 if TYPE_CHECKING:
-    from .modelfile import ModelFile
+    from .files.modelfile import ModelFile
 
 __all__ = ["Model", "mlp"]
 
@@ -423,8 +423,8 @@ class Model(Differentiable):
         these.
         """
         # Here, since a program that saves nothing need not import zipfile and json.
-        from ._files import as_path
-        from .modelfile import Header, write
+        from .files.modelfile import Header, write
+        from .files.replacing import as_path
 
         header = Header(self.inputs, self.layers, self.dtype.name, self.seed)
         write(as_path(path, in_memory="pickle.dumps(model)"), header, self._arrays())

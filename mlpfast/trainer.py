@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import as_path
 from .callbacks.protocol import Logs
 from .core.engine import Engine
 from .core.owner import Owner
 from .core.results import EpochResult
 from .errors import DivergenceError, ModelFileError, excerpt, integer, real, verbosity
-from .fullbatch import FullBatch
+from .files.replacing import as_path
+from .fullbatch.epochs import FullBatch
 from .groups import Group
 from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
 from .history import History

@@ -12,8 +12,8 @@ import scipy.special
 
 import mlpfast as mf
 from mlpfast.core.memory import dot
-from mlpfast.lbfgs import Pairs, Point, descent, iterate
-from mlpfast.linesearch import Trial, strong_wolfe
+from mlpfast.fullbatch.lbfgs import Pairs, Point, descent, iterate
+from mlpfast.fullbatch.linesearch import Trial, strong_wolfe
 from mlpfast.training.holdout import hold_out
 
 rng = np.random.default_rng(0)

@@ -10,10 +10,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlpfast"
 
 PURE_DATA = {"activations", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "settings"}
-PURE_DATA |= {"callers", "directions", "groups", "hints", "history", "linesearch", "names", "parts"}
+PURE_DATA |= {"callers", "directions", "groups", "hints", "history", "names", "parts"}
 PURE_DATA |= {"program", "schedules", "scores", "tables"}
-ON_CORE = {"adapting", "allrows", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
-ON_CORE |= {"lbfgs", "levenberg", "methods", "model", "trainer", "training", "trustregion"}
+ON_CORE = {"adapting", "checks", "derivatives", "drawing", "fullbatch", "gradcheck", "graph", "kernels"}
+ON_CORE |= {"model", "trainer", "training"}
 #: Beside those, `mlpfast info` asks the kernel table what this machine offers, threadpoolctl limits the threads, and
 #: columns of tables become rows, and whether arrays are finite is looked at, by compiled loops.
 MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl", "tabular", "validation"}
@@ -21,7 +21,7 @@ MAY_TOUCH_CORE = {*ON_CORE, "cli", "_threadpoolctl", "tabular", "validation"}
 FLOORS = (
     {"_version", *PURE_DATA},
     {"core"},
-    {"_files", "_json", "arrayfile", "classweight", "datasets", "frames", "maps", "modelfile", "validation"},
+    {"classweight", "datasets", "files", "frames", "maps", "validation"},
     ON_CORE | {"_threadpoolctl", "callbacks", "diagnosis", "progress", "rounding"},
 )
 TOP = len(FLOORS)

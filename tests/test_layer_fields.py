@@ -11,7 +11,7 @@ from test_hostile_files import refused
 from test_io import load_bytes, rewritten
 
 import mlpfast as mf
-from mlpfast._json import layers_from_json, layers_to_json
+from mlpfast.files.fields import layers_from_json, layers_to_json
 from mlpfast.initializers import Initializer, Uniform, Zeros
 from mlpfast.layers import LAYERS, Layer
 

@@ -13,9 +13,9 @@ import scipy.optimize
 import scipy.special
 
 import mlpfast as mf
-from mlpfast.allrows import AllRows
-from mlpfast.lbfgs import Point
-from mlpfast.trustregion import Radius, minimizer, within_radius
+from mlpfast.fullbatch.allrows import AllRows
+from mlpfast.fullbatch.lbfgs import Point
+from mlpfast.fullbatch.trustregion import Radius, minimizer, within_radius
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(80, 4))
@@ -366,7 +366,7 @@ def test_an_interrupt_leaves_the_last_whole_iteration(optimizer, monkeypatch):
             raise KeyboardInterrupt
         count(self, part)
 
-    monkeypatch.setattr("mlpfast.allrows.AllRows._count", counted)
+    monkeypatch.setattr("mlpfast.fullbatch.allrows.AllRows._count", counted)
     for k in (1, 2, 3, 4):
         left = k
         before = cut.steps

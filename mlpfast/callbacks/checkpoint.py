@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from .._files import as_path
 from ..errors import integer, real
+from ..files.replacing import as_path
 from ..settings import Setting
 from ..training.folder import BEST, next_path, prune
 from .monitor import Monitor

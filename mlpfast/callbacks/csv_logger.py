@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import IO, Any
 
-from .._files import as_path
 from ..errors import boolean
+from ..files.replacing import as_path
 from ..settings import Setting
 from .protocol import Callback, Logs, Training
 

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from .._files import as_path
+from ..files.replacing import as_path
 from .protocol import Callback, Logs, Training
 
 __all__ = ["TensorBoard"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._json import setting_from_json, setting_to_json
+from ..files.fields import setting_from_json, setting_to_json
 
 __all__ = ["parameters_from_json", "parameters_to_json"]
 

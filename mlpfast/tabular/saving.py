@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import as_path
-from .._json import setting_from_json, setting_to_json
 from .._version import __version__
-from ..arrayfile import ArrayFile, member_of, reading, required, write
 from ..errors import NewerFileError
+from ..files.arrayfile import ArrayFile, member_of, reading, required, write
+from ..files.fields import setting_from_json, setting_to_json
+from ..files.modelfile import TABLE, Header, ModelFile, to_json
+from ..files.replacing import as_path
 from ..model import Model
-from ..modelfile import TABLE, Header, ModelFile, to_json
 from ..validation import check_finite
 from .encoder import TableEncoder
 from .families import Family, family_of

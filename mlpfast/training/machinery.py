@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._json import setting_to_json
 from ..core.engine import Engine
 from ..core.owner import Owner
 from ..core.random import SHUFFLE, permutation
 from ..core.results import EpochResult
 from ..errors import DivergenceError, add_note
+from ..files.fields import setting_to_json
 from ..groups import check_by_rows
 from ..history import History
 from ..losses import Loss

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .._json import setting_from_json, setting_to_json
 from ..callbacks import (
     Callback,
     Checkpoint,
@@ -21,7 +20,8 @@ from ..callbacks import (
     TensorBoard,
 )
 from ..errors import ModelFileError, NewerFileError, excerpt
-from ..fullbatch import FullBatch
+from ..files.fields import setting_from_json, setting_to_json
+from ..fullbatch.epochs import FullBatch
 from ..history import History
 from .epochs import Place
 from .folder import checkpoints

@@ -16,7 +16,7 @@ from ..classweight import as_class_weight
 from ..core.engine import LAST_BATCHES
 from ..core.optimizers import new_state, state_slots
 from ..errors import boolean, integer, known_name, real
-from ..fullbatch import FullBatch, check_full_batch
+from ..fullbatch.epochs import FullBatch, check_full_batch
 from ..groups import Group, as_groups, in_groups
 from ..losses import Loss, as_loss
 from ..metrics import Metric, Pinball, TopK, as_metrics

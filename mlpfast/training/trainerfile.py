@@ -1,6 +1,6 @@
 """Files of trainers: model files of a kind of their own, with the trainer's settings and place beside the model.
 
-The header has what a model file's has, and under "trainer" the settings, as `_json` writes them, and the state. Arrays
+The header has what a model file's has, and under "trainer" the settings, as `fields` writes them, and the state. Arrays
 of the state are members ``trainer/<number>.npy``; where the state has one, its JSON has ``{"array": <number>}``, and a
 list of their dtypes and shapes is in the header, too.
 """
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import arrayfile, modelfile
 from .._version import __version__
-from ..arrayfile import ArrayFile, member_of, required
 from ..core.memory import all_finite
 from ..errors import NewerFileError, integer
+from ..files import arrayfile, modelfile
+from ..files.arrayfile import ArrayFile, member_of, required
 from ..model import Model
 
 __all__ = ["Saved", "read", "write"]

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import kind_of, replacing
-from .errors import ModelFileError, NewerFileError, excerpt
+from ..errors import ModelFileError, NewerFileError, excerpt
+from .replacing import kind_of, replacing
 
 __all__ = ["ArrayFile", "member_of", "reading", "required", "write"]
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .core.memory import dot
+from ..core.memory import dot
 from .linesearch import Trial, strong_wolfe
 
 __all__ = ["Pairs", "Point", "descent", "iterate"]

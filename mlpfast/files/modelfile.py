@@ -2,7 +2,7 @@
 
 Members: ``header.json``, then an array for each tensor and each buffer of the model: ``W0.npy`` (fan_in, fan_out),
 ``b0.npy`` (fan_out,), ``W1.npy``, ... They can be read without mlpfast, by `numpy.load`. The header tells the format's
-version, the kind of file, and everything of the model but the values. Its layers are as `_json` writes them; format 1
+version, the kind of file, and everything of the model but the values. Its layers are as `fields` writes them; format 1
 knew Dense alone.
 
 What is written and read here is a header and arrays by name: models are made elsewhere.
@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import arrayfile, validation
-from ._json import layers_from_json, layers_to_json
-from ._version import __version__
+from .. import validation
+from .._version import __version__
+from ..errors import NewerFileError, integer, unknown_name
+from ..layers import Columns, Dense, Layer, lower
+from ..program import Program
+from . import arrayfile
 from .arrayfile import ArrayFile, member_of, required
-from .errors import NewerFileError, integer, unknown_name
-from .layers import Columns, Dense, Layer, lower
-from .program import Program
+from .fields import layers_from_json, layers_to_json
 
 __all__ = ["KIND", "TABLE", "Header", "ModelFile", "write"]
 

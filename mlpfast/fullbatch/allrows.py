@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .core.engine import Engine
-from .core.network import Network
-from .core.pieces import rows_at_once
-from .core.rowwise import Rowwise
-from .core.tangents import Tangents
+from ..core.engine import Engine
+from ..core.network import Network
+from ..core.pieces import rows_at_once
+from ..core.rowwise import Rowwise
+from ..core.tangents import Tangents
+from ..losses import Loss
+from ..program import Program
+from ..validation import take_rows
 from .lbfgs import Point
-from .losses import Loss
-from .program import Program
-from .validation import take_rows
 
 __all__ = ["AllRows", "OutOfTime"]
 

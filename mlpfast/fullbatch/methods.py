@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.memory import all_finite
+from ..derivatives.net import check_fits, check_tangents
+from ..losses import Loss, MeanSquaredError
+from ..optimizers import LBFGS, FullBatchOptimizer, LevenbergMarquardt, NewtonCG
+from ..program import Program
 from .allrows import AllRows
-from .core.memory import all_finite
-from .derivatives.net import check_fits, check_tangents
 from .lbfgs import Pairs, Point, iterate
 from .levenberg import Damping, damped, solver
-from .losses import Loss, MeanSquaredError
-from .optimizers import LBFGS, FullBatchOptimizer, LevenbergMarquardt, NewtonCG
-from .program import Program
 from .trustregion import Radius, minimizer, within_radius
 
 __all__ = ["METHODS", "Memory", "Method"]

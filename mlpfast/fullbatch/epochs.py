@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.engine import Engine
+from ..core.memory import all_finite
+from ..core.results import EpochResult
+from ..losses import Loss
+from ..optimizers import FullBatchOptimizer, Optimizer
+from ..program import Program
 from .allrows import AllRows, OutOfTime
-from .core.engine import Engine
-from .core.memory import all_finite
-from .core.results import EpochResult
 from .lbfgs import Point
-from .losses import Loss
 from .methods import METHODS, Memory
-from .optimizers import FullBatchOptimizer, Optimizer
-from .program import Program
 
 __all__ = ["FullBatch", "check_full_batch"]
 

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from .activations import Activation
-from .errors import unknown_name
-from .groups import Group
-from .initializers import INITIALIZERS, Initializer
-from .layers import LAYERS, Layer
-from .losses import LOSSES, Loss
-from .metrics import Pinball, TopK
-from .optimizers import OPTIMIZERS, Optimizer
-from .schedules import SCHEDULES, Schedule
+from ..activations import Activation
+from ..errors import unknown_name
+from ..groups import Group
+from ..initializers import INITIALIZERS, Initializer
+from ..layers import LAYERS, Layer
+from ..losses import LOSSES, Loss
+from ..metrics import Pinball, TopK
+from ..optimizers import OPTIMIZERS, Optimizer
+from ..schedules import SCHEDULES, Schedule
 
 __all__ = ["layers_from_json", "layers_to_json", "setting_from_json", "setting_to_json"]
 
