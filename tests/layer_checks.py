@@ -67,7 +67,8 @@ def register_toy() -> bool:
 
 
 def models(layer_class, dtype="float64") -> Iterator[mf.Model]:
-    """Each example between dense layers, first, and last, as far as it can be; taught by data, where it learns so."""
+    """Each example between dense layers, first, last, and in a residual, as far as it can be; taught by data, where it
+    learns so."""
     for model in untaught(layer_class, dtype):
         X, codes = data(model, 40)[0], [column for column, _ in model.program.codes]
         numbers = [column for column in range(model.inputs) if column not in codes]
@@ -89,6 +90,9 @@ def untaught(layer_class, dtype) -> Iterator[mf.Model]:
         yield mf.Model(columns, [layer, outputs], dtype=dtype, seed=number)
         if not (isinstance(layer, mf.Dropout) or getattr(layer, "dropout", 0)):
             yield mf.Model(5, [inputs, layer], dtype=dtype, seed=number)
+        if not layer.adapts:  # what it reads has several readers
+            block = mf.Residual([layer, mf.Activate("tanh"), mf.Dense(columns)])
+            yield mf.Model(5, [inputs, block, outputs], dtype=dtype, seed=number)
 
 
 def data(model, rows):

@@ -4,7 +4,7 @@
  */
 #include <signal.h>
 
-#include "mlpfast.h"
+#include "layer.h"
 
 /* For tests of interruption: the call of one of these functions that sends its thread a SIGALRM, counted from 1. */
 int toy_alarm;
@@ -15,7 +15,6 @@ static void count_call(void) {
 
 #define AT(type, m, r, c)                                                                                              \
     (((type *)(m).data)[(r) * (m).row_stride + (c) / nr * (m).panel_stride + (c) % nr])
-#define OF_BLOCK(m) ((mf_matrix){(m).row_stride, (m).panel_stride, (char *)(m).data + block->shift})
 
 #define DEFINE(type)                                                                                                   \
     static void add_##type(mf_matrix x, const type *b, mf_matrix z, int64_t rows, int64_t columns, int64_t nr) {       \
@@ -33,25 +32,21 @@ DEFINE(float)
 DEFINE(double)
 
 static void forward(const mf_layer *layer, const mf_block *block) {
-    const mf_kernels *k = block->kernels;
-    const mf_value *in = layer->reads, *out = layer->makes;
+    const mf_matrix x = mf_output(layer->reads, block), z = mf_place_of_z(layer->makes, block);
+    const int64_t columns = layer->makes->columns, nr = block->kernels->nr;
     count_call();
-    const mf_matrix x = in->h.data ? OF_BLOCK(in->h) : block->x, h = OF_BLOCK(out->h);
-    const mf_matrix z = out->z.data ? OF_BLOCK(out->z) : h;
-    if (k->dtype == MF_FLOAT32) add_float(x, layer->tensors[0], z, block->rows, out->columns, k->nr);
-    else add_double(x, layer->tensors[0], z, block->rows, out->columns, k->nr);
-    if (out->activation == MF_SOFTMAX) k->softmax(z, h, block->rows, out->columns);
-    else k->activation(out->activation, out->alpha, z, h, block->rows, out->columns);
+    if (block->kernels->dtype == MF_FLOAT32) add_float(x, layer->tensors[0], z, block->rows, columns, nr);
+    else add_double(x, layer->tensors[0], z, block->rows, columns, nr);
+    mf_finish(layer->makes, block);
 }
 
 static void backward(const mf_layer *layer, const mf_block *block) {
-    const mf_kernels *k = block->kernels;
-    const mf_value *in = layer->reads;
+    const mf_matrix delta = mf_of_block(layer->makes->delta, block);
+    const mf_matrix part = mf_place_of_part(layer->reads, layer->edge, block);
     count_call();
-    if (in->delta.data == NULL) return;
-    const mf_matrix delta = OF_BLOCK(layer->makes->delta), saved = in->saves_z ? OF_BLOCK(in->z) : OF_BLOCK(in->h);
-    if (in->activation == MF_SOFTMAX) k->softmax_jvp(saved, delta, OF_BLOCK(in->delta), block->rows, in->columns);
-    else k->hadamard(in->activation, in->alpha, delta, saved, OF_BLOCK(in->delta), block->rows, in->columns);
+    if (part.data == NULL) return;
+    block->kernels->activation(MF_IDENTITY, 0, delta, part, block->rows, layer->reads->columns); /* dz/dx = 1 */
+    mf_add_part(layer->reads, layer->edge, block);
 }
 
 static void gradient(const mf_layer *layer, const mf_block *chunk, const mf_tile *tile, const mf_tile *next, void *g,
