@@ -234,7 +234,8 @@ class Model(Differentiable):
         Raises
         ------
         TypeError, ValueError
-            If X is not numeric, has the wrong rank or width, is empty, or holds NaN or infinity; if `out` does not fit.
+            If X is not numeric, has the wrong rank or width, is empty, or holds NaN or infinity; if `out` does not fit;
+            if there are layers that `adapt` has yet to teach.
 
         Examples
         --------

@@ -457,7 +457,7 @@ def test_a_column_of_one_number_has_no_bins():
 
 def test_a_forgotten_adapt_is_told_by_training():
     model = mf.Model(2, [mf.Columns([(1, mf.PiecewiseLinear(units=4))]), mf.Standardize(), mf.Dense(1)])
-    with pytest.raises(ValueError, match=r"expected model.adapt\(X\) before training: Columns\(\[\(1, PiecewiseLinear"):
+    with pytest.raises(ValueError, match=r"expected model.adapt\(X\) first: layer 0.0 \(piecewise_linear\) has"):
         mf.Trainer(model, "mse").fit(np.zeros((4, 2)), np.zeros(4), epochs=1, verbose=0)
 
 

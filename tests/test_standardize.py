@@ -164,15 +164,65 @@ def test_what_it_refuses_changes_nothing(bad, error, message):
     np.testing.assert_array_equal(model.state, state)
 
 
+FORGOTTEN = r"^expected model.adapt\(X\) first: layer {} \({}\) has learnt nothing from data yet$"
+
+
+@pytest.mark.parametrize(
+    ("layers", "what"),
+    [
+        ([mf.Standardize(), mf.Dense(1)], ("0", "standardize")),
+        ([mf.PiecewiseLinear(4), mf.Dense(1)], ("0", "piecewise_linear")),  # which makes numbers of edges that are NaN
+        ([mf.Columns([(0, mf.OneHot(2)), (2, mf.PiecewiseLinear(4))]), mf.Dense(1)], (r"0\.1", "piecewise_linear")),
+    ],
+)
+def test_nothing_is_computed_before_adapt(layers, what):
+    model = mf.Model(3, layers)
+    trainer = mf.Trainer(model, "mse")
+    X, y = np.eye(3, dtype=np.float32), np.zeros((3, 1), np.float32)
+    calls = [
+        lambda: model(X),
+        lambda: model(X[0]),
+        lambda: model(X.tolist()),
+        lambda: model(sp.csr_matrix(X)),
+        lambda: trainer.evaluate(X, y),
+        lambda: trainer.evaluate([(X, y)]),
+        lambda: trainer.train_on_batch(X, y),
+        lambda: trainer.fit(X, y, verbose=0),
+        lambda: trainer.fit([(X, y)], verbose=0),
+        lambda: model.loss_and_gradient(X, y, "mse"),
+        lambda: model.objective(X, y, "mse")(model.parameters),
+        lambda: model.jvp(X, X),
+        lambda: model.jacobian(X),
+        lambda: model.hvp(X, y, model.parameters, "mse"),
+        lambda: model.gauss_newton_product(X, y, model.parameters, "mse"),
+        lambda: model.hessian(X, y, "mse"),
+        lambda: model.vjp(X, y),
+        lambda: model.activations(X),
+        lambda: model.deltas(X, y, "mse"),
+        lambda: model.input_gradient(X, y, "mse"),
+        lambda: model.per_sample_gradients(X, y, "mse"),
+        lambda: model.fisher_diagonal(X, y, loss="mse"),
+        lambda: mf.gradcheck(model, X, y, "mse"),
+        lambda: mf.graph.of(model, X, y, "mse"),
+        lambda: mf.diagnose(model, X, y, "mse"),
+        lambda: mf.lr_finder(trainer, X, y),
+    ]
+    if isinstance(layers[0], mf.Standardize):  # encoders have none
+        calls.append(lambda: model.input_hessian(X, y, "mse"))
+    for call in calls:
+        with pytest.raises(ValueError, match=FORGOTTEN.format(*what)):
+            call()
+    model.adapt(X)
+    assert np.isfinite(model(X)).all()
+
+
 def test_adapt_forgotten(tmp_path):
     X, y = np.ones((4, 3)), np.zeros((4, 1))
     model = mf.Model(3, [mf.Dense(2), mf.Standardize(), mf.Dense(1)])
     trainer = mf.Trainer(model, "mse")
     state = model.state.copy()
     for train in (lambda: trainer.fit(X, y, verbose=0), lambda: trainer.train_on_batch(X, y)):
-        with pytest.raises(
-            ValueError, match=r"expected model.adapt\(X\) before training: Standardize\(\) has learnt no"
-        ):
+        with pytest.raises(ValueError, match=FORGOTTEN.format(1, "standardize")):
             train()
     np.testing.assert_array_equal(model.state, state)
     assert trainer.steps == trainer.epochs == 0

@@ -288,6 +288,7 @@ cdef class Engine:
 
         A y of None is for what goes forward only.
         """
+        self.network.check_adapted()
         memset(step, 0, sizeof(Step))
         cdef Planned planned = self.planned(self.takes_csr and isinstance(X, tuple))
         cdef int64_t rows

@@ -51,6 +51,9 @@ cdef class Network:
     cdef int n_codes          # columns of the data that hold codes of categories:
     cdef const int32_t *code_columns
     cdef const double *categories
+    cdef int n_taught         # numbers of the state that are NaN until `Model.adapt` has run: a buffer's first one each
+    cdef const char **taught
+    cdef list taught_layers   # of which layer's kind each is, and its name
     cdef double row_work      # multiply-adds of a row, about
     cdef int64_t n_parameters, n_state, inputs, outputs, block_rows, scratch_size
 
@@ -58,6 +61,8 @@ cdef class Network:
     cdef int place_values(self, program, schedule) except -1
     cdef int make_layers(self, program, schedule) except -1
     cdef int note_codes(self, codes) except -1
+    cdef int note_taught(self, program, schedule) except -1
+    cdef int check_adapted(self) except -1
     cdef bint has_bad_code(self, const void *x) noexcept nogil
     cdef int predict_row(self, const void *x, void *out) noexcept nogil
     cdef cnp.ndarray output(self, object out, int64_t rows)

@@ -13,7 +13,7 @@ from .table cimport (
     MF_BAD_CODE, MF_FLOAT32, MF_INT16, MF_NOT_FINITE, MF_OK, MF_OUT_OF_RANGE, MF_UINT8, kernels_of, mf_block, mf_csr,
     mf_matrix, mf_raise, mf_raised, parallel_for, thread_limit,
 )
-from .results import BadCodeError, NotFiniteError
+from .results import BadCodeError, NotAdaptedError, NotFiniteError
 
 cnp.import_array()
 
@@ -121,6 +121,7 @@ cdef class Network:
         self.place_values(program, schedule)
         self.make_layers(program, schedule)
         self.note_codes(program.codes)
+        self.note_taught(program, schedule)
 
     cdef void *room(self, size_t size):
         buffer = aligned_zeros(size, np.uint8)
@@ -200,6 +201,32 @@ cdef class Network:
         self.categories = <const double *> cnp.PyArray_DATA(categories)
         return 0
 
+    cdef int note_taught(self, program, schedule) except -1:
+        self.taught_layers = []
+        offsets = []
+        for number in schedule.phases[0].forward:
+            layer = program.layers[number]
+            for buffer in [program.buffers[b] for b in layer.buffers]:
+                if np.isnan(buffer.initial).any():
+                    offsets.append(self.n_parameters + buffer.offset)
+                    self.taught_layers.append((layer.kind, buffer.name))
+        self.n_taught = len(offsets)
+        self.taught = <const char **> self.room(self.n_taught * sizeof(void *))
+        for i, offset in enumerate(offsets):
+            self.taught[<int> i] = self.flat + <int64_t> offset * self.kernels.itemsize
+        return 0
+
+    cdef int check_adapted(self) except -1:
+        """See that layers which learn from data once have done so: not every kind makes NaN of NaN."""
+        cdef double first
+        cdef int i
+        for i in range(self.n_taught):
+            first = (<const float *> self.taught[i])[0] if self.typenum == cnp.NPY_FLOAT32 else (
+                <const double *> self.taught[i])[0]
+            if first != first:
+                raise NotAdaptedError(*self.taught_layers[i])
+        return 0
+
     cdef bint has_bad_code(self, const void *x) noexcept nogil:
         """Whether a row of the parameters' dtype holds what is no code; many rows' kernels tell so themselves."""
         cdef double code
@@ -252,6 +279,8 @@ cdef class Network:
             return None
         if typenum != self.typenum and typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_UINT8, cnp.NPY_INT16):
             return None
+        if self.n_taught > 0:
+            self.check_adapted()
         result = self.output(out, rows)
         if rows == 1 and self.row_by_row:
             if typenum != self.typenum:
@@ -273,6 +302,7 @@ cdef class Network:
         values, columns, offsets = triple
         cdef Rows job
         cdef int64_t rows = offsets.shape[0] - 1
+        self.check_adapted()
         out = self.output(out, rows)
         job.x, job.x_dtype, job.x_ld, job.csr = NULL, 0, 0, csr_of(values, columns, offsets)
         job.reads_csr, job.work = self.takes_csr, rows * self.row_work

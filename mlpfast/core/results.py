@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_letters
 from typing import Literal, NamedTuple
 
 
@@ -17,6 +18,14 @@ class BadCodeError(ValueError):
 
     def __init__(self) -> None:
         super().__init__("X: expected whole numbers within range as the codes of categories")
+
+
+class NotAdaptedError(ValueError):
+    """A layer that learns from data once has not done so, and nothing was done."""
+
+    def __init__(self, kind: str, buffer: str) -> None:
+        place = buffer.lstrip(ascii_letters)
+        super().__init__(f"expected model.adapt(X) first: layer {place} ({kind}) has learnt nothing from data yet")
 
 
 class NotFiniteParametersError(ValueError):

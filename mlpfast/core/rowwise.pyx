@@ -232,9 +232,10 @@ cdef class Rowwise:
 
         Raises
         ------
-        NotFiniteError, BadCodeError, ValueError
+        NotFiniteError, BadCodeError, NotAdaptedError, ValueError
             If data are not as they should be.
         """
+        self.network.check_adapted()
         cdef Job job = self.job
         cdef Step *step = &job.step
         step.plan, step.schedule, step.parameters = &self.planned.plan, &self.planned.plan.step, self.network.flat

@@ -57,8 +57,8 @@ class PiecewiseLinear(Encoder):
     ------
     TypeError, ValueError
         If an argument is out of range or of another type, edges coincide or descend; when a model is made of it, if it
-        does not come first, or the edges are not those of as many columns; by training, if `Model.adapt` was not called
-        before.
+        does not come first, or the edges are not those of as many columns; by the model, if `Model.adapt` was not
+        called before.
 
     Notes
     -----

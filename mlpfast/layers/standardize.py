@@ -39,7 +39,7 @@ class Standardize(Layer):
     Raises
     ------
     ValueError
-        If an argument is out of range; by training, if `Model.adapt` was not called before.
+        If an argument is out of range; by the model, if `Model.adapt` was not called before.
 
     Examples
     --------

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from string import ascii_letters
-
 import numpy as np
 
 from ..core.memory import all_finite
-from ..core.results import BadCodeError, NotFiniteError, NotFiniteParametersError
+from ..core.results import BadCodeError, NotAdaptedError, NotFiniteError, NotFiniteParametersError
 from ..model import Model
 from ..validation import CSR, code_error, finite_error
 from .data import Data
@@ -31,10 +29,10 @@ def parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.state):
         return None
-    for buffer in model.program.buffers:
-        if np.isnan(buffer.initial).any() and np.isnan(model.buffers[buffer.name]).any():
-            layer = model.layers[int(buffer.name.lstrip(ascii_letters).split(".")[0])]
-            return ValueError(f"expected model.adapt(X) before training: {layer!r} has learnt nothing from data yet")
+    for layer in model.program.layers:
+        for buffer in (model.program.buffers[b] for b in layer.buffers):
+            if np.isnan(buffer.initial).any() and np.isnan(model.buffers[buffer.name]).any():
+                return NotAdaptedError(layer.kind, buffer.name)
     places = {id(tensor): f"model.weights[{i}]" for i, tensor in enumerate(model.weights)}
     places |= {id(tensor): f"model.biases[{i}]" for i, tensor in enumerate(model.biases)}
     for mapping, kind in ((model.tensors, "tensors"), (model.buffers, "buffers")):
