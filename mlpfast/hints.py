@@ -161,6 +161,37 @@ EMBEDDING_ARGUMENTS: dict[str, str] = {
     **_for("AdamW(weight_decay=...), or the trainer's l2, reaches tables", "embeddings_regularizer"),
 }
 
+_EVERY_COLUMN = "it normalises the columns of what it reads, all of them"
+_BOTH = "scale and shift are always there; trainable=False leaves them as they are"
+
+NORM_ARGUMENTS: dict[str, str] = {
+    **_for("it is called epsilon", "eps", "variance_epsilon"),
+    **_for(_EVERY_COLUMN, "normalized_shape", "num_features", "axis", "dim"),
+    **_for(_BOTH, "affine", "elementwise_affine", "center", "beta_initializer", "gamma_initializer"),
+    **_for("put an Activate layer behind it", "activation"),
+}
+
+BATCH_NORM_ARGUMENTS: dict[str, str] = {
+    **NORM_ARGUMENTS,
+    **_for("it is called momentum, and is the share that is kept: PyTorch's 0.1 is 0.9 here", "decay"),
+    **_for("running averages are always kept: model.buffers", "track_running_stats"),
+}
+
+DROPOUT_ARGUMENTS: dict[str, str] = {
+    **_for("it is called rate, and is the share that is zeroed", "p", "dropout", "dropout_rate", "keep_prob"),
+    **_for("the trainer has it: Trainer(model, seed=...)", "seed", "random_state"),
+}
+
+PRELU_ARGUMENTS: dict[str, str] = {
+    **_for("it is called initial", "init", "alpha", "alpha_initializer", "negative_slope", "initializer"),
+    **_for("each column has a slope of its own", "num_parameters", "shared_axes"),
+}
+
+STANDARDIZE_ARGUMENTS: dict[str, str] = {
+    **_for("model.adapt(X) learns them from data", "mean", "variance", "std"),
+    **_for("it is for each column of what it reads", "axis", "n_features"),
+}
+
 OPTIMIZER_ARGUMENTS: dict[str, str] = {
     **_for("it is called learning_rate", "lr", "learning_rate_init", "rate", "eta"),
     **_for("they are called beta_1 and beta_2", "betas"),
@@ -269,6 +300,16 @@ def explain_arguments(hints: Mapping[str, str]) -> Callable[[Callable[_P, _R]], 
             return function(*arguments, **keywords)
 
         return explained
+
+    return decorate
+
+
+def explain_constructor(hints: Mapping[str, str]) -> Callable[[type[_R]], type[_R]]:
+    """A class decorator: the same for the arguments that a class takes, of a constructor that nobody wrote by hand."""
+
+    def decorate(cls: type[_R]) -> type[_R]:
+        cls.__init__ = explain_arguments(hints)(cls.__init__)  # type: ignore[method-assign]
+        return cls
 
     return decorate
 

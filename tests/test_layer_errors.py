@@ -28,6 +28,18 @@ import mlpfast as mf
         (lambda: mf.Dropout(1), ValueError, "expected rate to be >= 0 and < 1, got 1"),
         (lambda: mf.Dropout(-0.1), ValueError, "expected rate to be >= 0"),
         (lambda: mf.Dropout("half"), TypeError, "expected rate to be a number"),
+        (
+            lambda: mf.LayerNorm(64),
+            TypeError,
+            "LayerNorm: expected epsilon to be a number such as 1e-05, got 64",
+        ),
+        (lambda: mf.RMSNorm(64), TypeError, "RMSNorm: expected epsilon to be a number such as 1e-05, got 64"),
+        (lambda: mf.BatchNorm(64), TypeError, "BatchNorm: expected momentum to be a number such as 0.9, got 64"),
+        (
+            lambda: mf.PReLU(64),
+            TypeError,
+            "initial to be a number such as 0.25, got 64; the layer is as wide as what",
+        ),
         (lambda: mf.LayerNorm(0), ValueError, "expected epsilon to be > 0, got 0"),
         (lambda: mf.RMSNorm(-1e-5), ValueError, "expected epsilon to be > 0"),
         (lambda: mf.BatchNorm(1.0), ValueError, "expected momentum to be >= 0 and < 1"),

@@ -15,7 +15,7 @@ from ..errors import boolean, real
 from ..parts import Rule
 from ..program import Program
 
-__all__ = ["Layer", "add_rule", "as_layers", "lower_all"]
+__all__ = ["Layer", "add_rule", "as_layers", "lower_all", "refuse_width"]
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,16 @@ def _described(value: Any) -> str:
         return f"the class {value.__name__}" + (f"; write {value.__name__}(...)" if issubclass(value, Layer) else "")
     hint = "; a block of layers is a Residual" if isinstance(value, (list, tuple)) else ""
     return f"{value!r} ({type(value).__name__}){hint}"
+
+
+def refuse_width(layer: Layer, field: str, such_as: float) -> None:
+    """Raise a TypeError where a field has a number of columns, as PyTorch's layers take it first: here none does."""
+    value = getattr(layer, field)
+    if isinstance(value, int) and value > 1:
+        raise TypeError(
+            f"{type(layer).__name__}: expected {field} to be a number such as {such_as:g}, got {value}; "
+            "the layer is as wide as what it reads"
+        )
 
 
 def lower_all(program: Program, reads: int, layers: Iterable[Layer], within: str = "") -> Iterator[int]:

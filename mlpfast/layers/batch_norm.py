@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from ..activations import Activation
 from ..errors import real_field
+from ..hints import BATCH_NORM_ARGUMENTS, explain_constructor
 from ..initializers import Constant
 from ..program import Program
-from .base import Layer
+from .base import Layer, refuse_width
 
 __all__ = ["BatchNorm"]
 
 
+@explain_constructor(BATCH_NORM_ARGUMENTS)
 @dataclass(frozen=True, repr=False)
 class BatchNorm(Layer):
     """Normalise each column: h = (x - mean) / sqrt(variance + epsilon) * scale + shift (Ioffe and Szegedy, 2015).
@@ -60,6 +62,7 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_width(self, "momentum", 0.9)
         real_field(self, "momentum", at_least=0.0, below=1.0)
         real_field(self, "epsilon", above=0.0)
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import real_field
+from ..hints import DROPOUT_ARGUMENTS, explain_constructor
 from ..program import Program
 from .base import Layer
 
 __all__ = ["Dropout"]
 
 
+@explain_constructor(DROPOUT_ARGUMENTS)
 @dataclass(frozen=True, repr=False)
 class Dropout(Layer):
     """In training, zero each element with probability `rate` and divide the others by ``1 - rate``.

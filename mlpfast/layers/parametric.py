@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from ..activations import Activation, as_activation
 from ..errors import real, real_field
+from ..hints import PRELU_ARGUMENTS, explain_constructor
 from ..initializers import Constant
 from ..program import Program
-from .base import Layer
+from .base import Layer, refuse_width
 
 __all__ = ["PReLU", "Parametric"]
 
 
+@explain_constructor(PRELU_ARGUMENTS)
 @dataclass(frozen=True, repr=False)
 class PReLU(Layer):
     """The parametric rectifier: h = z for z > 0, alpha z elsewhere, with an alpha for each unit (He et al., 2015).
@@ -46,6 +48,7 @@ class PReLU(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_width(self, "initial", 0.25)
         real_field(self, "initial")
 
     def lower(self, program: Program, reads: int, place: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..activations import Activation
+from ..hints import TOO_MANY, explain_arguments
 from ..program import Program
 from .activate import Activate
 from .base import Layer, as_layers, lower_all
@@ -49,6 +50,7 @@ class Residual(Layer):
     layers: tuple[Layer, ...]
     name: ClassVar[str] = "residual"
 
+    @explain_arguments({TOO_MANY: "the layers are one sequence: Residual([...])"})
     def __init__(
         self,
         layers: Sequence[Layer],

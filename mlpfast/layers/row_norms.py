@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from ..activations import Activation
 from ..errors import real_field
+from ..hints import NORM_ARGUMENTS, explain_constructor
 from ..initializers import Constant
 from ..program import Program
-from .base import Layer
+from .base import Layer, refuse_width
 
 __all__ = ["LayerNorm", "RMSNorm"]
 
@@ -24,6 +25,7 @@ class _RowNorm(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_width(self, "epsilon", 1e-5)
         real_field(self, "epsilon", above=0.0)
 
     def lower(self, program: Program, reads: int, place: str) -> int:
@@ -49,6 +51,7 @@ class _RowNorm(Layer):
         return made
 
 
+@explain_constructor(NORM_ARGUMENTS)
 @dataclass(frozen=True, repr=False)
 class LayerNorm(_RowNorm):
     """Normalise each row: h = (x - mean) / sqrt(variance + epsilon) * scale + shift (Ba et al., 2016).
@@ -84,6 +87,7 @@ class LayerNorm(_RowNorm):
         yield 130, cls(learning_rate_scale=0.5)
 
 
+@explain_constructor(NORM_ARGUMENTS)
 @dataclass(frozen=True, repr=False)
 class RMSNorm(_RowNorm):
     """Divide each row by its root mean square: h = x / sqrt(mean(x^2) + epsilon) * scale (Zhang and Sennrich, 2019).

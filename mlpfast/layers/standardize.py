@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..activations import Activation
 from ..errors import real, unknown_name
+from ..hints import STANDARDIZE_ARGUMENTS, explain_constructor
 from ..program import Program
 from .base import Layer
 
@@ -19,6 +20,7 @@ __all__ = ["Standardize"]
 _METHODS = ("standard", "robust")
 
 
+@explain_constructor(STANDARDIZE_ARGUMENTS)
 @dataclass(frozen=True, repr=False)
 class Standardize(Layer):
     """Centre and scale each column by what `Model.adapt` learns from data, once: a saved model then takes raw inputs.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from ..errors import real_field
-from ..hints import OPTIMIZER_ARGUMENTS, explain_arguments
+from ..hints import OPTIMIZER_ARGUMENTS, explain_constructor
 from ..schedules.plain import Scheduled, scheduled_field
 
 __all__ = ["Optimizer", "explained"]
@@ -62,10 +62,5 @@ class Optimizer:
             )
 
 
-_T = TypeVar("_T", bound=Optimizer)
-
-
-def explained(cls: type[_T]) -> type[_T]:
-    """The class, whose errors say what other libraries' names for its arguments are called here."""
-    cls.__init__ = explain_arguments(OPTIMIZER_ARGUMENTS)(cls.__init__)  # type: ignore[method-assign]
-    return cls
+#: The class, whose errors say what other libraries' names for its arguments are called here.
+explained = explain_constructor(OPTIMIZER_ARGUMENTS)
