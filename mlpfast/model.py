@@ -191,7 +191,9 @@ class Model(Differentiable):
 
     @state.setter
     def state(self, values: ArrayLike) -> None:
-        self._state[...] = validation.as_parameters(values, self._state.size, self.dtype, name="state")
+        state = validation.as_parameters(values, self._state.size, self.dtype, name="state")
+        validation.check_buffers(_views(state[self.n_parameters :], self.program.buffers), self.program.buffers)
+        self._state[...] = state
 
     @property
     def n_parameters(self) -> int:

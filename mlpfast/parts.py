@@ -91,6 +91,7 @@ class Buffer(NamedTuple):
     offset: int  # of its first element, from the first buffer's
     initial: float | tuple[float, ...]  # of all its elements, or of each
     at_least: float = -math.inf  # below it, a value can't have been learnt
+    ascends: bool = False  # along each row
 
     @property
     def size(self) -> int:

@@ -94,7 +94,7 @@ class Program:
         self.tensors.append(Tensor(name, shape, self.n_parameters, role, initializer, fans, stream, rule))
         return len(self.tensors) - 1
 
-    def buffer(self, name: str, shape: tuple[int, ...], initial: float | tuple[float, ...], **fields: float) -> int:
+    def buffer(self, name: str, shape: tuple[int, ...], initial: float | tuple[float, ...], **fields: Any) -> int:
         """Add a buffer behind the others in the state; returns its number. `fields` are others of `Buffer`."""
         self.buffers.append(Buffer(name, shape, self.n_buffered, initial, **fields))
         return len(self.buffers) - 1

@@ -43,6 +43,8 @@ def test_a_variance_is_not_negative(tmp_path):
     twin.buffers["variance1"][3] = -0.5
     with pytest.raises(ValueError, match="expected variance1 to be at least 0, got -0.5 at element 3"):
         model.load_tensors(twin)
+    with pytest.raises(ValueError, match="expected variance1 to be at least 0, got -0.5 at element 3"):
+        model.state = twin.state
     np.testing.assert_array_equal(model.state, before)
     twin.save(tmp_path / "model.npz")
     with pytest.raises(mf.ModelFileError, match="expected variance1 to be at least 0, got -0.5 at element 3"):

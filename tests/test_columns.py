@@ -420,6 +420,38 @@ def test_what_unknown_may_be(unknown):
         mf.Embedding(3, 2, unknown=unknown)
 
 
+@pytest.mark.parametrize("integer", [np.int64, np.uint8])
+def test_unknown_may_be_an_integer_of_numpy(integer):
+    for given, same in (
+        (mf.OneHot(3, unknown=integer(2)), mf.OneHot(3, unknown=2)),
+        (mf.Embedding(3, 2, unknown=integer(2)), mf.Embedding(3, 2, unknown=2)),
+    ):
+        assert given == same
+        assert repr(given) == repr(same)
+
+
+def test_a_class_is_no_encoder_yet():
+    for steps in (mf.Periodic, [mf.Standardize(), mf.Periodic]):
+        with pytest.raises(TypeError, match=r"expected encoder 0 to .*, got the class Periodic; write Periodic\(...\)"):
+            mf.Columns([(0, steps)])
+
+
+def test_edges_in_a_file_or_a_state_ascend(tmp_path):
+    model = mf.Model(2, [mf.PiecewiseLinear(edges=[0, 1, 3]), mf.Dense(1)])
+    state = model.state.copy()
+    twin = model.copy()
+    twin.buffers["edges0"][1] = [0, 3, 1]
+    twin.save(tmp_path / "model.npz")
+    message = "expected edges0 to ascend along each row, got 3.0 and 1.0 at row 1, column 1"
+    with pytest.raises(mf.ModelFileError, match=message):
+        mf.load(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match=message):
+        model.load_tensors(twin)
+    with pytest.raises(ValueError, match=message):
+        model.state = twin.state
+    np.testing.assert_array_equal(model.state, state)
+
+
 @pytest.mark.parametrize(
     ("edges", "message"),
     [

@@ -15,7 +15,7 @@ from ..errors import boolean, real
 from ..parts import Rule
 from ..program import Program
 
-__all__ = ["Layer", "add_rule", "as_layers", "lower_all", "refuse_width"]
+__all__ = ["Layer", "add_rule", "as_layers", "described", "lower_all", "refuse_width"]
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ def as_layers(layers: Any, of: str = "", hint: str = "") -> tuple[Layer, ...]:
         raise ValueError(f"{of}expected at least one layer, got none")
     for i, layer in enumerate(checked):
         if not isinstance(layer, Layer):
-            raise TypeError(f"{of}expected layer {i} to be a layer such as Dense, got {_described(layer)}")
+            raise TypeError(f"{of}expected layer {i} to be a layer such as Dense, got {described(layer)}")
     return checked
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
     """What is no layer, and what to write in place of it."""
     if isinstance(value, type):
         return f"the class {value.__name__}" + (f"; write {value.__name__}(...)" if issubclass(value, Layer) else "")

@@ -13,7 +13,7 @@ from ..activations import Activation
 from ..errors import integer, unknown_name
 from ..hints import COLUMNS_ARGUMENTS, explain_arguments
 from ..program import Program
-from .base import Layer, add_rule
+from .base import Layer, add_rule, described
 from .embedding import Embedding
 from .encoder import Encoder, nothing_trained
 from .one_hot import OneHot
@@ -204,9 +204,10 @@ def _checked_columns(columns: Any, what: str) -> tuple[int, ...]:
 def _checked_steps(steps: Any, number: int) -> tuple[Layer, ...]:
     found = (steps,) if isinstance(steps, Layer) else tuple(steps) if isinstance(steps, (list, tuple)) else ()
     if not found or not all(isinstance(step, (Encoder, Standardize)) for step in found):
+        made = next((step for step in found or [steps] if isinstance(step, type)), None)  # to be, by its user
         raise TypeError(
             f"Columns: expected encoder {number} to be Periodic, PiecewiseLinear, OneHot, Embedding or Standardize, or "
-            f"a sequence of them, got {steps!r}"
+            f"a sequence of them, got {repr(steps) if made is None else described(made)}"
         )
     for i, step in enumerate(found):
         if i < len(found) - 1 and not isinstance(step, (Standardize, OneHot)):

@@ -14,7 +14,7 @@ from ..initializers import Initializer, Normal, as_initializer
 from ..parts import Rule
 from ..program import Program
 from .base import Layer
-from .encoder import Encoder, check_categories, code_for_unknown
+from .encoder import Encoder, check_categories, checked_unknown, number_of_unknown
 
 __all__ = ["Embedding"]
 
@@ -93,8 +93,7 @@ class Embedding(Encoder):
     ) -> None:
         object.__setattr__(self, "categories", integer("categories", categories))
         object.__setattr__(self, "units", integer("units", units))
-        code_for_unknown(unknown, self.categories, may_ignore=False)
-        object.__setattr__(self, "unknown", unknown)
+        object.__setattr__(self, "unknown", checked_unknown(unknown, self.categories, may_ignore=False))
         object.__setattr__(self, "initializer", as_initializer(initializer))
         if update not in (None, *_UPDATES):
             raise unknown_name("update", update, _UPDATES)
@@ -112,7 +111,7 @@ class Embedding(Encoder):
         fans, rule = (self.categories, self.units), Rule(by_rows=self.update == "rows")
         table = program.tensor(f"table{place}", shape, "table", self.initializer, fans, rule=rule)
         kept = {"saves": n * self.units, "notes": -(-shape[0] // 2)} if rule.by_rows else {}
-        unknown = code_for_unknown(self.unknown, self.categories, may_ignore=False)
+        unknown = number_of_unknown(self.unknown)
         program.layer(
             "embedding", reads, makes, columns=columns, part=part, tensors=(table,), numbers=(self.categories, unknown),
             codes=self.categories if self.unknown == "error" else 0, **kept,

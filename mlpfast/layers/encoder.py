@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..activations import Activation
 from ..program import Program
 from .base import Layer
 
-__all__ = ["Encoder", "check_categories", "code_for_unknown", "nothing_trained"]
+__all__ = ["Encoder", "check_categories", "checked_unknown", "nothing_trained", "number_of_unknown"]
 
 #: As the number of a layer that reads codes: what kernels take for the code of no category (enum of csrc/mlpfast.h).
 _BAD, _NONE = -1.0, -2.0
@@ -64,18 +65,23 @@ def nothing_trained(program: Program, layer: Layer, place: str) -> None:
         )
 
 
-def code_for_unknown(unknown: Any, categories: int, *, may_ignore: bool) -> float:
-    """The number by which kernels know what to take for a code of no category; an error if it is not valid."""
-    if unknown == "error":
-        return _BAD
-    if unknown == "ignore" and may_ignore:
-        return _NONE
-    if isinstance(unknown, int) and not isinstance(unknown, bool) and 0 <= unknown < categories:
-        return float(unknown)
+def checked_unknown(unknown: Any, categories: int, *, may_ignore: bool) -> str | int:
+    """What to do with the code of no category, or the code to take for it; an error if it is neither."""
+    if unknown == "error" or (unknown == "ignore" and may_ignore):
+        return str(unknown)
+    if isinstance(unknown, Integral) and not isinstance(unknown, bool) and 0 <= int(unknown) < categories:
+        return int(unknown)
     words = "'error', 'ignore'" if may_ignore else "'error'"
     raise ValueError(
         f"expected unknown to be {words} or the code to take instead, from 0 to {categories - 1}, got {unknown!r}"
     )
+
+
+def number_of_unknown(unknown: str | int) -> float:
+    """By which kernels know what to take for the code of no category."""
+    if isinstance(unknown, int):
+        return float(unknown)
+    return _BAD if unknown == "error" else _NONE
 
 
 def check_categories(layer: Layer, categories: int, dtype: np.dtype[Any]) -> None:

@@ -13,7 +13,7 @@ from ..errors import integer
 from ..hints import ONE_HOT_ARGUMENTS, explain_arguments
 from ..program import Program
 from .base import Layer
-from .encoder import Encoder, check_categories, code_for_unknown
+from .encoder import Encoder, check_categories, checked_unknown, number_of_unknown
 
 __all__ = ["OneHot"]
 
@@ -67,8 +67,7 @@ class OneHot(Encoder):
         weight_decay_scale: float | None = None,
     ) -> None:
         object.__setattr__(self, "categories", integer("categories", categories))
-        code_for_unknown(unknown, self.categories, may_ignore=True)
-        object.__setattr__(self, "unknown", unknown)
+        object.__setattr__(self, "unknown", checked_unknown(unknown, self.categories, may_ignore=True))
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 
     def width(self, n_columns: int) -> int:
@@ -77,7 +76,7 @@ class OneHot(Encoder):
     def encode(
         self, program: Program, reads: int, makes: int, part: tuple[int, int], columns: tuple[int, ...], place: str
     ) -> None:
-        unknown = code_for_unknown(self.unknown, self.categories, may_ignore=True)
+        unknown = number_of_unknown(self.unknown)
         codes = self.categories if self.unknown == "error" else 0
         program.layer("one_hot", reads, makes, columns=columns, part=part, codes=codes, numbers=(unknown,))
 

@@ -126,7 +126,7 @@ class PiecewiseLinear(Encoder):
         initial: float | tuple[float, ...] = np.nan
         if self.edges is not None:
             initial = tuple(_padded(self._edges_of(n, place), self.bins).ravel().tolist())
-        edges = program.buffer(f"edges{place}", (n, self.bins + 1), initial)
+        edges = program.buffer(f"edges{place}", (n, self.bins + 1), initial, ascends=True)
         if self.units is not None:
             limit, fans = Uniform(1 / math.sqrt(self.units)), (1, self.units)
             tensors = [

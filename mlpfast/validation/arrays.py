@@ -86,12 +86,19 @@ def as_tensors(
 
 
 def check_buffers(arrays: Mapping[str, NDArray[Any]], buffers: Iterable[Buffer]) -> None:
-    """Raise an error that names the first value below what can be learnt, as a negative variance; NaN is none."""
+    """Raise an error that names the first value that can't have been learnt, as a negative variance; NaN is none."""
     for buffer in buffers:
-        if buffer.name in arrays and (low := np.flatnonzero(arrays[buffer.name] < buffer.at_least)).size:
+        if buffer.name not in arrays:
+            continue
+        array = arrays[buffer.name]
+        if (low := np.flatnonzero(array < buffer.at_least)).size:
+            got = f"{array.flat[low[0]]} at element {low[0]}"
+            raise ValueError(f"expected {buffer.name} to be at least {buffer.at_least:g}, got {got}")
+        if buffer.ascends and (falls := np.argwhere(array[..., 1:] < array[..., :-1])).size:
+            row, column = falls[0]
             raise ValueError(
-                f"expected {buffer.name} to be at least {buffer.at_least:g}, "
-                f"got {arrays[buffer.name].flat[low[0]]} at element {low[0]}"
+                f"expected {buffer.name} to ascend along each row, "
+                f"got {array[row, column]} and {array[row, column + 1]} at row {row}, column {column}"
             )
 
 
