@@ -388,7 +388,8 @@ class Trainer(Machinery):
             validation = self._check_validation(validation_data, held_out, data)
             if data is not None and self.program.over_batch:
                 n = self._rows_of_epoch(data)
-                check_batches(n, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
+                left_out = data.rows(data.chosen) - n
+                check_batches(n, left_out, self.batch_size, self.last_batch, stacklevel=4)  # whoever called `fit`
             if (error := parameters_error(self.model)) is not None:
                 raise error
             resumed = resume is not None and self._resume(resume)

@@ -201,6 +201,8 @@ def test_batches_of_one_row_are_refused():
     ):
         with pytest.raises(ValueError, match="BatchNorm in training: expected batches of at least 2 rows, got 1"):
             refused()
+    with pytest.raises(ValueError, match="got 1 beside 7 of weight zero, which have no part in it$"):
+        mf.Trainer(model, "mse").fit(X, y, sample_weight=np.eye(8)[0], verbose=0)
     np.testing.assert_array_equal(model.state, state)
     assert trainer.steps == trainer.epochs == 0
     model.loss_and_gradient(X[:1], y[:1], "mse"), trainer.evaluate(X[:1], y[:1]), model.predict(X[:1])

@@ -209,13 +209,17 @@ def data_as_they_are(model: Model, loss: Loss, X: Any, y: Any, sample_weight: An
     return None if found is None else Data(*found, None, X, y)
 
 
-def check_batches(n: int, batch_size: int | None, last_batch: str, stacklevel: int) -> None:
-    """See that statistics can be taken over each batch of n rows: one of a single row has none."""
+def check_batches(n: int, left_out: int, batch_size: int | None, last_batch: str, stacklevel: int) -> None:
+    """See that statistics can be taken over each batch of n rows: one of a single row has none.
+
+    `left_out` others have weight zero.
+    """
     rows = min(batch_size or n, n)
     if rows > 2 and n % rows != 1:
         return
     if rows < 2:
-        raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {rows}")
+        others = f" beside {left_out:,} of weight zero, which have no part in it" if left_out and n < 2 else ""
+        raise ValueError(f"BatchNorm in training: expected batches of at least 2 rows, got {rows}{others}")
     if n % rows == 1 and last_batch == "keep":
         warnings.warn(
             f"the last of the batches of {rows} rows would have a single one, of which BatchNorm can't take "
