@@ -228,7 +228,11 @@ _DROPOUT = "dropout is on while a Trainer trains and off in predict"
 MODEL_ATTRIBUTES: dict[str, str] = {
     **_for(_TRAIN, "fit", "partial_fit", "train_on_batch"),
     **_for("they are given to the trainer: Trainer(model, loss=..., optimizer=..., metrics=[...])", "compile"),
-    **_for("it is the trainer's", "optimizer", "loss", "metrics", "history"),
+    **_for("it is the trainer's", "optimizer", "loss", "metrics", "history", "learning_rate", "lr", "callbacks"),
+    **_for(
+        "layers have it: Dense(units, trainable=False), or Trainer(model, groups={'W0': {'trainable': False}})",
+        *("trainable", "requires_grad", "requires_grad_", "freeze", "unfreeze"),
+    ),
     **_for(_JUDGE, "evaluate", "score", "test_on_batch"),
     **_for("print(model) shows it", "summary"),
     **_for("write model.predict(X)", "forward", "call", "apply", "transform", "predict_on_batch"),
@@ -245,7 +249,7 @@ MODEL_ATTRIBUTES: dict[str, str] = {
     **_for("it is model.n_parameters", "count_params", "num_parameters", "n_params"),
     **_for("it is model.inputs", "input_shape", "n_features_in_", "input_dim", "in_features"),
     **_for("it is model.outputs", "output_shape", "n_outputs_", "out_features"),
-    **_for(_DROPOUT, "train", "eval"),
+    **_for(_DROPOUT, "train", "eval", "training"),
     **_for(_GRADIENT, "zero_grad", "backward", "gradient", "grad"),
     **_for("layers are given at once: Model(inputs, layers)", "add"),
     **_for(f"{_CPU}; the dtype is Model(..., dtype=...)", "to", "cuda", "cpu", "device"),
@@ -349,6 +353,14 @@ def explain_attributes(hints: Mapping[str, str]) -> Callable[[type[_R]], type[_R
         return cls
 
     return decorate
+
+
+def without_effect(kind: str, name: str, settings: Iterable[str], hints: Mapping[str, str]) -> AttributeError | None:
+    """The error of assigning what an object of this kind would not look at: a setting misspelt, or one of `hints`."""
+    spelt = {squeezed(setting): setting for setting in settings}
+    near = difflib.get_close_matches(squeezed(name), spelt, n=1, cutoff=0.85)
+    known = hints if name in hints else {name: f"did you mean {spelt[near[0]]!r}?"} if near else {}
+    return missing_attribute(kind, name, known) if known else None
 
 
 def missing_attribute(kind: str, name: str, hints: Mapping[str, str]) -> AttributeError:

@@ -23,7 +23,14 @@ from .core.rowwise import Rowwise
 from .core.tangents import Tangents
 from .derivatives.differentiable import Differentiable
 from .errors import boolean, integer, real
-from .hints import MLP_ARGUMENTS, MODEL_ARGUMENTS, MODEL_ATTRIBUTES, explain_arguments, explain_attributes
+from .hints import (
+    MLP_ARGUMENTS,
+    MODEL_ARGUMENTS,
+    MODEL_ATTRIBUTES,
+    explain_arguments,
+    explain_attributes,
+    without_effect,
+)
 from .initializers import Initializer
 from .layers import Dense, Layer, as_layers, lower, one_for_each
 from .losses import Loss, as_loss
@@ -42,6 +49,9 @@ _Self = TypeVar("_Self", bound="Model")
 _READ_ONLY = frozenset(
     ("layers", "sizes", "dtype", "seed", "tensors", "buffers", "weights", "biases", "program", "network")
 )
+
+#: What a model has that may be written, or looks as if it might.
+_NAMES = _READ_ONLY | {"parameters", "state"}
 
 #: What is made anew from the rest.
 _DERIVED = (
@@ -173,6 +183,10 @@ class Model(Differentiable):
         if name in _READ_ONLY and hasattr(self, name):  # to ask for __dict__ would slow down every access to come
             hint = "; write into its arrays, or assign parameters" if name in ("tensors", "weights", "biases") else ""
             raise AttributeError(f"{name!r} of a model is read-only{hint}")
+        if name[0] != "_" and name not in _NAMES and type(self) is Model and not hasattr(Model, name):
+            error = without_effect("'Model' object", name, _NAMES, MODEL_ATTRIBUTES)
+            if error is not None:
+                raise error
         super().__setattr__(name, value)
 
     @property

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,14 @@ from .errors import DivergenceError, ModelFileError, excerpt, integer, real, ver
 from .files.replacing import as_path
 from .fullbatch.epochs import FullBatch
 from .groups import Group
-from .hints import FIT_ARGUMENTS, TRAINER_ARGUMENTS, TRAINER_ATTRIBUTES, explain_arguments, explain_attributes
+from .hints import (
+    FIT_ARGUMENTS,
+    TRAINER_ARGUMENTS,
+    TRAINER_ATTRIBUTES,
+    explain_arguments,
+    explain_attributes,
+    without_effect,
+)
 from .history import History
 from .losses import Loss
 from .metrics import Pinball, TopK
@@ -202,6 +210,13 @@ class Trainer(Machinery):
         self._check_full_batch()
         self._run_id = secrets.token_hex(8)
         self._set_aside: tuple[NDArray[Any], NDArray[Any]] | None = None  # by `show`: the last state, the shown
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and name not in _SETTINGS and type(self) is Trainer and not hasattr(Trainer, name):
+            error = without_effect("'Trainer' object", name, _SETTINGS, TRAINER_ARGUMENTS | TRAINER_ATTRIBUTES)
+            if error is not None:
+                raise error
+        object.__setattr__(self, name, value)
 
     @property
     def run_id(self) -> str:
@@ -761,3 +776,7 @@ class Trainer(Machinery):
         self._end = self._driven = self._loop = None
         self.groups = state.get("_groups")
         self.metrics = self._given_metrics  # those of older versions were made ready in another way
+
+
+#: What may be assigned.
+_SETTINGS = frozenset(signature(Trainer).parameters) - {"model"} | {"learning_rate", "history"}

@@ -100,6 +100,39 @@ def test_the_place_of_an_argument(where, name, place):
         ARGUMENTS[where][0](**{name: 1})
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "place"),
+    [
+        (trainer, "learning_rte", "did you mean 'learning_rate'?"),
+        (trainer, "batchsize", "did you mean 'batch_size'?"),
+        (trainer, "callback", "did you mean 'callbacks'?"),
+        (trainer, "optimiser", "did you mean 'optimizer'?"),
+        (trainer, "alpha", "the penalty on squared weights is l2"),
+        (trainer, "verbose", "fit has it: trainer.fit(X, y, verbose=...)"),
+        (trainer, "lr", "it is called learning_rate"),
+        (model, "parameter", "did you mean 'parameters'?"),
+        (model, "weight", "did you mean 'weights'?"),
+        (model, "trainable", "layers have it: Dense(units, trainable=False)"),
+    ],
+)
+def test_what_would_have_no_effect_is_not_assigned(make, name, place):
+    owner = make()
+    before = dict(vars(owner))
+    with pytest.raises(AttributeError, match=f"object has no attribute '{name}'; {re.escape(place)}"):
+        setattr(owner, name, 1)
+    assert vars(owner) == before
+
+
+def test_other_attributes_are_the_users_own():
+    class Noted(mf.Trainer):
+        pass
+
+    for owner, name in ((trainer(), "note"), (model(), "note"), (Noted(model()), "callback")):
+        setattr(owner, name, [1])
+        assert getattr(owner, name) == [1]
+        assert getattr(owner.copy(), name) == [1]
+
+
 @pytest.mark.parametrize("make", OPTIMIZERS.values())
 def test_every_optimizer_explains(make):
     with pytest.raises(TypeError, match=rf"{make.__name__}.__init__\(\) .*'lr'; it is called learning_rate"):

@@ -39,10 +39,12 @@ class Training(Protocol):
     epochs: int
     steps: int
     history: History
-    #: Whether the loops run, and not a callback.
-    at_work: bool
     #: What to do to find ``"val_..."`` in the logs.
     validation_hint: str
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the loops run, and not a callback."""
 
     @property
     def model(self) -> Model:

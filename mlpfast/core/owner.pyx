@@ -16,9 +16,11 @@ cdef class Owner:
     """``with owner:`` a piece of work; ``with owner.held:`` several in a row, which other threads do not come between.
 
     Neither waits: who comes second is refused by a RuntimeError. Both end whatever happens, and a forked child is free.
+    `at_work` is the trainer's.
     """
 
     cdef mf_owner owner
+    cdef public bint at_work
 
     def __enter__(self):
         if not begin_work(&self.owner):

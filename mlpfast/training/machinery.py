@@ -56,14 +56,16 @@ class Machinery(Settings):
     """What is below the methods of `mlpfast.Trainer`; nothing of it is for users."""
 
     history: History
-    #: Whether the loops run, and not a callback.
-    at_work = False
-
     _owner: Owner
     _engine: Engine | None
     _engine_settings: tuple[Any, ...]
     _weighed: NDArray[np.float64]
     _end: int | None  # the step at which `fit` will end
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the loops run, and not a callback."""
+        return self._owner.at_work
 
     def _check(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Data:
         data = check_data(self.model, self.loss, X, y, sample_weight, metrics=self.metrics, **how)
@@ -326,7 +328,7 @@ class Machinery(Settings):
         series = self._series_of(part or steps_per_epoch or 1, steps_per_epoch)
         optimizer = self.optimizer
         rate = self._rate if isinstance(self._rate, float) else 0.0  # of a schedule, each step has its own
-        self.at_work = True
+        self._owner.at_work = True
         try:
             if isinstance(optimizer, FullBatchOptimizer):
                 self._check_full_batch()
@@ -348,7 +350,7 @@ class Machinery(Settings):
         except ValueError as error:
             raise explanation(error, self.model, data) from None
         finally:
-            self.at_work = False
+            self._owner.at_work = False
         self._series.keep_last(series, result.steps)
         if result.status == "diverged":
             if "learning_rate" in series:
