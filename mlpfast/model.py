@@ -35,6 +35,7 @@ from .initializers import Initializer
 from .layers import Dense, Layer, as_layers, lower, one_for_each
 from .losses import Loss, as_loss
 from .losses.custom import check_gradient
+from .parts import DECAYING
 from .program import Program
 from .tables import html_table
 
@@ -92,7 +93,7 @@ class Model(Differentiable):
     buffers : mapping from str to ndarray
         Views into `state` of what is learnt otherwise than by gradients, such as the running statistics of a norm.
     weights, biases : tuple of ndarray
-        The views of the dense layers: (fan_in, fan_out) and (fan_out,).
+        The views of the dense layers: (fan_in, fan_out) and (fan_out,). One that has no bias has no place in `biases`.
     layers : tuple of Layer
     sizes : tuple of int
         ``(inputs, units of dense layer 0, units of dense layer 1, ...)``.
@@ -613,18 +614,20 @@ class Model(Differentiable):
         """Title, rows with their head, and total."""
         rows: list[tuple[str, ...]] = [("layer", "activation", "weights", "biases", "dropout", "parameters")]
         program = self.program
-        for layer in program.layers:
+        for number, (layer, place) in enumerate(zip(program.layers, program.places, strict=True)):
             tensors = [program.tensors[t] for t in layer.tensors]
-            if layer.trains_only and len(rows) > 1:  # dropout is a column of the layer before it
-                rows[-1] = (*rows[-1][:4], f"{layer.numbers[0]:g}", rows[-1][5])
+            rate = f"{layer.numbers[0]:g}" if layer.trains_only else "-"
+            before = program.layers[number - 1]
+            if layer.trains_only and before.kind == "dense" and before.makes == layer.reads not in program.kept:
+                rows[-1] = (*rows[-1][:4], rate, rows[-1][5])
                 continue
             weights, biases = (
-                ", ".join(str(tensor.shape) for tensor in tensors if tensor.role == role) or "-"
-                for role in ("weight", "bias")
+                ", ".join(str(tensor.shape) for tensor in tensors if tensor.role in roles) or "-"
+                for roles in (DECAYING, ("bias",))
             )
-            name = str(len(rows) - 1) if layer.kind == "dense" else f"{len(rows) - 1} {layer.kind}"
+            name = place if layer.kind == "dense" else f"{place} {layer.kind}"
             count = sum(tensor.size for tensor in tensors)
-            rows.append((name, str(program.values[layer.makes].activation), weights, biases, "-", f"{count:,}"))
+            rows.append((name, str(program.values[layer.makes].activation), weights, biases, rate, f"{count:,}"))
         if not any(layer.trains_only for layer in program.layers):
             rows = [row[:4] + row[5:] for row in rows]
         size = self.n_parameters * self.dtype.itemsize / 1024

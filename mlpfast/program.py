@@ -55,6 +55,7 @@ class Program:
     buffers: list[Buffer] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)  # how many layers there are after each of the model's
+    places: list[str] = field(default_factory=list, compare=False)  # each layer's in the model, as in tensors' names
     kept: set[int] = field(default_factory=set)  # values that will be read again: no activation may be put into them
     clips: bool = False  # the norm of a step's whole gradient
     calls: bool = False  # a loss that is a Python function
@@ -102,6 +103,11 @@ class Program:
     def layer(self, kind: str, reads: int, makes: int, **fields: Any) -> None:
         """Add a layer of a kind; `fields` are those of `Layer`."""
         self.layers.append(Layer(kind, reads, makes, **fields))
+        self.places.append("")
+
+    def put(self, first: int, place: str) -> None:
+        """Say where in the model the layers from the first one on stand, as far as nobody within has said it."""
+        self.places[first:] = [known or place for known in self.places[first:]]
 
     def dropout(self, reads: int, rate: float) -> int:
         """Add dropout; returns the value that it makes. Right after a dense layer it has the stream of that layer."""
@@ -117,10 +123,11 @@ class Program:
 
     def up_to(self, value: int) -> Program:
         """What makes a value, which is the last one there; all tensors and buffers are where they are."""
-        needed, layers = {0, value}, []
-        for layer in reversed(self.layers):
+        needed, layers, places = {0, value}, [], []
+        for layer, place in zip(reversed(self.layers), reversed(self.places), strict=True):
             if layer.makes in needed:
                 layers.append(layer)
+                places.append(place)
                 needed |= {layer.reads} if layer.also is None else {layer.reads, layer.also}
         kept = [*sorted(needed - {value}), value]
         number = {old: new for new, old in enumerate(kept)}
@@ -132,7 +139,7 @@ class Program:
             )
             for layer in reversed(layers)
         ]
-        return replace(self, values=[self.values[old] for old in kept], layers=moved)
+        return replace(self, values=[self.values[old] for old in kept], layers=moved, places=places[::-1])
 
     # --- facts; those that are cached are asked for when all layers are there ---
 

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from string import ascii_letters
 from xml.etree import ElementTree
 
 import numpy as np
@@ -349,12 +350,29 @@ def test_the_table_tells_weights_from_biases_of_any_layer():
     rows = [re.split(" {2,}", line) for line in str(model).splitlines()[3:-2]]
     assert rows == [
         ["0 copy_columns", "identity", "-", "-", "0"],
-        ["1 copy_columns", "identity", "-", "-", "0"],
-        ["2 periodic", "identity", "(4, 2)", "(1, 4), (1, 2)", "18"],
-        ["3 piecewise_linear", "identity", "(2, 5), (1, 5)", "(1, 5)", "20"],
-        ["4 layer_norm", "identity", "-", "-", "18"],
-        ["5", "identity", "(9, 1)", "-", "9"],
+        ["0.0 copy_columns", "identity", "-", "-", "0"],
+        ["0.0 periodic", "identity", "(4, 2)", "(1, 4), (1, 2)", "18"],
+        ["0.1 piecewise_linear", "identity", "(2, 5), (1, 5)", "(1, 5)", "20"],
+        ["1 layer_norm", "identity", "-", "-", "18"],
+        ["2", "identity", "(9, 1)", "-", "9"],
     ]
+
+
+def test_the_table_numbers_layers_as_the_names_of_tensors_do():
+    """And dropout is a column of a dense layer alone, where nobody else reads what that makes."""
+    blocks = [mf.Residual([mf.Dropout(0.5), mf.Dense(4, "relu", dropout=0.25), mf.LayerNorm()]), mf.PReLU()]
+    model = mf.Model(3, [mf.Dropout(0.1), mf.Dense(4), *blocks, mf.Residual([mf.Dropout(0.75)]), mf.Dense(1)])
+    rows = [re.split(" {2,}", line) for line in str(model).splitlines()[3:-2]]
+    assert [(row[0], row[4]) for row in rows] == [
+        ("0 dropout", "0.1"), ("1", "-"), ("2.0 dropout", "0.5"), ("2.1", "0.25"), ("2.2 layer_norm", "-"),
+        ("2 add", "-"), ("3 prelu", "-"), ("4.0 dropout", "0.75"), ("4 add", "-"), ("5", "-"),
+    ]  # fmt: skip
+    places = {name.lstrip(ascii_letters) for name in model.tensors}
+    assert places == {"1", "2.1", "2.2", "3", "5"}
+    first = mf.Columns([([0, 1], mf.Embedding(3, 2)), (2, [mf.OneHot(4), mf.Standardize()])])
+    table = mf.Model(3, [first, mf.Dense(1)])
+    assert table.program.places == ["0.1.0", "0.1.1", "0.0", "0.1.1", "1"]
+    assert "(6, 2)" in str(table)
 
 
 def test_its_table_in_a_notebook():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -217,7 +215,6 @@ def _facts(model: Model, values: Values, gradient: NDArray[Any], loss: Loss) -> 
         value, hidden = program.values[layer.makes], layer.makes != output
         tensors = [program.tensors[t] for maker in program.layers if maker.makes == layer.makes for t in maker.tensors]
         weight = next((tensor for tensor in tensors if tensor.decays), None)
-        place = re.sub("^[A-Za-z_]+", "", tensors[0].name) if tensors else str(bisect_right(program.ends, number))
         slopes = None if not hidden and loss.reads != "outputs" else _slopes(z, h, value.activation)
         name, steepest = value.activation.name, _STEEPEST.get(value.activation.name)
         dead = saturated = None
@@ -226,7 +223,7 @@ def _facts(model: Model, values: Values, gradient: NDArray[Any], loss: Loss) -> 
         elif slopes is not None and steepest is not None:
             saturated = float((slopes < _FLAT * steepest).mean())
         yield LayerFacts(
-            name=f"layer {place}",
+            name=f"layer {program.places[number]}",
             what=f"{layer.kind} {value.columns}" + (f" {value.activation}" if name != "identity" else ""),
             kind=layer.kind,
             output_rms=_rms(h),

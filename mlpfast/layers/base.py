@@ -178,9 +178,10 @@ def refuse_width(layer: Layer, field: str, such_as: float) -> None:
 def lower_all(program: Program, reads: int, layers: Iterable[Layer], within: str = "") -> Iterator[int]:
     """Lower layers one after the other; yields the value that each makes. `within` begins their places."""
     for number, layer in enumerate(layers):
-        before = len(program.tensors)
-        reads = layer.lower(program, reads, f"{within}{number}")
-        add_rule(program, before, layer)
+        tensors, first, place = len(program.tensors), len(program.layers), f"{within}{number}"
+        reads = layer.lower(program, reads, place)
+        add_rule(program, tensors, layer)
+        program.put(first, place)
         yield reads
 
 

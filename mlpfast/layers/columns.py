@@ -108,13 +108,14 @@ class Columns(Layer):
             program.layer("copy_columns", reads, made, columns=rest, part=(0, len(rest)))
         first = len(rest)
         for number, ((_, steps), (value, columns), width) in enumerate(zip(self.encoders, ready, widths, strict=True)):
-            encoder, before = steps[-1], len(program.tensors)
+            encoder, before, layers = steps[-1], len(program.tensors), len(program.layers)
+            where = _places(steps, f"{place}.{number}")[-1]
             if isinstance(encoder, Encoder):
-                where = _places(steps, f"{place}.{number}")[-1]
                 encoder.encode(program, value, made, (first, width), columns, where)
                 add_rule(program, before, encoder)
             else:
                 program.layer("copy_columns", value, made, columns=columns, part=(first, width))
+            program.put(layers, where)
             first += width
         return made
 
@@ -235,6 +236,7 @@ def _lower_steps(
     Returns the value that is left to read, and which of its columns.
     """
     for i, (step, where) in enumerate(zip(steps, _places(steps, place), strict=True)):
+        first = len(program.layers)
         if isinstance(step, Encoder):
             step.check_reads(reads, where)
             if i == len(steps) - 1:
@@ -248,5 +250,6 @@ def _lower_steps(
                 program.layer("copy_columns", reads, alone, columns=columns, part=(0, len(columns)))
                 reads = alone
             made = step.lower(program, reads, where)
+        program.put(first, where)
         reads, columns = made, ()
     return reads, columns
