@@ -104,6 +104,7 @@ MLP_ARGUMENTS: dict[str, str] = {
 }
 
 MODEL_ARGUMENTS: dict[str, str] = {
+    TOO_MANY: "the layers are one sequence: Model(inputs, [layer, ...])",
     **_for("it is called inputs", "input_shape", "input_dim", "input_size", "n_features", "in_features"),
     **_for("the last layer's units are the outputs: Model(inputs, [..., Dense(outputs)])", "outputs", "n_outputs"),
     **_for("mlp(sizes) makes a model from sizes; Model takes layers", "sizes", "hidden_layer_sizes", "units"),
@@ -277,6 +278,15 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
 PACKAGE_ATTRIBUTES: dict[str, str] = {
     **_for("write Model(inputs, layers), or mlp(sizes)", "Sequential", "MLP", "Network", "NeuralNetwork"),
     **_for("write Dense(units)", "Linear"),
+    **_for("write BatchNorm()", "BatchNormalization", "BatchNorm1d"),
+    **_for("write LayerNorm()", "LayerNormalization"),
+    **_for("write RMSNorm()", "RMSNormalization"),
+    **_for("write Standardize(), and model.adapt(X)", "Normalization", "StandardScaler"),
+    **_for("write Dense(units, 'relu'), or Activate('relu')", "ReLU", "LeakyReLU", "GELU", "SiLU", "Tanh", "Softmax"),
+    **_for("write Residual([...]) around a block of layers", "Add", "Skip", "ResidualBlock"),
+    **_for("write OneHot(categories)", "OneHotEncoder", "CategoryEncoding"),
+    **_for("write Columns([(columns, encoder), ...])", "ColumnTransformer"),
+    **_for("rows are flat: X.reshape(len(X), -1)", "Flatten", "Reshape"),
     **_for("the model has it: Model(inputs, layers)", "Input", "InputLayer"),
     **_for("write load(path)", "load_model"),
     **_for("write model.save(path)", "save", "save_model"),

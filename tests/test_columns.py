@@ -436,6 +436,23 @@ def test_a_class_is_no_encoder_yet():
             mf.Columns([(0, steps)])
 
 
+@pytest.mark.parametrize(
+    ("columns", "hint"),
+    [
+        (slice(0, 3), "; write range(0, 3)"),
+        (slice(None, 4, 2), "; write range(0, 4, 2)"),
+        ("age", "; a model's columns have numbers"),
+        (["age", "sex"], "; a model's columns have numbers"),
+        ([True, False, True], "; write [0, 2]"),
+        (np.array([False, True]), "; write [1]"),
+        (slice(2, None), "; write range(2, columns)"),
+    ],
+)
+def test_columns_of_other_kinds_are_told_how_to_be_written(columns, hint):
+    with pytest.raises(TypeError, match=rf"columns of encoder 0 to be a number .*{re.escape(hint)}"):
+        mf.Columns([(columns, mf.Periodic())])
+
+
 def test_edges_in_a_file_or_a_state_ascend(tmp_path):
     model = mf.Model(2, [mf.PiecewiseLinear(edges=[0, 1, 3]), mf.Dense(1)])
     state = model.state.copy()

@@ -10,6 +10,7 @@ import pytest
 
 import mlpfast as mf
 from mlpfast import hints
+from mlpfast.layers import LAYERS
 from mlpfast.optimizers import OPTIMIZERS
 
 X, Y = np.linspace(-1, 1, 12).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
@@ -98,6 +99,13 @@ def test_attributes_of_other_libraries(where):
 def test_the_place_of_an_argument(where, name, place):
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'; .*{re.escape(place)}"):
         ARGUMENTS[where][0](**{name: 1})
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=lambda make: make.__name__)
+def test_every_layer_explains(make):
+    needed = [p for p in inspect.signature(make).parameters.values() if p.default is p.empty]
+    with pytest.raises(TypeError, match=rf"{make.__name__}.__init__\(\) .*'trainble'; did you mean 'trainable'\?"):
+        make(*[None for _ in needed], trainble=False)
 
 
 @pytest.mark.parametrize(

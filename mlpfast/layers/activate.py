@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..activations import ACTIVATIONS, Activation, as_activation
+from ..hints import explain_arguments
 from ..program import Program
 from .base import Layer
 
@@ -43,6 +44,7 @@ class Activate(Layer):
     activation: Activation
     name: ClassVar[str] = "activate"
 
+    @explain_arguments({})
     def __init__(
         self,
         activation: str | Activation,

@@ -8,12 +8,14 @@ from typing import ClassVar
 
 from ..activations import Activation
 from ..errors import integer
+from ..hints import explain_constructor
 from ..program import Program
 from .base import Layer
 
 __all__ = ["Ascending"]
 
 
+@explain_constructor({})
 @dataclass(frozen=True, repr=False)
 class Ascending(Layer):
     """Columns in ascending order: the first as it is, each other one above the one before it.

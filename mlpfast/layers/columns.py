@@ -196,10 +196,23 @@ def _checked_columns(columns: Any, what: str) -> tuple[int, ...]:
     try:
         numbers = tuple(integer(what, column, at_least=0) for column in columns)
     except TypeError:
-        raise TypeError(f"Columns: expected {what} to be a number or a sequence of them, got {columns!r}") from None
+        got = f"{columns!r}{_written_here(columns)}"
+        raise TypeError(f"Columns: expected {what} to be a number or a sequence of them, got {got}") from None
     if not numbers:
         raise ValueError(f"Columns: expected {what}, got none")
     return numbers
+
+
+def _written_here(columns: Any) -> str:
+    """How columns are written that come in another way which `ColumnTransformer` takes."""
+    if isinstance(columns, slice):
+        step = f", {columns.step}" if columns.step else ""
+        return f"; write range({columns.start or 0}, {columns.stop or 'columns'}{step})"
+    if isinstance(columns, str) or any(isinstance(column, str) for column in columns):
+        return "; a model's columns have numbers, the estimators of mlpfast.tabular take them by name"
+    if all(isinstance(column, (bool, np.bool_)) for column in columns):
+        return f"; write {np.flatnonzero(columns).tolist()}"
+    return ""
 
 
 def _checked_steps(steps: Any, number: int) -> tuple[Layer, ...]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..activations import Activation, as_activation
 from ..errors import real, real_field
-from ..hints import PRELU_ARGUMENTS, explain_constructor
+from ..hints import PRELU_ARGUMENTS, explain_arguments, explain_constructor
 from ..initializers import Constant
 from ..program import Program
 from .base import Layer, refuse_width
@@ -92,6 +92,7 @@ class Parametric(Layer):
     initial: float
     name: ClassVar[str] = "parametric"
 
+    @explain_arguments({})
     def __init__(
         self,
         activation: str | Activation,

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ..activations import Activation
 from ..errors import real_field
+from ..hints import explain_constructor
 from ..initializers import Constant
 from ..program import Program
 from .base import Layer
@@ -15,6 +16,7 @@ from .base import Layer
 __all__ = ["Scale"]
 
 
+@explain_constructor({})
 @dataclass(frozen=True, repr=False)
 class Scale(Layer):
     """A learnt factor for each column: h = x * scale, x (n, columns), scale (columns,).
