@@ -173,6 +173,11 @@ class Program:
         """The tensors of which a step updates those rows alone that its batch reads."""
         return [tensor for tensor in self.tensors if tensor.rule.trainable and tensor.rule.by_rows]
 
+    @Computed
+    def skips_weightless(self) -> bool:
+        """Whether batches have no rows of weight zero, which would count in statistics, or for entries they read."""
+        return self.over_batch or bool(self.by_rows)
+
     @property
     def codes(self) -> list[tuple[int, int]]:
         """The columns of the data that hold codes of categories, and how many categories each has."""

@@ -621,7 +621,7 @@ class Trainer(Machinery):
             As `fit`.
         """
         data = Data(X, y, sample_weight, X, y)
-        return self._run_epoch(data, data.order(order, self._program.over_batch), deadline)
+        return self._run_epoch(data, data.order(order, self._program), deadline)
 
     def loss_and_gradient(
         self,
@@ -726,7 +726,7 @@ class Trainer(Machinery):
     def _step(self, data: Data) -> float:
         with self._owner:
             engine = self._engine_of(len(data.y), exact=False)
-            return self._run(engine, data, data.order(None, self._program.over_batch), 0.0).loss
+            return self._run(engine, data, data.order(None, self._program), 0.0).loss
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.model.sizes))

@@ -275,6 +275,29 @@ def test_rules_of_encoders_and_of_columns_multiply():
     assert rules["W1"].trainable
 
 
+@pytest.mark.parametrize("optimizer", [mf.AdamW(0.1, weight_decay=0.1), mf.SGD(0.1, momentum=0.9, weight_decay=0.1)])
+def test_a_row_of_weight_zero_updates_no_entry(optimizer):
+    """Neither that of its code, nor that of code 0, which stands in its place."""
+    X, y = np.array([[1], [3], [2], [3]], np.float32), np.arange(4.0, dtype=np.float32)
+    weight = np.array([1.0, 0.0, 2.0, 0.0])
+    counted = weight > 0
+    model = mf.Model(1, [mf.Embedding(5, 2, update="rows"), mf.Dense(1)])
+    expected = model.copy()
+    mf.Trainer(expected, "mse", optimizer).fit(
+        X[counted], y[counted], sample_weight=weight[counted], epochs=3, verbose=0
+    )
+    by_hand, in_chunks, at_once = model.copy(), model.copy(), model.copy()
+    trainer = mf.Trainer(by_hand, "mse", optimizer)
+    for _ in range(3):
+        trainer.train_on_batch(X, y, sample_weight=weight)
+    mf.Trainer(in_chunks, "mse", optimizer).fit([(X, y, weight)], epochs=3, verbose=0)
+    mf.Trainer(at_once, "mse", optimizer).fit(X, y, sample_weight=weight, epochs=3, verbose=0)
+    np.testing.assert_array_equal(expected.tensors["table0"][[0, 3, 4]], model.tensors["table0"][[0, 3, 4]])
+    for trained in (by_hand, in_chunks, at_once):
+        np.testing.assert_allclose(trained.state, expected.state, rtol=1e-6)
+        np.testing.assert_array_equal(trained.tensors["table0"][[0, 3, 4]], model.tensors["table0"][[0, 3, 4]])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_table_is_learnt(dtype):
     rng = np.random.default_rng(0)

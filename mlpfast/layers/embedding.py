@@ -50,8 +50,9 @@ class Embedding(Encoder):
         "all", the default up to 131,072 categories: each step updates every entry, those of categories that its batch
         does not have with a gradient of zero, as any other parameter: momentum and decay go on. "rows": those of its
         batch's categories alone, with decay and moments as they were when these last had one (lazy Adam, for example);
-        a step then costs no more for a larger table. A `Trainer` refuses `l1`, `l2`, `max_norm`, `clip_norm`, `ema` and
-        the average of `mlpfast.optimizers.ScheduleFreeAdamW` for it, which are of the whole.
+        a step then costs no more for a larger table, and rows of weight zero are left out of batches. A `Trainer`
+        refuses `l1`, `l2`, `max_norm`, `clip_norm`, `ema` and the average of `mlpfast.optimizers.ScheduleFreeAdamW`
+        for it, which are of the whole.
     trainable, learning_rate_scale, weight_decay_scale
         See `Layer`. The tensor ``table`` (columns * categories, units), a column's table after the other's, has the
         role "table": penalties and decay reach it.

@@ -44,7 +44,9 @@ class Wanted(NamedTuple):
     codes : list of (column, categories)
         Columns of X that hold codes.
     over_batch : bool
-        Statistics are taken over a batch: a row of weight zero is none of its rows.
+        Statistics are taken over a batch.
+    skips_weightless : bool
+        A row of weight zero is none of a batch.
     metrics : tuple of Metric
     """
 
@@ -55,6 +57,7 @@ class Wanted(NamedTuple):
     class_weight: tuple[float, ...] | None = None
     codes: list[tuple[int, int]] = []  # noqa: RUF012 - nobody writes it
     over_batch: bool = False
+    skips_weightless: bool = False
     metrics: tuple[Metric, ...] = ()
 
     def check(self, X: Any, y: Any, sample_weight: Any, of: str) -> Rows:
@@ -75,7 +78,7 @@ class Wanted(NamedTuple):
                 f"expected weights nearer to 1 in sample_weight{of}, as they can't be scaled together with those of "
                 f"other chunks; got a sum beyond 2**{-exponent}"
             )
-        if self.over_batch:
+        if self.skips_weightless:
             return Rows(*without_weightless(features, targets, weights))
         return Rows(*blank_weightless(features, targets, weights), weights)
 

@@ -14,6 +14,7 @@ from ..errors import real
 from ..losses import Loss
 from ..metrics import Metric, check_one_class
 from ..model import Model
+from ..program import Program
 from ..validation import (
     CSR,
     Features,
@@ -44,10 +45,10 @@ class Data(NamedTuple):
     chosen: NDArray[np.int64] | None = None  # the rows to train on; None for all
     term: Any = None  # of the loss, beside that of the outputs: a `sobolev.JacobianTerm`
 
-    def order(self, order: NDArray[np.int64] | None, over_batch: bool) -> NDArray[np.int64] | None:
-        """The order without rows of weight zero, if statistics of a batch would notice them."""
+    def order(self, order: NDArray[np.int64] | None, program: Program) -> NDArray[np.int64] | None:
+        """The order without rows of weight zero, if a batch has none."""
         weights = self.sample_weight
-        if weights is None or not over_batch or weights.all():
+        if weights is None or not program.skips_weightless or weights.all():
             return order
         rows = np.arange(len(weights)) if order is None else order
         return rows[weights[rows] > 0]

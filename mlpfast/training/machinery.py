@@ -163,10 +163,10 @@ class Machinery(Settings):
         order = permutation(self.seed, SHUFFLE, epoch, len(data.y if rows is None else rows)) if self.shuffle else None
         if rows is not None:
             order = rows if order is None else rows[order]
-        return data.order(order, self._program.over_batch)
+        return data.order(order, self._program)
 
     def _rows_of_epoch(self, data: Data) -> int:
-        return data.rows(data.order(data.chosen, self._program.over_batch))
+        return data.rows(data.order(data.chosen, self._program))
 
     def _run_epoch(self, data: Data, order: NDArray[np.int64] | None, deadline: float) -> EpochResult:
         n = data.rows(order)
@@ -175,8 +175,9 @@ class Machinery(Settings):
             return self._run(engine, data, order, deadline, engine.n_batches(n))
 
     def _wanted(self) -> Wanted:
-        model, over_batch = self.model, self._program.over_batch
-        of_model = model.inputs, model.outputs, model.dtype, None, model.program.codes, over_batch
+        model, program = self.model, self._program
+        of_batch = program.over_batch, program.skips_weightless
+        of_model = model.inputs, model.outputs, model.dtype, None, program.codes, *of_batch
         return Wanted(self.loss, *of_model, self.metrics)
 
     def _feed(

@@ -48,7 +48,7 @@ def feed_of(
             all_y = FileRows(y, "y")[: len(y)] if is_mapped(y) else y
             targets = as_targets(all_y, takes.loss, takes.outputs, takes.dtype, len(X))
             class_weight = balanced(targets, takes.loss, takes.outputs)
-        if takes.over_batch and (sample_weight is not None or class_weight is not None):
+        if takes.skips_weightless and (sample_weight is not None or class_weight is not None):
             mapped.rows = None  # some may weigh nothing
         return Feed(mapped, _weighed(takes, class_weight))
     if not may_give_chunks(X):
