@@ -271,7 +271,9 @@ TRAINER_ATTRIBUTES: dict[str, str] = {
         *("momentum", "nesterov", "beta_1", "beta_2", "betas", "epsilon", "eps", "weight_decay"),
     ),
     **_for("it is the model's: trainer.model", "parameters", "weights", "biases", "layers"),
-    **_for("a callback stops the training by returning True", "stop_training"),
+    **_for("a callback stops the training by returning True", "stop_training", "should_stop", "stop"),
+    **_for("it is called epochs", "epoch", "current_epoch", "n_epochs"),
+    **_for("it is called steps", "global_step", "iterations"),
     **_for("each step begins with a gradient of its own", "zero_grad", "backward"),
 }
 
