@@ -15,8 +15,8 @@ X = np.random.default_rng(3).normal(size=(200, 3))
 Y = X[:, 0] + X[:, 1] ** 2
 
 
-def planned(seconds, score=lambda: 0.0, most=40):
-    trainer = mf.Trainer(mf.mlp([3, 8, 1], "relu", seed=0), "mse", batch_size=20, seed=0)
+def planned(seconds, score=lambda: 0.0, most=40, loss="mse"):
+    trainer = mf.Trainer(mf.mlp([3, 8, 1], "relu", seed=0), loss, batch_size=20, seed=0)
     before = trainer.model.state.copy()
     found = epochs_that_fit(
         trainer, X.astype(np.float32), Y.astype(np.float32)[:, None], None, most, time.monotonic() + seconds, score
@@ -31,6 +31,16 @@ def test_epochs_that_fit():
     assert 0 < planned(0.05, score=lambda: time.sleep(0.02)) <= 2  # two scores and their epochs are what fits
     assert planned(-1.0) == 1
     assert planned(5.0) % 1 == 0
+
+
+def test_what_the_first_step_pays_for_is_not_of_each():
+    calls = iter([0.4])
+
+    def loss(y, h):
+        time.sleep(next(calls, 0.0))
+        return 0.5 * ((h - y) ** 2).sum(axis=1), h - y
+
+    assert planned(4.0, loss=mf.losses.Custom(loss)) > 4  # as if each of the steps took 0.4 seconds, one epoch would fit
 
 
 def test_enough_time_changes_nothing():

@@ -127,8 +127,8 @@ def pace_of(course: Course, lesson: Lesson, deadline: float) -> tuple[Ready, Pac
     ready = prepared(course, lesson)
     start = time.monotonic() - began
     score = partial(lesson.score, ready.model, 1)
-    epoch, scoring = times_of(_trainer(course, ready, 1, ()), ready.Z, ready.targets, ready.weights, deadline, score)
-    return ready, Pace(start, epoch + scoring, scoring)
+    times = times_of(_trainer(course, ready, 1, ()), ready.Z, ready.targets, ready.weights, deadline, score)
+    return ready, Pace(start + times.start, times.epoch + times.score, times.score)
 
 
 def train(

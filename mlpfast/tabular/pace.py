@@ -6,13 +6,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from ..trainer import Trainer
 
-__all__ = ["Pace", "epochs_that_fit", "times_of"]
+__all__ = ["Pace", "Times", "epochs_that_fit", "times_of"]
 
 _TRIED = 0.05  # of the time, for steps that measure
 _USED = 0.95  # of what is left
@@ -36,20 +37,36 @@ class Pace:
         return min(wanted, max(math.floor(seconds / turn) * workers, 1))
 
 
+class Times(NamedTuple):
+    """Seconds until the first step of a training is over, of an epoch's steps, and of the score that follows it."""
+
+    start: float
+    epoch: float
+    score: float
+
+
 def times_of(
     trainer: Trainer, X: NDArray[Any], y: NDArray[Any], weights: Any, deadline: float, score: Callable[[], Any]
-) -> tuple[float, float]:
-    """Seconds of an epoch's training, by some steps of a copy, and of `score`; infinity, where that one took all."""
+) -> Times:
+    """By the first steps of a copy, of which one pays for what is made once; infinite, where there is no time for more."""
     began = time.monotonic()
     score()
     scored = time.monotonic()
     if scored >= deadline:
-        return math.inf, scored - began
+        return Times(math.inf, math.inf, scored - began)
     copy = trainer.copy()
     copy.callbacks = ()
-    copy.fit(X, y, 1, sample_weight=weights, verbose=0, max_seconds=_TRIED * (deadline - scored))
+    train = partial(copy.fit, X, y, sample_weight=weights, verbose=0)
+    train(steps=1)
+    ready = time.monotonic()
+    if ready >= deadline:
+        return Times(ready - scored, math.inf, scored - began)
+    train(epochs=1, max_seconds=_TRIED * (deadline - ready))
+    if copy.steps == 1:  # what a call costs took all of that
+        train(steps=1)
     steps = max(len(X) // copy.batch_size, 1) if copy.batch_size else 1
-    return (time.monotonic() - scored) * steps / max(copy.steps, 1), scored - began
+    each = (time.monotonic() - ready) / (copy.steps - 1)
+    return Times(ready - scored, each * steps, scored - began)
 
 
 def epochs_that_fit(
@@ -60,8 +77,9 @@ def epochs_that_fit(
 
     Some steps of a copy tell how long an epoch takes, and `score` how long what follows it.
     """
-    epoch, scoring = times_of(trainer, X, y, weights, deadline, score)
-    if epoch == math.inf:
+    times = times_of(trainer, X, y, weights, deadline, score)
+    if times.epoch == math.inf:
         return 1.0
-    fitting = _USED * (deadline - time.monotonic()) / (epoch + scoring)
+    left = _USED * (deadline - time.monotonic()) - times.start
+    fitting = left / (times.epoch + times.score)
     return float(min(math.floor(fitting), most)) if fitting >= 1 else max(fitting, 1e-3)
