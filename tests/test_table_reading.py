@@ -157,8 +157,16 @@ def test_batches_of_arrow_and_its_dates_in_pandas():
     table = pa.Table.from_batches([batch])
     np.testing.assert_array_equal(TableEncoder().fit_transform(batch), TableEncoder().fit_transform(table))
     days = [datetime.date(2020, 1, 1), None, datetime.date(9999, 1, 1)]
-    X = pd.DataFrame({"d": pd.array(days, dtype=pd.ArrowDtype(pa.date32()))})
-    np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform([[d] for d in days]))
+    for unit in (pa.date32(), pa.date64()):
+        X = pd.DataFrame({"d": pd.array(days, dtype=pd.ArrowDtype(unit))})
+        np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform([[d] for d in days]))
+
+
+def test_integers_of_arrow_that_no_float_holds():
+    pa = pytest.importorskip("pyarrow")
+    values = [2**60 + 1, None, 5, -(2**61)]
+    got = TableEncoder().fit_transform(pa.table({"n": pa.array(values, pa.int64())}))
+    np.testing.assert_array_equal(got, TableEncoder().fit_transform([[value] for value in values]))
 
 
 @pytest.mark.parametrize("dtype", ["str", "string[python]", "string[pyarrow]", "category", object])

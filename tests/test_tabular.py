@@ -76,12 +76,17 @@ def test_labels_of_any_kind(pair, tmp_path):
     assert TabularClassifier.load(tmp_path / "model.mlp").classes_.tolist() == list(pair)
 
 
+ABROAD = pd.Timestamp("2020-01-01T03", tz="+02:00"), pd.Timestamp("2021-01-01", tz="UTC")
+
+
 @pytest.mark.parametrize(
     ("pair", "classes"),
     [
         ((Decimal(0), Decimal(2)), [0.0, 2.0]),
         ((date(2020, 1, 1), date(2021, 1, 1)), np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")),
         ((datetime(2020, 1, 1, 3), datetime(2021, 1, 1)), np.array(["2020-01-01T03", "2021-01-01"], "datetime64[us]")),
+        (ABROAD, np.array(["2020-01-01T01", "2021-01-01"], "datetime64[us]")),
+        ((pd.Period("2020"), pd.Period("2021")), np.array(["2020-01-01", "2021-01-01"], "datetime64[us]")),
         ((pd.Interval(0, 1), pd.Interval(1, 2)), ["(0, 1]", "(1, 2]"]),
     ],
 )
@@ -93,6 +98,15 @@ def test_labels_that_are_objects(pair, classes, tmp_path):
     for each in (model, TabularClassifier.load(tmp_path / "model.mlp")):
         np.testing.assert_array_equal(each.classes_, np.array(classes))
         assert set(each.predict(X).tolist()) <= set(np.array(classes).tolist())
+
+
+@pytest.mark.parametrize("pair", [(-3, 4), (1.0, 2.0), ("no", "yes"), (False, True)])
+def test_labels_of_a_masked_array(pair):
+    y = np.ma.masked_array(np.where(SIGNAL > 0, *pair[::-1]), mask=False)
+    assert TabularClassifier(epochs=1).fit(X, y).classes_.tolist() == list(pair)
+    y[5] = y[8] = np.ma.masked
+    with pytest.raises(ValueError, match=r"missing values in y, got 2 .* row 5"):
+        TabularClassifier(epochs=1).fit(X, y)
 
 
 def test_sparse_targets():

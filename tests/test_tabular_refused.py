@@ -42,6 +42,8 @@ TABLES = [
     ({"sample_weight": put(np.ones(N), 6, None)}, "expected numbers in sample_weight, got None in row 6"),
     ({"sample_weight": pd.date_range("2020", periods=N)}, "expected numbers in sample_weight, got '2020-"),
     ({"sample_weight": "a"}, "expected numbers in sample_weight, got 'a'$"),
+    ({"sample_weight": np.ma.masked_equal(np.arange(N), 4)}, "sample_weight, got nan in row 4"),
+    ({"sample_weight": [[1, 2], *[[1]] * (N - 1)]}, "the rows of sample_weight to have one length"),
 ]
 
 
@@ -66,6 +68,8 @@ def test_tables_and_weights(kind, change, words):
         (put([datetime.date(2020, 1, 1)] * N, 4, 1), "of one kind, got int in row 4"),
         (np.arange(N) % 2 * np.timedelta64(1, "D"), "got durations"),
         (NUMBERS, "Unknown label type"),
+        (np.stack([LABELS, LABELS], axis=1), r"expected 0 and 1 \(of several labels\) in y, got 'p' in row 0"),
+        ([["p"], *[["p", "q"]] * (N - 1)], "expected the rows of y to have one length"),
         (LABELS[:5], "X has 40, y has 5"),
     ],
 )
@@ -81,6 +85,8 @@ def test_labels(y, words):
         (put(NUMBERS, 8, None), "missing values in y, got 1 .* row 8"),
         (put(NUMBERS, 4, np.inf, float), "infinity .* row 4"),
         (put(NUMBERS, 4, "four"), "expected numbers in y, got 'four' in row 4"),
+        (np.ma.masked_equal(np.arange(N), 8), "missing values in y, got 1 .* row 8"),
+        ([[1.0], *[[1.0, 2.0]] * (N - 1)], "expected the rows of y to have one length"),
         (NUMBERS[:5], "X has 40, y has 5"),
         (np.zeros((N, 2, 2)), r"got \(40, 2, 2\)"),
         (np.zeros((N, 0)), r"got \(40, 0\)"),
@@ -115,6 +121,7 @@ def test_class_weights(class_weight, words):
         (put(NUMBERS, 7, "a"), "groups of one kind"),
         (["a", "b", np.nan, "c"] * 10, "missing values in groups, got 10, the first one in row 2"),
         (["a", "b", 3, "c"] * 10, "groups of one kind"),
+        (np.ma.masked_equal(np.arange(N), 5), "missing values in groups, got 1, the first one in row 5"),
         (None, "expected groups with"),
     ],
 )

@@ -32,7 +32,7 @@ def from_pandas(name: str, series: Any, what: str) -> Column:
         return from_numpy(name, series.to_numpy(), what)  # with a value for NA, pandas would take thrice as long
     if kind in "iufb" and library != "PeriodDtype":
         return numeric(name, "boolean" if kind == "b" else "number", series.to_numpy(dtype=np.float64, na_value=np.nan))
-    if kind == "M" and not str(dtype).startswith("date32"):  # Arrow's days, which it makes no NumPy array of
+    if kind == "M" and not str(dtype).startswith("date"):  # Arrow's days, which it makes no NumPy array of
         if getattr(dtype, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return from_numpy(name, series.to_numpy(dtype=_plain(series.dtype)), what)
@@ -62,7 +62,7 @@ def from_arrow(name: str, array: Any, what: str) -> Column:
     """An Arrow array, of one chunk or more; a record batch has one that is not called chunked."""
     kind, chunked = str(array.type), hasattr(array, "combine_chunks")
     if kind.startswith(("int", "uint", "float", "double", "halffloat")):
-        known = array if array.null_count == 0 else array.cast("float64")
+        known = array if array.null_count == 0 else array.cast("float64", safe=False)  # rounded, beyond 2^53
         values = known.to_numpy() if chunked else known.to_numpy(zero_copy_only=False)
         return numeric(name, "number", values.astype(np.float64))
     if kind in ("string", "large_string"):

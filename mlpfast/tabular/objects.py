@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from ..core.memory import codes_of_strings
 from .columns import Column, Kind, plural
 
-__all__ = ["array_of", "as_given", "column_of", "is_missing", "kind_of", "number_of", "seconds_of", "strings"]
+__all__ = [
+    "array_of",
+    "as_given",
+    "column_of",
+    "is_missing",
+    "kind_of",
+    "number_of",
+    "plain_date",
+    "seconds_of",
+    "strings",
+]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 #: Of values that are missing, or may be.
@@ -61,10 +71,29 @@ def array_of(values: Sequence[Any]) -> NDArray[Any]:
     return array
 
 
-def as_given(values: Any) -> NDArray[Any]:
-    """An array of what is given; beside strings, numbers and NaN stay what they are, of which NumPy makes strings."""
-    array = np.asarray(values)
+def as_given(values: Any, what: str) -> NDArray[Any]:
+    """An array of what is given, in which what is masked is missing; a ValueError for rows of several lengths.
+
+    Beside strings, numbers and NaN stay what they are, of which NumPy would make strings.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        return _unmasked(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"expected the rows of {what} to have one length") from None
     return np.asarray(values, dtype=object) if array.dtype.kind in "US" and not hasattr(values, "dtype") else array
+
+
+def _unmasked(values: Any) -> NDArray[Any]:
+    """A masked array with missing values in place of what is masked."""
+    kind, masked = values.dtype.kind, np.ma.getmaskarray(values)
+    if not masked.any():  # integers stay what they are
+        return np.ma.getdata(values)
+    filled = np.ma.getdata(values).astype(values.dtype if kind in "fMm" else np.float64 if kind in "iu" else object)
+    filled[masked] = "NaT" if kind in "Mm" else np.nan if kind in "fiu" else None
+    found: NDArray[Any] = filled
+    return found
 
 
 def is_missing(value: Any) -> bool:
@@ -91,15 +120,21 @@ def kind_of(t: type) -> Kind | None:
     return "number" if issubclass(t, (numbers.Real, decimal.Decimal)) else None
 
 
+def plain_date(value: Any) -> Any:
+    """A date without a time zone, in UTC; of a period its start; anything else as it is."""
+    if type(value).__name__ == "Period":
+        value = value.start_time
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    return value
+
+
 def number_of(value: Any) -> float:
     """A number, boolean, date or duration as a float."""
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return float(seconds_of(np.asarray(value)))
-    if type(value).__name__ == "Period":
-        value = value.start_time
+    value = plain_date(value)
     if isinstance(value, datetime.datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
         return float((value - _EPOCH).total_seconds())
     if isinstance(value, datetime.date):
         return (value - _EPOCH.date()).total_seconds()

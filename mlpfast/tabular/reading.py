@@ -82,8 +82,6 @@ def _from_array(X: Any, what: str) -> Table:
         if X.dtype.kind == "c":
             raise ValueError(f"Complex data not supported\n{what}: expected real numbers, got sparse complex ones")
         X = X.toarray()
-    elif isinstance(X, np.ma.MaskedArray):
-        X = _unmasked(X)
     elif type(X) is not np.ndarray:  # columns of np.matrix would be matrices
         X = _as_array(X, what)
     if X.dtype.kind == "c":
@@ -101,20 +99,8 @@ def _from_array(X: Any, what: str) -> Table:
     return Table(tuple(from_numpy(f"x{i}", X[:, i], what) for i in range(X.shape[1])), False, len(X))
 
 
-def _unmasked(X: Any) -> NDArray[Any]:
-    """A masked array with missing values in place of what is masked."""
-    kind = X.dtype.kind
-    values = np.ma.getdata(X).astype(X.dtype if kind in "fMm" else np.float64 if kind in "iu" else object)
-    values[np.ma.getmaskarray(X)] = "NaT" if kind in "Mm" else np.nan if kind in "fiu" else None
-    found: NDArray[Any] = values
-    return found
-
-
 def _as_array(X: Any, what: str) -> NDArray[Any]:
-    try:
-        array = as_given(X)
-    except ValueError:
-        raise ValueError(f"expected the rows of {what} to have one length") from None
+    array = as_given(X, what)
     if array.ndim == 0 and not isinstance(X, Mapping) and (callable(X) or isinstance(X, Iterable)):
         raise TypeError(f"expected {what} to be a table, or a sequence of rows, got {type(X).__name__}")
     return array

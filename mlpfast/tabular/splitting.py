@@ -79,7 +79,7 @@ def split(
     if validation == "time":
         return np.arange(n - held), np.arange(n - held, n)
     if validation == "group":
-        return _by_group(as_given(groups), n, held, rng)
+        return _by_group(as_given(groups, "groups"), n, held, rng)
     order = rng.permutation(n)
     if labels is None:
         return np.sort(order[held:]), np.sort(order[:held])
@@ -125,7 +125,7 @@ def _folds(n: int, members: int, labels: NDArray[Any] | None, rng: np.random.Ran
 
 def _folds_of_groups(groups: Any, n: int, members: int, rng: np.random.RandomState) -> NDArray[np.int64]:
     """Groups, the largest first, each to the fold that has fewest rows."""
-    numbers, sizes = _grouped(as_given(groups), n)
+    numbers, sizes = _grouped(as_given(groups, "groups"), n)
     if len(sizes) < members:
         raise ValueError(f"expected at least {members} groups for {members} networks, got {len(sizes)}")
     order = rng.permutation(len(sizes))

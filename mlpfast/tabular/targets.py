@@ -15,14 +15,14 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ..callers import levels_to_the_user
 from ..errors import real
-from .objects import as_given, is_missing, kind_of
+from .objects import array_of, as_given, is_missing, kind_of, plain_date
 
 __all__ = ["check_classes", "indicators", "numbers", "one_column", "weights_of_classes", "weights_of_rows"]
 
 
 def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
     """Labels (n,), of one kind."""
-    labels = as_given(y)
+    labels = _array_of(y, what)
     if labels.ndim == 2 and labels.shape[1] == 1:
         message = "A column-vector y was passed when a 1d array was expected"
         warnings.warn(message, DataConversionWarning, stacklevel=levels_to_the_user())
@@ -46,19 +46,19 @@ def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
     return labels.astype(str) if kinds == {True} else _of_objects(labels, what) if labels.dtype == object else labels
 
 
-def numbers(y: Any, n: int, what: str = "y") -> tuple[NDArray[np.float64], bool]:
+def numbers(y: Any, n: int, what: str = "y", expected: str = "numbers") -> tuple[NDArray[np.float64], bool]:
     """Targets (n, targets), finite, and whether they were (n,)."""
-    given = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    given = _array_of(y, what)
     if given.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {what} has complex numbers")
     if given.dtype.kind in "Mm":  # as float64 they would be of a unit that nobody has named
-        raise TypeError(f"expected numbers in {what}, got {'dates' if given.dtype.kind == 'M' else 'durations'}")
+        raise TypeError(f"expected {expected} in {what}, got {'dates' if given.dtype.kind == 'M' else 'durations'}")
     if given.ndim not in (1, 2) or given.shape[1:] == (0,):
         raise ValueError(f"expected {what} of shape (n,) or (n, targets), got {given.shape}")
     _check_rows(given, n, what)
     if given.dtype == object:
         given = np.array([np.nan if is_missing(v) else v for v in given.ravel()], dtype=object).reshape(given.shape)
-    targets = _as_floats(given, what)
+    targets = _as_floats(given, what, expected)
     _check_missing(np.isnan(targets).reshape(n, -1).any(axis=1), what)
     infinite = np.isinf(targets).reshape(n, -1).any(axis=1)
     if infinite.any():
@@ -68,16 +68,15 @@ def numbers(y: Any, n: int, what: str = "y") -> tuple[NDArray[np.float64], bool]
 
 def indicators(y: Any, n: int, what: str = "y") -> NDArray[np.float32] | None:
     """Several labels of a row, (n, labels) of 0 and 1; None for what is one column, or none."""
-    given = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    given = _array_of(y, what)
     if given.ndim != 2 or given.shape[1] < 2:
         return None
-    found, _ = numbers(given, n, what)
+    found, _ = numbers(given, n, what, "0 and 1 (of several labels)")
     wrong = (found != 0) & (found != 1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         raise ValueError(
-            f"expected 0 and 1 in several columns of {what} (multilabel), got {given[row, column]!s} in row {row}, "
-            f"column {column}"
+            f"expected 0 and 1 (of several labels) in {what}, got {given[row, column]!s} in row {row}, column {column}"
         )
     return found.astype(np.float32)
 
@@ -103,7 +102,7 @@ def weights_of_classes(class_weight: Any, labels: NDArray[Any]) -> NDArray[np.fl
 
 def weights_of_rows(given: Any, y: NDArray[Any]) -> NDArray[np.float64]:
     """Weights (n,) >= 0, of which any number is one for all rows; a ValueError that names the row for what is none."""
-    plain = np.asarray(given)
+    plain = as_given(given, "sample_weight")
     if plain.dtype.kind not in "iufb":
         for row, value in enumerate((plain.astype(str) if plain.dtype.kind in "Mm" else plain).ravel().tolist()):
             if kind_of(type(value)) not in ("number", "boolean"):
@@ -121,6 +120,11 @@ def weights_of_rows(given: Any, y: NDArray[Any]) -> NDArray[np.float64]:
     return checked
 
 
+def _array_of(y: Any, what: str) -> NDArray[Any]:
+    array: NDArray[Any] = y.toarray() if hasattr(y, "toarray") else as_given(y, what)
+    return array
+
+
 def _of_objects(labels: NDArray[Any], what: str) -> NDArray[Any]:
     """Objects (n,) that are no strings as NumPy's numbers, booleans or dates, or by their names; a TypeError else."""
     objects = labels.tolist()
@@ -132,12 +136,12 @@ def _of_objects(labels: NDArray[Any], what: str) -> NDArray[Any]:
     row = next((row for row, kind in enumerate(kinds) if kind != kinds[0]), 0)
     if dtype is not None and row == 0:
         with suppress(TypeError, ValueError):
-            return plain.astype(dtype)
+            return array_of([plain_date(label) for label in objects]).astype(dtype)
     got = type(objects[row]).__name__
     raise TypeError(f"expected strings, numbers, booleans or dates in {what}, of one kind, got {got} in row {row}")
 
 
-def _as_floats(y: NDArray[Any], what: str) -> NDArray[np.float64]:
+def _as_floats(y: NDArray[Any], what: str, expected: str) -> NDArray[np.float64]:
     try:
         return y.astype(np.float64)
     except (TypeError, ValueError):
@@ -146,7 +150,7 @@ def _as_floats(y: NDArray[Any], what: str) -> NDArray[np.float64]:
                 try:
                     float(value)
                 except (TypeError, ValueError):
-                    raise ValueError(f"expected numbers in {what}, got {value!r:.60} in row {row}") from None
+                    raise ValueError(f"expected {expected} in {what}, got {value!r:.60} in row {row}") from None
         raise
 
 
