@@ -168,6 +168,16 @@ def test_whole_groups_are_held_out():
     assert len(model.columns_["number"].levels) == 8
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("sizes", "held"), [([250, 30, 20], 50), ([250, 30], 30), ([100, 110], 100)])
+def test_groups_of_more_rows_than_are_held_out_are_trained_on(seed, sizes, held):
+    """But for the smallest one, where all of them have more."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    model = TabularRegressor(epochs=1, validation="group", random_state=seed)
+    model.fit(X[: len(groups)], SIGNAL[: len(groups)], groups=groups)
+    assert model.n_validation_rows_ == held
+
+
 def test_weights():
     y = SIGNAL > 0
     half = np.arange(N) < 150
@@ -176,6 +186,30 @@ def test_weights():
     rare = TabularClassifier(class_weight={False: 1, True: 50}, epochs=4, batch_size=32, random_state=0).fit(X, y)
     plain = TabularClassifier(epochs=4, batch_size=32, random_state=0).fit(X, y)
     assert rare.predict(X).mean() > plain.predict(X).mean()
+
+
+def test_rows_of_weight_zero_teach_nothing_beside_rows_of_the_users_own():
+    half = np.arange(N) < 150
+    strange = X.assign(number=np.where(half, X["number"], 1e6), few=np.where(half, X["few"], "strange"))
+    given = {"X_val": X[:50], "y_val": SIGNAL[:50]}
+    weighted = TabularRegressor(epochs=2, random_state=0).fit(strange, SIGNAL, half.astype(float), **given)
+    assert weighted.n_training_rows_ == 150 and "strange" not in weighted.columns_["few"].levels
+    assert abs(weighted.columns_["number"].centre) < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        ({"validation": "time"}, {}),
+        ({"validation": "group"}, {"groups": np.arange(N) < 290}),
+        ({}, {"sample_weight": np.arange(N) < 290}),
+    ],
+)
+def test_a_class_that_no_row_is_trained_on_is_said(settings, given):
+    y = np.where(np.arange(N) < 290, np.where(SIGNAL > 0, "p", "q"), "late")
+    with pytest.warns(UserWarning, match="no row of class 'late' is trained on: all of them are held out") as heard:
+        model = TabularClassifier(epochs=1, random_state=0, **settings).fit(X, y, **given)
+    assert model.classes_.tolist() == ["late", "p", "q"] and heard[0].filename == __file__
 
 
 def test_one_row_by_names_and_by_order(classifier, regressor):

@@ -98,6 +98,13 @@ def test_numbers(y, words):
     refused(TabularRegressor, NUMBERS, {"y": y}, words)
 
 
+@pytest.mark.parametrize("loss", ["poisson", "tweedie"])
+@pytest.mark.parametrize(("y", "where"), [(np.zeros(N), ""), (np.r_[np.zeros(N - 4), 1, 0, 2, 3], "to train on ")])
+def test_zeros_only(loss, y, where):
+    words = f"a number > 0 {where}for loss '{loss}', got zeros only"
+    refused(TabularRegressor, NUMBERS, {"y": y}, words, validation="time", loss=loss)
+
+
 @pytest.mark.parametrize(
     ("class_weight", "words"),
     [

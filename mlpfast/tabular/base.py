@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from ..model import Model
 from .encoder import TableEncoder
 from .finishing import one_at_a_time
-from .fitting import fitted, gone_on
+from .fitting import fitted
 from .goals import Goal
 from .held import Held
 from .importances import baseline_score, permutation_importances
-from .later import check_goes_on, settled
+from .later import check_goes_on, gone_on, settled
 from .plans import ColumnTable
 from .reading import read_table
 from .report import Report, report_of
@@ -164,6 +164,9 @@ class BaseTabular(BaseEstimator):
 
     def _check_held(self, name: str, targets: NDArray[Any], learnt: Mapping[str, Any]) -> None:
         """An error for rows held out, of one network, that the metric of this name is not defined for."""
+
+    def _warn_of_untaught(self, targets: NDArray[Any], learnt: Mapping[str, Any]) -> None:
+        """For classes that no row is of that is trained on, of which these are the targets."""
 
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         """Predictions as `eval_metric` takes them, of the network's outputs."""

@@ -20,7 +20,7 @@ from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
 from .scoring import Scorer, check_held, of_classes, of_labels
-from .targets import check_classes, indicators, one_column, weights_of_classes
+from .targets import check_classes, indicators, one_column, warn_of_untaught, weights_of_classes
 from .thresholding import DECISIONS, DEFAULT, choose_threshold, threshold_of
 
 __all__ = ["TabularClassifier"]
@@ -327,6 +327,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _check_held(self, name: str, targets: NDArray[Any], learnt: Mapping[str, Any]) -> None:
         if not (learnt["multilabel_"] or callable(self.eval_metric)):
             check_held(name, targets, learnt["classes_"])
+
+    def _warn_of_untaught(self, targets: NDArray[Any], learnt: Mapping[str, Any]) -> None:
+        if not learnt["multilabel_"]:
+            warn_of_untaught(targets, learnt["classes_"])
 
     def _finish(self, outputs: NDArray[Any], learnt: Mapping[str, Any]) -> NDArray[Any]:
         p = outputs.astype(np.float64)

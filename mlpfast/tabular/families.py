@@ -73,6 +73,8 @@ class Family:
     def learn(self, targets: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Units of the training targets, and the range that predictions stay in; (targets,) each."""
         centre, scale = self.units(targets)
+        if self.power is not None and not scale.all():  # others, that are held out, may be greater
+            raise ValueError(f"expected y to have a number > 0 to train on for loss {self.name!r}, got zeros only")
         low = targets.min(axis=0)
         if self.power is not None:
             low = np.maximum(low, _LEAST_MEAN * scale)

@@ -48,7 +48,7 @@ class Times(NamedTuple):
 def times_of(
     trainer: Trainer, X: NDArray[Any], y: NDArray[Any], weights: Any, deadline: float, score: Callable[[], Any]
 ) -> Times:
-    """By the first steps of a copy, of which one pays for what is made once; infinite, where there is no time for more."""
+    """By steps of a copy, after one that pays for what is made once; infinite, where there is no time for more."""
     began = time.monotonic()
     score()
     scored = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from ..errors import real
 from .objects import as_given, is_missing
 
-__all__ = ["check_validation", "split", "splits_of", "weighed"]
+__all__ = ["Split", "check_validation", "split", "splits_of", "weighed"]
+
+#: Rows to train on, and rows held out, by number.
+Split: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 SHARE = 0.2
 
 
 def splits_of(
     validation: Any, members: int, n: int, labels: NDArray[Any] | None, groups: Any, rng: np.random.RandomState
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+) -> list[Split]:
     """For each of the networks, the rows to train on and those held out.
 
     Of several networks each holds out a fold: rows, or groups, of its own, in the end all of them ("bagging" by cross
@@ -46,9 +49,7 @@ def check_validation(validation: Any) -> None:
         raise kind(f"expected validation to be 'random', 'group', 'time' or a fraction, got {validation!r}")
 
 
-def weighed(
-    splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]], weights: NDArray[np.float64] | None
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def weighed(splits: list[Split], weights: NDArray[np.float64] | None) -> list[Split]:
     """Splits without the rows of weight zero, which are as if they weren't there."""
     if weights is None:
         return splits
@@ -61,13 +62,11 @@ def weighed(
     return [(found[id(train)], found[id(held)]) for train, held in splits]
 
 
-def split(
-    validation: Any, n: int, labels: NDArray[Any] | None, groups: Any, rng: np.random.RandomState
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split(validation: Any, n: int, labels: NDArray[Any] | None, groups: Any, rng: np.random.RandomState) -> Split:
     """Numbers of the rows to train on and of those held out.
 
     "random" deals the shuffled rows, sorted by class if there are any, so that every class is trained on; "time" holds
-    out the last rows, and "group" whole groups.
+    out the last rows, and "group" whole groups: of those that have no more rows than that, or the smallest one.
     """
     share = SHARE
     if not isinstance(validation, str):
@@ -99,13 +98,13 @@ def _check_groups(validation: str, groups: Any) -> None:
         raise ValueError(f"expected groups with validation='group', and only then; got validation={validation!r}")
 
 
-def _by_group(
-    groups: NDArray[Any], n: int, held: int, rng: np.random.RandomState
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_group(groups: NDArray[Any], n: int, held: int, rng: np.random.RandomState) -> Split:
     numbers, sizes = _grouped(groups, n)
     if len(sizes) < 2:
         raise ValueError(f"expected at least two groups, got {len(sizes)}")
     order = rng.permutation(len(sizes))
+    fit = sizes[order] <= held  # a larger one would leave few rows to train on
+    order = order[fit] if fit.any() else order[[sizes[order].argmin()]]
     count = min(int(np.searchsorted(np.cumsum(sizes[order]), held)) + 1, len(sizes) - 1)
     mask = np.isin(numbers, order[:count])
     return np.flatnonzero(~mask), np.flatnonzero(mask)

@@ -17,7 +17,17 @@ from ..callers import levels_to_the_user
 from ..errors import real
 from .objects import array_of, as_given, is_missing, kind_of, plain_date
 
-__all__ = ["check_classes", "indicators", "numbers", "one_column", "weights_of_classes", "weights_of_rows"]
+__all__ = [
+    "check_classes",
+    "indicators",
+    "numbers",
+    "one_column",
+    "warn_of_untaught",
+    "weights_of",
+    "weights_of_classes",
+]
+
+_LARGE = 1e100  # of weights
 
 
 def one_column(y: Any, n: int, what: str = "y") -> NDArray[Any]:
@@ -90,6 +100,15 @@ def check_classes(given: Any, known: NDArray[Any], which: str) -> None:
         raise ValueError(f"expected classes to be {which}, got {got}")
 
 
+def warn_of_untaught(targets: NDArray[Any], classes: NDArray[Any]) -> None:
+    """A warning that names classes that are not among targets (n,), the class numbers of rows that are trained on."""
+    absent = np.delete(classes, np.unique(targets)).tolist()
+    if absent:
+        named = ", ".join(map(repr, absent[:5])) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+        message = f"no row of class {named} is trained on: all of them are held out, or have weight 0"
+        warnings.warn(message, stacklevel=levels_to_the_user())
+
+
 def weights_of_classes(class_weight: Any, labels: NDArray[Any]) -> NDArray[np.float64]:
     """Each row's weight (n,) by its class; a ValueError for a negative one, by which the class would be left out."""
     if isinstance(class_weight, Mapping):
@@ -97,6 +116,18 @@ def weights_of_classes(class_weight: Any, labels: NDArray[Any]) -> NDArray[np.fl
     elif not (isinstance(class_weight, str) and class_weight == "balanced"):
         raise ValueError(f"expected class_weight to be 'balanced', a dict or None, got {class_weight!r}")
     weights: NDArray[np.float64] = compute_sample_weight(class_weight, labels)
+    return weights
+
+
+def weights_of(classes: NDArray[np.float64] | None, given: Any, targets: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Weights of rows by their classes times those that are given for the rows."""
+    if given is None:
+        return classes if classes is None else _summable(classes)
+    weights = _summable(weights_of_rows(given, targets))
+    if classes is not None:
+        weights = _summable(classes) * weights
+    if not weights.any():
+        raise ValueError("expected a positive sum of the rows' weights, got zeros only")
     return weights
 
 
@@ -118,6 +149,12 @@ def weights_of_rows(given: Any, y: NDArray[Any]) -> NDArray[np.float64]:
         plain if plain.ndim else plain.item(), y, dtype=np.float64, ensure_non_negative=True
     )
     return checked
+
+
+def _summable(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As they are, or in units of the largest, where that is so large that sums of products could be infinite."""
+    largest = weights.max()
+    return weights / largest if largest > _LARGE else weights
 
 
 def _array_of(y: Any, what: str) -> NDArray[Any]:
