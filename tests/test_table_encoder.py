@@ -174,12 +174,16 @@ def test_refused_tables(table, error, words):
 
 def test_a_row_is_a_mapping_or_a_sequence():
     encoder = TableEncoder().fit(FITTED)
-    turned = FITTED[list(FITTED)[::-1]].iloc[0]
-    for row in (FITTED.iloc[0], turned, FITTED.iloc[0].tolist(), next(FITTED.itertuples(index=False))):
+    turned = FITTED[list(FITTED)[::-1]]
+    tuples = (next(table.itertuples(index=False)) for table in (FITTED, turned))
+    for row in (FITTED.iloc[0], turned.iloc[0], FITTED.iloc[0].tolist(), *tuples):
         np.testing.assert_array_equal(encoder.transform_one(row), encoder.transform(FITTED[:1]))
     for row in (5, None, {1.0, "a"}, "ab", iter([1.0, "a"])):
         with pytest.raises(TypeError, match="expected a row, a mapping from names or a sequence of values, got"):
             encoder.transform_one(row)
+    for table in (FITTED[:1], FITTED[:1].to_numpy(), pl.DataFrame({"n": [1.0]}), np.array(1.0)):
+        with pytest.raises(TypeError, match="expected a row of one dimension, got .* of shape "):
+            encoder.transform_one(table)
     with pytest.raises(ValueError, match="row has missing columns: 's'"):
         encoder.transform_one(FITTED.iloc[0][["n"]])
 

@@ -159,7 +159,9 @@ def test_batches_of_arrow_and_its_dates_in_pandas():
     days = [datetime.date(2020, 1, 1), None, datetime.date(9999, 1, 1)]
     for unit in (pa.date32(), pa.date64()):
         X = pd.DataFrame({"d": pd.array(days, dtype=pd.ArrowDtype(unit))})
-        np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform([[d] for d in days]))
+        np.testing.assert_array_equal(
+            TableEncoder().fit_transform(X), TableEncoder().fit_transform([[d] for d in days])
+        )
 
 
 def test_integers_of_arrow_that_no_float_holds():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpfast import TabularClassifier, TabularRegressor
+from mlpfast import TabularClassifier, TabularRegressor, Trainer
 from mlpfast.tabular import finishing, importances
 from mlpfast.tabular.best import BestEpoch
 
@@ -174,3 +174,21 @@ def test_a_threshold_of_other_than_two_classes():
             model.predict(X)
         del model.decision_threshold_
         assert len(model.predict(X)) == N
+
+
+def test_one_within_the_first_epoch(monkeypatch):
+    """What was learnt is kept; of a network that goes on, what it was."""
+
+    def interrupted(trainer, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    model = TabularClassifier(**QUICK, warm_start=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "fit", interrupted)
+        with pytest.warns(UserWarning, match="interrupted within the first epoch; what it has learnt so far is kept"):
+            model.fit(X, LABELS)
+    before = model.fit(X, LABELS).model_.state.copy()
+    monkeypatch.setattr(Trainer, "fit", interrupted)
+    with pytest.warns(UserWarning, match="interrupted within the first epoch; the network before it is kept"):
+        model.fit(X, LABELS)
+    np.testing.assert_array_equal(model.model_.state, before)

@@ -140,6 +140,7 @@ def test_files_and_pickles(settings, tmp_path):
         ({"quantiles": [0.5, 0.1]}, MEAN, "ascending order"),
         ({"quantiles": []}, MEAN, "ascending order"),
         ({"quantiles": [0.5, 1.0]}, MEAN, r"quantiles\[1\] .* got 1.0"),
+        ({"quantiles": [0.5, "most"]}, MEAN, r"quantiles\[1\] to be a number, got 'most'"),
         ({"loss": "hinge"}, MEAN, "unknown loss 'hinge'"),
         (
             {"loss": "squared"},

@@ -1,8 +1,11 @@
 """Metrics of the user's, which the epoch is chosen by: what they are given, and that a name is not what they are."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics
 from sklearn.metrics import accuracy_score
 
 from mlpfast import TabularClassifier, TabularRegressor
@@ -48,6 +51,47 @@ def test_functions_cannot_change_targets(kind):
 
     kind(**QUICK, eval_metric=sorts).fit(X, NUMBERS if kind is TabularRegressor else LABELS)
     np.testing.assert_array_equal(seen[0], seen[-1])
+
+
+@pytest.mark.parametrize(
+    ("column", "y", "function"),
+    [
+        ("b", LABELS, metrics.roc_auc_score),
+        ("a", X["b"], partial(metrics.roc_auc_score, multi_class="ovr")),
+        ("b", np.stack([X["a"] > 0, X["b"] == "x"], axis=1), metrics.roc_auc_score),
+    ],
+)
+def test_functions_that_take_probabilities_are_given_them(column, y, function):
+    model = TabularClassifier(**QUICK, eval_metric=function).fit(X[[column]], y)
+    named = TabularClassifier(**QUICK, eval_metric="auc").fit(X[[column]], y)
+    assert model.best_score_ == pytest.approx(named.best_score_, rel=1e-12) and 0 < model.best_score_ < 1
+    p = model.predict_proba(X[[column]])[96:]
+    assert function(y[96:], p[:, 1] if y is LABELS else p) == pytest.approx(model.best_score_)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (metrics.mean_squared_error, "larger values are better as eval_metric, got mean_squared_error"),
+        (partial(metrics.mean_pinball_loss, alpha=0.1), "better as eval_metric, got mean_pinball_loss; give one"),
+        (metrics.make_scorer(metrics.r2_score), r"function f\(y_true, y_pred\) as eval_metric, got a scorer, make_sc"),
+    ],
+)
+def test_functions_of_which_less_is_better_are_refused(function, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        TabularRegressor(**QUICK, eval_metric=function).fit(X, NUMBERS)
+    fine = TabularRegressor(**QUICK, eval_metric=lambda y, found: -metrics.mean_squared_error(y, found))
+    assert fine.fit(X, NUMBERS).best_score_ < 0
+
+
+def test_the_report_says_of_which_class_f1_is():
+    for y, said in ((LABELS, "f1 of class 'usual' "), (X["b"], "kept: f1 "), (NUMBERS > 0, "f1 of class True ")):
+        assert said in str(TabularClassifier(**QUICK, eval_metric="f1").fit(X, y).report_)
+
+    def f1(y, found):
+        return 0.5
+
+    assert "kept: f1 0.5" in str(TabularClassifier(**QUICK, eval_metric=f1).fit(X, LABELS).report_)
 
 
 def test_a_function_is_not_the_metric_of_its_name():

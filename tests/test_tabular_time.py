@@ -40,7 +40,9 @@ def test_what_the_first_step_pays_for_is_not_of_each():
         time.sleep(next(calls, 0.0))
         return 0.5 * ((h - y) ** 2).sum(axis=1), h - y
 
-    assert planned(4.0, loss=mf.losses.Custom(loss)) > 4  # as if each of the steps took 0.4 seconds, one epoch would fit
+    assert (
+        planned(4.0, loss=mf.losses.Custom(loss)) > 4
+    )  # as if each of the steps took 0.4 seconds, one epoch would fit
 
 
 def test_enough_time_changes_nothing():

@@ -52,11 +52,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
         whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
     eval_metric : str or callable, optional
-        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or "balanced_accuracy". Of
-        several labels of a row: "log_loss" (the default), "auc" and "f1", means over the labels, or "accuracy", the
-        share of rows of which every label is right.
-        A function ``f(y_true, y_pred)`` whose larger values are better may take their place; one with an argument
-        ``sample_weight``, or a third, is given the weights of these rows, or None.
+        What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or "balanced_accuracy"; "f1" is
+        that of the second one of two classes, ``classes_[1]``, or the mean over more. Of several labels of a row:
+        "log_loss" (the default), "auc" and "f1", means over the labels, or "accuracy", the share of rows of which every
+        label is right.
+        A function ``f(y_true, y_pred)`` whose larger values are better may take their place. One whose second argument
+        is called ``y_score``, ``y_prob`` or ``y_proba``, as of ``roc_auc_score``, is given probabilities in place of
+        classes, (n, classes) or, of two, those of the second; one with an argument ``sample_weight``, or a third, is
+        given the weights of these rows, or None.
     max_seconds : float, optional
         How long `fit` may take. As many epochs are planned as fit, so that schedules come to their end; of several
         networks as many, one at least, as have half of their epochs. Where all of them fit, the bits are those without

@@ -130,17 +130,23 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        row : mapping from names to values, pandas series, or sequence of values in the order of training
+        row : mapping from names to values, pandas series, named tuple, or sequence of values in the order of training
 
         Returns
         -------
         ndarray (1, len(get_feature_names_out())) of float32
         """
         check_is_fitted(self)
-        if hasattr(self, "feature_names_in_") and hasattr(row, "to_dict") and hasattr(row, "index"):
-            row = row.to_dict()  # a pandas series, which may have another order
+        shape = getattr(row, "shape", (0,))
+        if len(shape) != 1:
+            raise TypeError(f"expected a row of one dimension, got {type(row).__name__} of shape {tuple(shape)}")
+        names = [plan.name for plan in self.columns_]
+        if hasattr(self, "feature_names_in_"):  # which these may have in another order
+            if hasattr(row, "to_dict") and hasattr(row, "index"):  # a pandas series
+                row = row.to_dict()
+            elif hasattr(row, "_asdict") and set(row._asdict()) == set(names):
+                row = row._asdict()
         if isinstance(row, Mapping):
-            names = [plan.name for plan in self.columns_]
             self._check_names(list(row), names, "row")
             values: Sequence[Any] = [row[name] for name in names]
         elif not (hasattr(row, "__getitem__") and hasattr(row, "__len__")) or isinstance(row, (str, bytes)):

@@ -66,9 +66,15 @@ def train_all(course: Course, lessons: Sequence[Lesson]) -> tuple[list[Member], 
 def _warn_if_stopped(lesson: Lesson, member: Member) -> None:
     """Here, as a warning in a thread of its own would name no line of the user's."""
     if member.stopped:
-        kept = "the best of them is kept" if lesson.until is None else "the networks before this one are kept"
-        message = f"{member.stopped} after {len(member.losses)} epochs; {kept}"
-        warnings.warn(message, stacklevel=levels_to_the_user())
+        done = len(member.losses)
+        when = f"after {done:,} epoch{'s' if done > 1 else ''}" if done else "within the first epoch"
+        if lesson.until is not None:
+            kept = "the networks before this one are kept"
+        elif done or lesson.start is not None:
+            kept = "the best of them is kept" if done else "the network before it is kept"
+        else:
+            kept = "what it has learnt so far is kept"
+        warnings.warn(f"{member.stopped} {when}; {kept}", stacklevel=levels_to_the_user())
 
 
 def _side_by_side(

@@ -164,7 +164,8 @@ def family_of(loss: Any, quantiles: Any = None) -> Family:
 
 def _ascending(quantiles: Any) -> tuple[float, ...]:
     found = tuple(
-        real(f"quantiles[{i}]", q, above=0.0, below=1.0) for i, q in enumerate(np.atleast_1d(quantiles).tolist())
+        real(f"quantiles[{i}]", q, above=0.0, below=1.0)
+        for i, q in enumerate(quantiles if np.ndim(quantiles) else [quantiles])
     )
     if not found or list(found) != sorted(set(found)):
         raise ValueError(f"expected quantiles in ascending order, each once, got {list(found)}")

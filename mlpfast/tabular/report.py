@@ -70,7 +70,8 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
     yield f"{trained:,} rows were trained on, {held:,} chose the epoch."
     if held < FEW_ROWS:
         advice.append(
-            f"The score is one of {held:,} rows, and would differ for others; compare settings by cross-validation."
+            f"The score is one of {_count(held, 'row')}, and would differ for others; compare settings by "
+            "cross-validation."
         )
     kinds = {"number": "scaled", "binary": "of two values", "category": "of categories", "ignored": "ignored"}
     counts = [(sum(plan.encoding == kind for plan in columns), words) for kind, words in kinds.items()]
@@ -112,16 +113,16 @@ def _curve(model: Any, advice: list[str]) -> Iterator[str]:
     if networks < wanted:
         yield f"Trained in time: {networks:,} of {wanted:,} networks."
         advice.append("More networks are better; give them more time.")
-    name = name.removeprefix("val_")
+    name, baseline = name.removeprefix("val_"), model.baseline_score_
+    said = f"{_metric(name, model)} {model.best_score_:.4g}"
     if best == 0 and scores:  # of networks that went on
-        yield f"None of {len(scores):,} epochs was better than the network before: {name} {model.best_score_:.4g}."
+        yield f"None of {len(scores):,} epochs was better than the network before: {said}."
         return
     if best == 0:
         advice.append("No epoch was finished; give it more time.")
-        yield f"No epoch was finished; {name} is {model.best_score_:.4g}."
+        yield f"No epoch was finished: {said}."
         return
-    yield f"Epoch {best:,} of {len(scores):,} is kept: {name} {model.best_score_:.4g}, {scores[-1]:.4g} at the end."
-    baseline = model.baseline_score_
+    yield f"Epoch {best:,} of {len(scores):,} is kept: {said}, {scores[-1]:.4g} at the end."
     if np.isfinite(baseline):
         yield f"One answer for all rows has {baseline:.4g} at best."
         more_is_better = model._scorer(name, vars(model))[2]
@@ -134,6 +135,14 @@ def _curve(model: Any, advice: list[str]) -> Iterator[str]:
         advice.append("The last epoch is the best one; more epochs may be better still.")
     elif 2 * best <= len(scores):
         advice.append("The first half of the epochs has the best one: fewer epochs do, or more rows are wanted.")
+
+
+def _metric(name: str, model: Any) -> str:
+    """The metric's name, and of which of two classes it is, where it is of one."""
+    of_one = name == "f1" and np.isfinite(model.baseline_score_)  # a function has that name, too, but no baseline
+    if not of_one or model.multilabel_ or len(model.classes_) != 2:
+        return name
+    return f"f1 of class {model.classes_.tolist()[1]!r}"
 
 
 def _predictions(model: Any, advice: list[str]) -> Iterator[str]:

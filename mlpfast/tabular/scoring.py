@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
@@ -115,6 +116,8 @@ _OF_NUMBERS: dict[str, tuple[Scorer, bool]] = {"rmse": (_rmse, False), "mae": (_
 def of_classes(metric: Any, classes: NDArray[Any]) -> tuple[str, Scorer, bool]:
     """The name of a classifier's metric, its function, and whether more is better, as it is of the user's."""
     if callable(metric):
+        if _takes_probabilities(metric):
+            return _of_user(metric, lambda y, p: (classes[y], np.array(p[:, 1] if p.shape[1] == 2 else p)))
         return _of_user(metric, lambda y, p: (classes[y], classes[p.argmax(axis=1)]))
     return _named(metric or "accuracy", _OF_CLASSES)
 
@@ -132,6 +135,8 @@ def check_held(name: str, targets: NDArray[Any], classes: NDArray[Any]) -> None:
 def of_labels(metric: Any) -> tuple[str, Scorer, bool]:
     """As `of_classes`, of several labels; functions are given these, (n, labels) of 0 and 1, and what is predicted."""
     if callable(metric):
+        if _takes_probabilities(metric):
+            return _of_user(metric, lambda y, p: (y.astype(np.int64), np.array(p)))
         return _of_user(metric, lambda y, p: (y.astype(np.int64), (p > 0.5).astype(np.int64)))
     return _named(metric or "log_loss", _OF_LABELS)
 
@@ -154,6 +159,7 @@ def of_numbers(metric: Any, family: Family) -> tuple[str, Scorer, bool]:
 
 def _of_user(metric: Callable[..., Any], given: Callable[..., Any]) -> tuple[str, Scorer, bool]:
     """A function of the user's, and what it is given of targets and predictions: arrays of its own."""
+    _check_function(metric)
     made = Metric.of(metric)
 
     def score(y: NDArray[Any], p: NDArray[Any], w: Any) -> float:
@@ -161,6 +167,27 @@ def _of_user(metric: Callable[..., Any], given: Callable[..., Any]) -> tuple[str
         return made(true, found, w)
 
     return made.name, score, True
+
+
+def _check_function(metric: Callable[..., Any]) -> None:
+    """An error for what scikit-learn calls a scorer, or an error, a loss or a deviance: less of these is better."""
+    function = metric.func if isinstance(metric, partial) else metric
+    module, name = str(getattr(function, "__module__", "")), str(getattr(function, "__name__", ""))
+    if module == "sklearn.metrics._scorer":
+        raise TypeError(f"expected a function f(y_true, y_pred) as eval_metric, got a scorer, {metric!r:.60}; "
+                        "give the function that it was made of")  # fmt: skip
+    if module.startswith("sklearn.metrics.") and name.endswith(("_error", "_loss", "_deviance")):
+        raise ValueError(f"expected a function whose larger values are better as eval_metric, got {name}; give one "
+                         f"that returns -{name}(...), or a name")  # fmt: skip
+
+
+def _takes_probabilities(metric: Callable[..., Any]) -> bool:
+    """Whether the second argument has the name that scikit-learn's functions have for them."""
+    try:
+        names = list(inspect.signature(metric).parameters)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return False
+    return names[1:2] in (["y_score"], ["y_prob"], ["y_proba"])
 
 
 def _of_points(family: Family, score: Scorer) -> Scorer:
