@@ -195,6 +195,15 @@ def test_predict_interval():
     assert two.predict_interval(X[:3]).shape == (3, 2, 2)
 
 
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_intervals_of_positive_targets_begin_at_zero(loss):
+    model = TabularRegressor(**QUICK, loss=loss).fit(X, np.abs(NUMBERS) + 1e-3)
+    half = model.predict_interval(X)[:, 1] - model.predict(X)
+    low = model.predict_interval(X)[:, 0]
+    np.testing.assert_allclose(low, np.maximum(model.predict(X) - half, 0), atol=1e-9)
+    assert low.min() == 0
+
+
 # --- importances ---
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 from ..files.fields import setting_from_json, setting_to_json
 
 __all__ = ["parameters_from_json", "parameters_to_json"]
@@ -39,8 +37,8 @@ def parameters_from_json(items: Mapping[str, Any], cls: type[Any]) -> dict[str, 
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers and arrays as Python's."""
-    if isinstance(value, (np.ndarray, np.generic)):
+    """Numbers and arrays of NumPy, and columns of pandas, as Python's."""
+    if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Mapping):
         return {_plain(key): _plain(each) for key, each in value.items()}

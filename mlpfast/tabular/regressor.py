@@ -271,8 +271,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         width is the residual of rank ceil((n + 1) * coverage) of n rows. It takes new rows to be as those held out
         (not, where time or groups change what is seen). The same rows have chosen the epoch, by which coverage may be
         a little lower; so may it with `n_refit`, as residuals are those of the networks before. Of several targets,
-        each has the coverage by itself. With weights, a residual counts as much as its row, and a new row as one of
-        mean weight.
+        each has the coverage by itself. With losses of targets >= 0, no end is below 0. With weights, a residual counts
+        as much as its row, and a new row as one of mean weight.
 
         Parameters
         ----------
@@ -303,6 +303,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         found = self._family.point(self._outputs(X))
         with np.errstate(over="ignore", under="ignore"):
             ends = np.stack([found - half, found + half], axis=-1)
+        if self._family.power is not None:
+            ends = np.maximum(ends, 0.0)
         return ends[:, 0] if self.flat_ else ends
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
