@@ -296,6 +296,52 @@ PACKAGE_ATTRIBUTES: dict[str, str] = {
 }
 
 
+_RECIPE = "the recipe has it, and it is not to be tuned; preset='fast' and 'best' are others"
+_EPOCHS = "the recipe has as many epochs as the rows ask for, and the best one is kept; epochs=... sets how many"
+
+TABULAR_ARGUMENTS: dict[str, str] = {
+    **_for(_EPOCHS, "n_estimators", "iterations", "num_iterations", "num_boost_round", "max_iter", "n_epochs"),
+    **_for(_EPOCHS, "early_stopping", "early_stopping_rounds", "n_iter_no_change", "patience"),
+    **_for(
+        _RECIPE,
+        *("learning_rate", "max_depth", "depth", "num_leaves", "max_leaf_nodes", "min_child_samples"),
+        *("min_child_weight", "min_samples_leaf", "min_data_in_leaf", "subsample", "colsample_bytree", "reg_alpha"),
+        *("reg_lambda", "l2_leaf_reg", "l2_regularization", "max_bins", "hidden_layer_sizes", "dropout"),
+        *("weight_decay", "optimizer", "activation"),
+    ),
+    **_for("it is called n_threads", "n_jobs", "nthread", "num_threads", "thread_count"),
+    **_for("it is called random_state", "seed", "random_seed"),
+    **_for(
+        "it is called categorical_features; strings and categorical dtypes are found",
+        *("cat_features", "categorical_feature", "categorical_columns", "enable_categorical"),
+    ),
+    **_for("it is called eval_metric", "metric", "scoring", "custom_metric"),
+    **_for("regressors have loss=... and quantiles=[...]", "objective", "loss_function", "criterion", "alpha"),
+    **_for("write class_weight='balanced', or a dict", "scale_pos_weight", "is_unbalance", "auto_class_weights"),
+    **_for("write validation=0.2, 'time' or 'group'", "validation_fraction", "validation_split", "test_size"),
+    **_for("it is called max_seconds", "time_limit", "time_budget", "timeout"),
+    **_for("it is called verbose", "silent", "verbosity", "logging_level"),
+    **_for(_CPU, "device", "device_type", "task_type", "tree_method"),
+}
+
+_OF_ESTIMATOR = "the estimator has it, not fit"
+
+TABULAR_FIT_ARGUMENTS: dict[str, str] = {
+    **_for(
+        "rows to choose the epoch by are given as X_val and y_val",
+        *("eval_set", "validation_data", "validation_set", "X_valid", "y_valid"),
+    ),
+    **_for("it is categorical_features=..., of the estimator", "cat_features", "categorical_feature"),
+    **_for(
+        _OF_ESTIMATOR,
+        *("categorical_features", "eval_metric", "epochs", "batch_size", "verbose", "max_seconds", "class_weight"),
+    ),
+    **_for("the best epoch is kept in any case", "early_stopping_rounds", "early_stopping"),
+    **_for("it is called sample_weight", "weight", "weights", "sample_weights"),
+    **_for("it is called groups, with validation='group'", "group", "group_id"),
+}
+
+
 def explain_arguments(hints: Mapping[str, str]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """A decorator: for an argument that the function does not take, its TypeError says where that lives here."""
 

@@ -2,12 +2,14 @@
 
 import datetime
 import decimal
+import inspect
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mlpfast import TabularClassifier, TabularRegressor
+from mlpfast import TabularClassifier, TabularRegressor, hints
 
 N = 40
 X = pd.DataFrame({"a": np.arange(N) / 7, "b": ["x", "y"] * 20})
@@ -193,6 +195,16 @@ def test_an_auc_without_rows_of_a_class(change, settings):
     model = TabularClassifier(epochs=1, eval_metric="auc", random_state=0, **settings)
     with pytest.raises(ValueError, match="among those held out, for eval_metric='auc', got none of 'q' in .* rows"):
         model.fit(**{"X": X, "y": LABELS} | change)
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+@pytest.mark.parametrize("table", [hints.TABULAR_ARGUMENTS, hints.TABULAR_FIT_ARGUMENTS])
+def test_arguments_of_other_libraries(kind, table):
+    function = kind if table is hints.TABULAR_ARGUMENTS else kind().fit
+    for name, hint in table.items():
+        assert name not in inspect.signature(function).parameters
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'; {re.escape(hint)}$"):
+            function(**{name: 1})
 
 
 def refused(kind, y, change, words, **settings):

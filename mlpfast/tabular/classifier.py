@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import unknown_name
+from ..hints import TABULAR_ARGUMENTS, TABULAR_FIT_ARGUMENTS, explain_arguments
 from ..losses import BinaryCrossEntropy, CrossEntropy
 from .base import BaseTabular
 from .calibrating import CALIBRATIONS, PROBABILITIES, calibrated, fit_temperature
@@ -141,6 +142,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     temperature_: float
     decision_threshold_: float
 
+    @explain_arguments(TABULAR_ARGUMENTS)
     def __init__(
         self,
         *,
@@ -178,6 +180,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.class_weight = class_weight
         self.calibration = calibration
 
+    @explain_arguments(TABULAR_FIT_ARGUMENTS)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
     ) -> TabularClassifier:

@@ -12,6 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from ..hints import TABULAR_ARGUMENTS, TABULAR_FIT_ARGUMENTS, explain_arguments
 from .base import BaseTabular
 from .conformal import half_widths, residuals_of
 from .families import Family, family_of
@@ -139,6 +140,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     residual_ranks_: NDArray[np.float64]
     _family: Family
 
+    @explain_arguments(TABULAR_ARGUMENTS)
     def __init__(
         self,
         *,
@@ -176,6 +178,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self.loss = loss
         self.quantiles = quantiles
 
+    @explain_arguments(TABULAR_FIT_ARGUMENTS)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
     ) -> TabularRegressor:
