@@ -51,7 +51,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         are left out.
     validation : {"random", "group", "time"} or float in (0, 1), default "random"
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
-        whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
+        whole groups, none of more rows than that where there are others; or the last fifth. With `X_val` and `y_val`
+        nothing is.
     eval_metric : str or callable, optional
         What the epoch is chosen by; "accuracy" (the default), "log_loss", "auc", "f1" or "balanced_accuracy"; "f1" is
         that of the second one of two classes, ``classes_[1]``, or the mean over more. Of several labels of a row:
@@ -117,6 +118,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     oof_ : ndarray
         Of several networks: the probabilities (n, classes) of each row by the one that held it out; NaN where none did.
         Not in files, pickles and copies, which are small.
+    n_training_rows_, n_validation_rows_ : int
+        Rows that were trained on, of several networks by the first one, and that are held out from any.
+    n_epochs_planned_, n_networks_planned_ : int
+        Epochs that there was time for, of which `history_` has fewer after Ctrl-C; and networks that were asked for, of
+        which ``models_`` has fewer, if there was no time for all.
     n_features_in_, feature_names_in_, n_outputs_
         As scikit-learn has them.
 
@@ -191,11 +197,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         X : table (n, columns)
             See `TableEncoder.fit`.
         y : array_like of shape (n,), or (n, labels)
-            Labels of any kind, two classes or more; or several labels of a row, each 0 or 1.
+            Labels of any kind, two classes or more (dates are taken to UTC); or several labels of a row, each 0 or 1.
         sample_weight : array_like of shape (n,), optional
             Weights >= 0 of the rows, in training and validation.
         X_val, y_val : optional
-            Rows to choose the epoch by, in place of some that are held out.
+            Rows to choose the epoch by, in place of some that are held out; each counts alike.
         groups : array_like of shape (n,), optional
             With ``validation="group"``.
 

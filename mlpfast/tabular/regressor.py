@@ -60,7 +60,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         are left out.
     validation : {"random", "group", "time"} or float in (0, 1), default "random"
         What is held out, to choose the epoch by: a fifth of the rows drawn at random, or the share that is given;
-        whole groups; or the last fifth. With `X_val` and `y_val` nothing is.
+        whole groups, none of more rows than that where there are others; or the last fifth. With `X_val` and `y_val`
+        nothing is.
     eval_metric : str or callable, optional
         What the epoch is chosen by: "rmse", "mae", "r2" or "pinball"; with positive losses "deviance", with "gaussian"
         "nll", the mean negative log-likelihood. By default what goes with the loss: "rmse", "mae" (of absolute_error,
@@ -98,6 +99,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         The epoch that networks of all rows end with; 0 if there are none.
     best_score_ : float
         The metric of the validation rows then.
+    centre_, scale_, low_, high_ : ndarray (targets,)
+        The network is trained on ``(y - centre_) / scale_``; predictions stay from `low_` to `high_`.
+    flat_ : bool
+        Whether y was (n,), as predictions then are.
     residuals_, residual_ranks_ : ndarray (kept, targets)
         Absolute residuals of the validation rows, ascending, a thousand at most, and how many rows have no greater ones
         (with weights, their share of all weights, times the rows): what `predict_interval` is made of.
@@ -112,6 +117,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_ : ndarray
         Of several networks: the predictions of each row by the one that held it out; NaN where none did.
         Not in files, pickles and copies, which are small.
+    n_training_rows_, n_validation_rows_ : int
+        Rows that were trained on, of several networks by the first one, and that are held out from any.
+    n_epochs_planned_, n_networks_planned_ : int
+        Epochs that there was time for, of which `history_` has fewer after Ctrl-C; and networks that were asked for, of
+        which ``models_`` has fewer, if there was no time for all.
     n_features_in_, feature_names_in_, n_outputs_
         As scikit-learn has them.
 
@@ -192,7 +202,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         sample_weight : array_like of shape (n,), optional
             Weights >= 0 of the rows, in training and validation.
         X_val, y_val : optional
-            Rows to choose the epoch by, in place of some that are held out.
+            Rows to choose the epoch by, in place of some that are held out; each counts alike.
         groups : array_like of shape (n,), optional
             With ``validation="group"``.
 
