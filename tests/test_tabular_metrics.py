@@ -142,3 +142,39 @@ def test_weights_of_any_size(scale):
     classes.fit(X, LABELS, sample_weight=np.full(N, max(scale, 1.0)))
     plain = TabularClassifier(**QUICK).fit(X, LABELS)
     np.testing.assert_array_equal(classes.model_.state, plain.model_.state)
+
+
+def test_the_baseline_is_the_best_answer_for_all_rows():
+    y = np.stack([X["a"] > 0.8, X["a"] > -0.3, X["b"] == "x"], axis=1).astype(int)
+    _, counts = np.unique(y, axis=0, return_counts=True)
+    everywhere = {"X_val": X, "y_val": LABELS}
+    assert TabularClassifier(**QUICK, eval_metric="f1").fit(X, LABELS, **everywhere).baseline_score_ == pytest.approx(
+        metrics.f1_score(LABELS, ["usual"] * N, pos_label="usual")
+    )
+    best = {"f1": metrics.f1_score(y, np.ones_like(y), average="macro"), "accuracy": counts.max() / N, "auc": 0.5}
+    for metric, expected in best.items():
+        model = TabularClassifier(**QUICK, eval_metric=metric).fit(X, y, X_val=X, y_val=y)
+        assert model.baseline_score_ == pytest.approx(expected), metric
+    rare = np.where(LABELS == "rare", "z", "a")  # one that is rare, and the second
+    model = TabularClassifier(**QUICK, eval_metric="f1").fit(X, rare, X_val=X, y_val=rare)
+    assert model.baseline_score_ == pytest.approx(metrics.f1_score(rare, ["z"] * N, pos_label="z"))
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "pinball", None])
+@pytest.mark.parametrize("settings", [{}, {"loss": "poisson"}, {"loss": "gaussian"}, {"quantiles": [0.2, 0.8]}])
+def test_the_baseline_of_numbers_with_weights(metric, settings):
+    """No other answer is better: neither a target, nor what lies between."""
+    y = np.exp(NUMBERS)
+    model = TabularRegressor(**QUICK, eval_metric=metric, **settings).fit(X, y, sample_weight=WEIGHTS)
+    held, weights = y[HELD], WEIGHTS[HELD]
+    name, score, _ = model._scorer(metric, vars(model))
+    mean = np.average(held, weights=weights)
+    tried = [*held, mean, *np.linspace(held.min(), held.max(), 31)]
+    if "quantiles" in settings and name == "pinball":  # each by itself
+        answers = [[low, high] for low in tried for high in tried]
+    elif "loss" in settings and settings["loss"] == "gaussian":
+        answers = [[centre, np.sqrt(np.average((held - mean) ** 2, weights=weights))] for centre in tried]
+    else:
+        answers = [[centre] * model._family.each for centre in tried]
+    best = min(score(held[:, None], np.tile(answer, (len(held), 1)), weights) for answer in answers)
+    assert model.baseline_score_ == pytest.approx(best, rel=1e-9)

@@ -112,7 +112,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         shuffled: mean and standard deviation of five repeats, each with rows of its own, a thousand at most; of fewer,
         where that is more than a few per cent of the training's work, and NaN, if less than two are left.
     baseline_score_ : float
-        The metric of the validation rows for one answer, their classes' shares; NaN, where it is a function.
+        The metric of the validation rows for one answer, the best for all of them: their classes' shares or, where that
+        is better, a class; NaN, where it is a function.
     report_ : Report
         What was done to the data, what the curve says, what to try; it prints as text.
     oof_ : ndarray
@@ -354,9 +355,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return found if learnt["multilabel_"] else calibrated(found, learnt["temperature_"])
 
     def _constants(self, held: Held, learnt: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+        weights = held.relative_weights
         if learnt["multilabel_"]:
-            return [np.average(held.targets, axis=0, weights=held.relative_weights)]
-        return [np.bincount(held.targets, held.relative_weights, held.found.shape[1]) / len(held.targets)]
+            rows, numbers = np.unique(held.targets, axis=0, return_inverse=True)
+            most = rows[np.bincount(numbers.ravel(), weights).argmax()]  # of which an accuracy asks for every label
+            return [np.average(held.targets, axis=0, weights=weights), most, np.ones(held.found.shape[1])]
+        shares = np.bincount(held.targets, weights, held.found.shape[1]) / len(held.targets)
+        return [shares, np.array([0.0, 1.0])] if len(shares) == 2 else [shares]  # f1 is that of the second one
 
     def _after_fit(self, held: Held, columns: ColumnTable, learnt: Mapping[str, Any]) -> dict[str, Any]:
         if learnt["multilabel_"]:

@@ -110,13 +110,17 @@ class Family:
         return found[:, best :: self.each]
 
     def constants(self, targets: NDArray[np.float64], weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Finished outputs (targets * each,) for all rows alike: means, medians, and what else the loss predicts."""
-        mean = np.average(targets, axis=0, weights=weights)
+        """Finished outputs (targets * each,) for all rows alike: of each metric the best one is among them."""
+        mean, median = np.average(targets, axis=0, weights=weights), _quantile(targets, weights, 0.5)
         if self.quantiles is not None:
-            return [np.quantile(targets, self.quantiles, axis=0).T.ravel()]
+            each = np.stack([_quantile(targets, weights, q) for q in self.quantiles], axis=1).ravel()
+            return [each, np.repeat(mean, self.each), np.repeat(median, self.each)]
         if self.name == "gaussian":
-            return [np.stack([mean, self.units(targets)[1]], axis=1).ravel()]
-        return [mean] if self.power is not None else [mean, np.median(targets, axis=0)]
+            unit = np.abs(targets).max() or 1.0  # squares of 1e200 would be infinite
+            deviation = unit * np.sqrt(np.average(((targets - mean) / unit) ** 2, axis=0, weights=weights))
+            deviation = np.where(deviation > 0, deviation, 1.0)
+            return [np.stack([centre, deviation], axis=1).ravel() for centre in (mean, median)]
+        return [mean, np.where(median > 0, median, mean)] if self.power is not None else [mean, median]
 
     def mean(self, found: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         """One of the finished outputs of several networks; of normal distributions, the moments of their mixture."""
@@ -184,6 +188,15 @@ def _median_and_quartiles(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
     low, centre, high = np.quantile(y / 2, (0.25, 0.5, 0.75), axis=0)  # the difference of two halves is finite
     scale = (high - low) * (2 / _QUARTILES_OF_NORMAL)
     return 2 * centre, np.where(scale > 0, scale, _mean_and_deviation(y)[1])
+
+
+def _quantile(y: NDArray[np.float64], weights: NDArray[np.float64], q: float) -> NDArray[np.float64]:
+    """The least target up to which rows have that share of the weight, (targets,)."""
+    order = np.argsort(y, axis=0, kind="stable")
+    reached = np.cumsum(weights[order], axis=0)
+    places = (reached < q * reached[-1]).sum(axis=0)
+    found: NDArray[np.float64] = np.take_along_axis(y, order, axis=0)[places, np.arange(y.shape[1])]
+    return found
 
 
 def _mean(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
