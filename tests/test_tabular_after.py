@@ -282,6 +282,11 @@ def test_the_report_says_what_to_try():
     assert any("no better than one answer" in said for said in useless.report_.advice) == (
         useless.best_score_ >= useless.baseline_score_
     )
+    for scores in ([0.1, 0.3, 0.2], [0.1, 0.2, 0.3], [0.1, 0.3, 0.3]):  # more epochs would have nothing to add to those
+        told = iter(scores + scores[-1:])
+        model = TabularClassifier(**QUICK | {"epochs": 3}, eval_metric=lambda y, found, told=told: next(told))
+        said = any("more epochs may be better" in line for line in model.fit(X, RARE).report_.advice)
+        assert said == (scores == [0.1, 0.2, 0.3])
     leak = TabularRegressor(**QUICK).fit(X[["noise"]].assign(leak=NUMBERS), NUMBERS)
     assert any("decides nearly alone" in said for said in leak.report_.advice)
     assert any("'noise'" in said and "changes little" in said for said in leak.report_.advice)

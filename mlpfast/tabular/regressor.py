@@ -111,8 +111,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         shuffled: mean and standard deviation of five repeats, each with rows of its own, a thousand at most; of fewer,
         where that is more than a few per cent of the training's work, and NaN, if less than two are left.
     baseline_score_ : float
-        The metric of the validation rows for one answer, the best for all of them: their mean, median or quantiles; NaN,
-        where it is a function.
+        The metric of the validation rows for one answer, the best for all of them: their mean, median or quantiles;
+        NaN, where it is a function.
     report_ : Report
         What was done to the data, what the curve says, what to try; it prints as text.
     oof_ : ndarray

@@ -131,7 +131,7 @@ def _curve(model: Any, advice: list[str]) -> Iterator[str]:
     if len(scores) < model.n_epochs_planned_:
         yield f"Training was stopped after {len(scores):,} of {model.n_epochs_planned_:,} epochs."
         advice.append("The rate had not come down yet when training was stopped; give it more time, or fewer epochs.")
-    elif best == len(scores):
+    elif best == len(scores) and scores[-1] not in scores[:-1]:  # of several that are the best, the last one is kept
         advice.append("The last epoch is the best one; more epochs may be better still.")
     elif 2 * best <= len(scores):
         advice.append("The first half of the epochs has the best one: fewer epochs do, or more rows are wanted.")
