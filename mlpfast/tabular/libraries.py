@@ -62,8 +62,7 @@ def from_arrow(name: str, array: Any, what: str) -> Column:
     """An Arrow array, of one chunk or more; a record batch has one that is not called chunked."""
     kind, chunked = str(array.type), hasattr(array, "combine_chunks")
     if kind.startswith(("int", "uint", "float", "double", "halffloat")):
-        known = array if array.null_count == 0 else array.cast("float64", safe=False)  # rounded, beyond 2^53
-        values = known.to_numpy() if chunked else known.to_numpy(zero_copy_only=False)
+        values = array.to_numpy() if chunked else array.to_numpy(zero_copy_only=False)  # floats, NaN where it has nulls
         return numeric(name, "number", values.astype(np.float64))
     if kind in ("string", "large_string"):
         coded = (array.combine_chunks() if chunked else array).dictionary_encode()
