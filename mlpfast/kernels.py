@@ -22,7 +22,7 @@ from .core import linear as _linear
 from .core import softmax as _softmax
 from .core import table as _table
 from .core.pieces import pieces
-from .errors import unknown_name
+from .errors import known_name
 
 __all__ = [
     "activation",
@@ -197,8 +197,7 @@ def elementary(x: ArrayLike, name: str, out: Floats | None = None) -> Floats:
     >>> kernels.elementary([0.0, 1.0], "exp")
     array([1.        , 2.71828183])
     """
-    if name not in _table.FUNCTIONS:
-        raise unknown_name("function", name, _table.FUNCTIONS)
+    name = known_name("function", name, _table.FUNCTIONS)
     (x,) = _same_dtype(x=x)
     result = _result(out, x.shape, x.dtype)
     return _elementary.elementary(str(name), _apart(x, result, in_place=True), result)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..directions import larger_is_better
-from ..errors import real, unknown_name
+from ..errors import known_name, real
 from .protocol import Logs, Training
 
 __all__ = ["Monitor"]
@@ -34,8 +34,7 @@ class Monitor:
     def __init__(self, key: Any, mode: Any = "auto", min_delta: Any = 0.0) -> None:
         if not isinstance(key, str):
             raise TypeError(f"expected monitor to be a key of the logs, got {key!r} ({type(key).__name__})")
-        if mode not in MODES:
-            raise unknown_name("mode", mode, MODES)
+        known_name("mode", mode, MODES)
         larger = larger_is_better(key) if mode == "auto" else mode == "max"
         if larger is None:
             raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import validation
-from ..errors import unknown_name
+from ..errors import known_name
 from ..losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, as_loss
 from .net import Net
 from .rows import checked, run
@@ -28,8 +28,7 @@ def fisher_diagonal(
     n_threads: Any,
 ) -> NDArray[Any]:
     """As `mlpfast.Model.fisher_diagonal`."""
-    if labels not in ("given", "model"):
-        raise unknown_name("labels", labels, ("given", "model"))
+    known_name("labels", labels, ("given", "model"))
     if (y is None) != (labels == "model"):
         what = "targets" if labels == "given" else "none"
         raise ValueError(f"expected {what} as y with labels={labels!r}, got {'none' if y is None else 'some'}")

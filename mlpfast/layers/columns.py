@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..activations import Activation
-from ..errors import integer, unknown_name
+from ..errors import integer, known_name
 from ..hints import COLUMNS_ARGUMENTS, explain_arguments
 from ..program import Program
 from .base import Layer, add_rule, described
@@ -84,8 +84,7 @@ class Columns(Layer):
         weight_decay_scale: float | None = None,
     ) -> None:
         entries = _checked_entries(encoders)
-        if remainder not in _REMAINDERS:
-            raise unknown_name("remainder", remainder, _REMAINDERS)
+        known_name("remainder", remainder, _REMAINDERS)
         object.__setattr__(self, "encoders", entries)
         object.__setattr__(self, "remainder", remainder)
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)

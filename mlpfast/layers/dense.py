@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ..activations import ACTIVATIONS, Activation, as_activation
-from ..errors import boolean, integer, real, unknown_name
+from ..errors import boolean, integer, known_name, real
 from ..hints import DENSE_ARGUMENTS, explain_arguments
 from ..initializers import Initializer, Normal, as_initializer, default_initializer
 from ..parts import Rule
@@ -107,8 +107,7 @@ class Dense(Layer):
         object.__setattr__(self, "l1", None if l1 is None else real("l1", l1, at_least=0.0))
         object.__setattr__(self, "l2", None if l2 is None else real("l2", l2, at_least=0.0))
         object.__setattr__(self, "max_norm", None if max_norm is None else real("max_norm", max_norm, above=0.0))
-        if parametrization not in _PARAMETRIZATIONS:
-            raise unknown_name("parametrization", parametrization, _PARAMETRIZATIONS)
+        known_name("parametrization", parametrization, _PARAMETRIZATIONS)
         object.__setattr__(self, "parametrization", sys.intern(str(parametrization)))  # equal layers have equal pickles
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 

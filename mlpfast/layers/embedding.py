@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..errors import integer, unknown_name
+from ..errors import integer, known_name
 from ..hints import EMBEDDING_ARGUMENTS, explain_arguments
 from ..initializers import Initializer, Normal, as_initializer
 from ..parts import Rule
@@ -96,8 +96,8 @@ class Embedding(Encoder):
         object.__setattr__(self, "units", integer("units", units))
         object.__setattr__(self, "unknown", checked_unknown(unknown, self.categories, may_ignore=False))
         object.__setattr__(self, "initializer", as_initializer(initializer))
-        if update not in (None, *_UPDATES):
-            raise unknown_name("update", update, _UPDATES)
+        if update is not None:
+            known_name("update", update, _UPDATES)
         object.__setattr__(self, "update", update or _default_update(self.categories))
         self._set_training(trainable, learning_rate_scale, weight_decay_scale)
 

@@ -67,7 +67,7 @@ def nothing_trained(program: Program, layer: Layer, place: str) -> None:
 
 def checked_unknown(unknown: Any, categories: int, *, may_ignore: bool) -> str | int:
     """What to do with the code of no category, or the code to take for it; an error if it is neither."""
-    if unknown == "error" or (unknown == "ignore" and may_ignore):
+    if isinstance(unknown, str) and unknown in (("error", "ignore") if may_ignore else ("error",)):
         return str(unknown)
     if isinstance(unknown, Integral) and not isinstance(unknown, bool) and 0 <= int(unknown) < categories:
         return int(unknown)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..activations import Activation
-from ..errors import real, unknown_name
+from ..errors import known_name, real
 from ..hints import STANDARDIZE_ARGUMENTS, explain_constructor
 from ..program import Program
 from .base import Layer
@@ -60,8 +60,7 @@ class Standardize(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method not in _METHODS:
-            raise unknown_name("method", self.method, _METHODS)
+        known_name("method", self.method, _METHODS)
         object.__setattr__(self, "clip", None if self.clip is None else real("clip", self.clip, above=0.0))
 
     def lower(self, program: Program, reads: int, place: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import integer, real_field, unknown_name
+from ..errors import integer, known_name, real_field
 
 __all__ = ["Array", "Schedule", "Timed", "check_length", "check_per", "length_of", "needed"]
 
@@ -103,8 +103,7 @@ class Timed(Schedule):
 
 def check_per(per: str) -> None:
     """See that a schedule follows the steps or the epochs."""
-    if per not in ("step", "epoch"):
-        raise unknown_name("per", per, ("step", "epoch"))
+    known_name("per", per, ("step", "epoch"))
 
 
 def check_length(schedule: Any) -> None:
