@@ -27,7 +27,7 @@ def tables(kinds, rows):
 
 
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
-@settings(max_examples=12, derandomize=True)
+@settings(max_examples=12)
 @given(st.data())
 def test_rows_by_themselves_are_as_together(kind, data):
     rows = data.draw(st.integers(12, 24))

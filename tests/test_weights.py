@@ -132,8 +132,8 @@ def test_scaling_keeps_ratios_and_leaves_room(values: list[float], twice: bool) 
     for value, expected in zip(scaled, exact, strict=True):
         if expected * 2**1390 >= max(exact):  # smaller ones may be raised
             assert abs(Fraction(value) - expected * Fraction(2) ** exponent) <= Fraction(value) / 2**53
-    if exponent == 0 and not twice:
-        assert scaled is weights
+    if not twice and weights.sum() <= 2.0**480 and weights[weights > 0].min() > 2.0**-900:
+        assert scaled is weights and exponent == 0
 
 
 def test_ordinary_weights_are_left_as_they_are() -> None:
