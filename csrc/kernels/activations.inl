@@ -133,13 +133,19 @@ INLINE vec smooth_clip_curve(vec z, real a) {
     return vset(-3 / a) * (t / s) / (s * vsqrt(s));
 }
 
-/* z tanh(softplus(z)) (Misra 2019) = z n / (n + 2), n = e^2 + 2e, e = exp(z) */
-INLINE vec mish(vec z) {
-    const vec below = vmax(vset(-TIMES_EXP_UNDERFLOW), z), limited = vmin(vset(EXPM1_SATURATION), below);
-    const mask negative = vless(z, vset(0)); /* there e and n are scaled by BIG, as in times_sigmoid() */
-    const vec scale = vselect(negative, vset(BIG), vset(1)), unscale = vselect(negative, vset(1 / BIG), vset(1));
+/* z tanh(softplus(z)) (Misra 2019) = z n / (n + 2), n = e^2 + 2e, e = exp(z), which are scaled. */
+INLINE vec mish_scaled(vec z, vec limited, vec scale, vec unscale) {
     const vec e = exp_scaled(limited, scale), n = vfma(e, e * unscale, e * 2);
-    return below * (n / vfma(n, unscale, vset(2))) * unscale;
+    return z * (n / vfma(n, unscale, vset(2))) * unscale;
+}
+
+INLINE vec mish(vec z) {
+    const vec most = vset(EXPM1_SATURATION);
+    if (__builtin_expect(mask_all(vless(vabs(z), most)), 1)) return mish_scaled(z, z, vset(1), vset(1));
+    const vec below = vmax(vset(-TIMES_EXP_UNDERFLOW), z);
+    const mask far = vless(z, -most); /* there, by BIG, as in times_sigmoid() */
+    return mish_scaled(below, vmin(most, below), vselect(far, vset(BIG), vset(1)),
+                       vselect(far, vset(1 / BIG), vset(1)));
 }
 
 /* n / (n + 2) + z 4 e (1 + e) / (n + 2)^2 */
@@ -184,9 +190,9 @@ ACTIVATION(tanh, vtanh(z), dh * vfma(-saved, saved, vset(1)), saved * -2 * vfma(
 ACTIVATION(relu, vmax(vset(0), z), IF_POSITIVE(saved, dh, vset(0)), /* an exact zero even where dh is not finite */
            vset(0))
 ACTIVATION(leaky_relu, IF_POSITIVE(z, z, alpha * z), IF_POSITIVE(saved, dh, dh * alpha), vset(0))
-ACTIVATION(elu, IF_POSITIVE(z, z, alpha * vexpm1(z)), IF_POSITIVE(saved, dh, dh * (saved + alpha)),
+ACTIVATION(elu, IF_POSITIVE(z, z, alpha * expm1_minus(z)), IF_POSITIVE(saved, dh, dh * (saved + alpha)),
            vselect(vless(saved, vset(0)), saved + alpha, vset(0)))
-ACTIVATION(selu, IF_POSITIVE(z, SELU_SCALE * z, SELU_LIMIT * vexpm1(z)),
+ACTIVATION(selu, IF_POSITIVE(z, SELU_SCALE * z, SELU_LIMIT * expm1_minus(z)),
            dh * IF_POSITIVE(saved, vset(SELU_SCALE), saved + SELU_LIMIT),
            vselect(vless(saved, vset(0)), saved + SELU_LIMIT, vset(0)))
 ACTIVATION(softplus, vsoftplus(z), dh * vsigmoid(saved), softplus_curve(saved))

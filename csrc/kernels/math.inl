@@ -206,6 +206,12 @@ INLINE vec vexpm1(vec x) {
     return vselect(vless(vabs(x), vset(1 / MAGIC)), x, result);
 }
 
+/* The same of x <= 0; of others it means nothing. */
+INLINE vec expm1_minus(vec x) {
+    const vec result = expm1_scaled(vmax(vset(-EXPM1_SATURATION), x), 1);
+    return vselect(vless(vset(-1 / MAGIC), x), x, result);
+}
+
 /* t / (t + 2), t = expm1(2 |x|); where t is small, in the form h - h (t / (t + 2)), h = t / 2, which leaves little of
  * the rounding errors of the quotient. */
 INLINE vec vtanh(vec x) {
