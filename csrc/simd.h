@@ -154,12 +154,18 @@ INLINE mask vless(vec a, vec b) { return MF_COMPARE(a, b, _CMP_LT_OQ); }
 INLINE mask vequal(vec a, vec b) { return MF_COMPARE(a, b, _CMP_EQ_OQ); }
 INLINE mask mask_and(mask a, mask b) { return a & b; }
 INLINE uint64_t mask_bits(mask a) { return a; } /* bit i: lane i */
+INLINE mask has_bits(uvec a, uword bits) {
+    const uvec all = (uvec){0} + bits;
+    return (mask)(sizeof(real) == 4 ? _mm512_test_epi32_mask((__m512i)a, (__m512i)all)
+                                    : _mm512_test_epi64_mask((__m512i)a, (__m512i)all));
+}
 #else
 typedef ivec mask;
 INLINE mask vless(vec a, vec b) { return a < b; }
 INLINE mask vequal(vec a, vec b) { return a == b; }
 INLINE vec vselect(mask m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
 INLINE mask mask_and(mask a, mask b) { return a & b; }
+INLINE mask has_bits(uvec a, uword bits) { return (a & bits) != 0; }
 INLINE uint64_t mask_bits(mask a) {
 #if defined(MF_ISA_AVX2) && defined(MF_F32)
     return (uint64_t)_mm256_movemask_ps((__m256)a);

@@ -293,6 +293,8 @@ INLINE vec vsoftplus(vec x) { return vmax(vset(0), x) + vlog1pexp(x); }
 
 /* --- sine and cosine --- */
 
+enum { MOST_ANGLES = 2 }; /* together */
+
 typedef struct {
     vec rest, low; /* angle = quadrant pi/2 + rest + low, |rest| <= pi/4 and a little, |low| a rounding error of it */
     uvec quadrant; /* of which the lowest two bits count */
@@ -313,39 +315,53 @@ static __attribute__((noinline)) void reduce_many_turns(const vec *x, reduced_an
     }
 }
 
-/* x >= 0 */
-INLINE reduced_angle angle_reduce(vec x) {
-    const vec t = vfma(x, vset(REAL(0.63661977236758134)), vset(MAGIC)), k = t - MAGIC;
-    /* `high` is exact, and a multiple of ulp(middle): so rest + (high - rest - middle) is exact as well (Dekker's fast
-     * sum), however much cancels. */
-    const vec high = vfma(k, vset(-HALF_PI_HIGH), x), middle = k * HALF_PI_MIDDLE, rest = high - middle;
-    const vec low = high - rest - middle - vfma(k, vset(HALF_PI_LOW), vfma(k, vset(HALF_PI_MIDDLE), -middle));
-    if (__builtin_expect(mask_all(vless(x, vset(MANY_TURNS))), 1)) return (reduced_angle){rest, low, (uvec)t};
-    const vec angle = x;
-    reduced_angle reduced = {rest, low, (uvec)t};
-    reduce_many_turns(&angle, &reduced);
-    return reduced;
+/* Of some angles, x >= 0. */
+INLINE void reduce_angles(const int n, const vec *x, reduced_angle *angles) {
+    mask few_turns = vless(x[0], vset(MANY_TURNS));
+    UNROLL for (int i = 0; i < n; i++) {
+        const vec t = vfma(x[i], vset(REAL(0.63661977236758134)), vset(MAGIC)), k = t - MAGIC;
+        /* `high` is exact, and a multiple of ulp(middle): so rest + (high - rest - middle) is exact as well (Dekker's
+         * fast sum), however much cancels. */
+        const vec high = vfma(k, vset(-HALF_PI_HIGH), x[i]), middle = k * HALF_PI_MIDDLE, rest = high - middle;
+        const vec low = high - rest - middle - vfma(k, vset(HALF_PI_LOW), vfma(k, vset(HALF_PI_MIDDLE), -middle));
+        angles[i] = (reduced_angle){rest, low, (uvec)t};
+        few_turns = mask_and(few_turns, vless(x[i], vset(MANY_TURNS)));
+    }
+    if (__builtin_expect(mask_all(few_turns), 1)) return;
+    for (int i = 0; i < n; i++) {
+        const vec angle = x[i];
+        reduced_angle reduced = angles[i];
+        reduce_many_turns(&angle, &reduced);
+        angles[i] = reduced;
+    }
 }
 
-INLINE void sine_and_cosine(vec x, vec *sine, vec *cosine) {
+INLINE void sines_and_cosines(const int n, const vec *x, vec *sines, vec *cosines) {
     enum { TO_SIGN = 8 * sizeof(real) - 2 }; /* from bit 1 */
-    const reduced_angle angle = angle_reduce(vabs(x));
-    const vec r = angle.rest, r2 = r * r, s = r + vfma(r * r2, POLYNOMIAL(SIN, r2), angle.low);
-    const vec c = vfma(r2 * r2, POLYNOMIAL(COS, r2), vfma(r2, vset(REAL(-0.5)), vset(1)));
-    const uvec odd = -(angle.quadrant & 1), two = (uvec){0} + 2, x_sign = (uvec)x & ~(~(uvec){0} >> 1);
-    *sine = (vec)(((odd & (uvec)c) | (~odd & (uvec)s)) ^ (angle.quadrant & two) << TO_SIGN ^ x_sign);
-    *cosine = (vec)(((odd & (uvec)s) | (~odd & (uvec)c)) ^ ((angle.quadrant + 1) & two) << TO_SIGN);
+    const uvec sign = ~(~(uvec){0} >> 1);
+    vec magnitudes[MOST_ANGLES];
+    reduced_angle angles[MOST_ANGLES];
+    UNROLL for (int i = 0; i < n; i++) magnitudes[i] = vabs(x[i]);
+    reduce_angles(n, magnitudes, angles);
+    UNROLL for (int i = 0; i < n; i++) {
+        const vec r = angles[i].rest, r2 = r * r, s = r + vfma(r * r2, POLYNOMIAL(SIN, r2), angles[i].low);
+        const vec c = vfma(r2 * r2, POLYNOMIAL(COS, r2), vfma(r2, vset(REAL(-0.5)), vset(1)));
+        const uvec quadrant = angles[i].quadrant;
+        const mask odd = has_bits(quadrant, 1);
+        sines[i] = (vec)((uvec)vselect(odd, c, s) ^ (quadrant << TO_SIGN & sign) ^ ((uvec)x[i] & sign));
+        cosines[i] = (vec)((uvec)vselect(odd, s, c) ^ ((quadrant + 1) << TO_SIGN & sign));
+    }
 }
 
 INLINE vec vsin(vec x) {
     vec sine, cosine;
-    sine_and_cosine(x, &sine, &cosine);
+    sines_and_cosines(1, &x, &sine, &cosine);
     return sine;
 }
 
 INLINE vec vcos(vec x) {
     vec sine, cosine;
-    sine_and_cosine(x, &sine, &cosine);
+    sines_and_cosines(1, &x, &sine, &cosine);
     return cosine;
 }
 

@@ -8,6 +8,7 @@
  */
 
 enum { WAVE_COLUMNS = 64 / sizeof(float), WAVE_ROWS = 8, MOST_UNITS = MF_MOST_UNITS, UNITS_ACROSS = 4 };
+enum { VECTORS_ACROSS = MOST_ANGLES, ROWS_ACROSS = VECTORS_ACROSS * LANES };
 _Static_assert(WAVE_COLUMNS % LANES == 0, "no vector of what is kept is in two panels");
 static const real TWO_PI = REAL(6.2831853071795865);
 
@@ -52,7 +53,8 @@ INLINE void waves(const int height, const int linear, const mf_columns *part, in
         real *sines = at(kept, r0, kept_column(part, frequencies, 1, i, f));
         for (int q = 0; q < height; q++) {
             vec sine, cosine;
-            sine_and_cosine(vfma(vset(numbers[q * x.row_stride]), turns, shift), &sine, &cosine);
+            const vec angle = vfma(vset(numbers[q * x.row_stride]), turns, shift);
+            sines_and_cosines(1, &angle, &sine, &cosine);
             if (kept.data != NULL) {
                 vstore(cosines + q * kept.row_stride, cosine);
                 vstore(sines + q * kept.row_stride, sine);
@@ -71,7 +73,7 @@ INLINE void waves(const int height, const int linear, const mf_columns *part, in
             store_part(out, r0 + q, first + k, vload(e[k / LANES][q]), lanes_of(units - k));
 }
 
-/* Rows r0 to r0 + LANES of column i, a lane each, to a few units; nothing is kept. The sums have the same order. */
+/* Rows r0 to r0 + ROWS_ACROSS of column i, a lane each, to a few units; nothing is kept. Sums have the same order. */
 INLINE void waves_across(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
                          mf_matrix out, int64_t i, int64_t r0) {
     const int64_t units = part->width, first = part->first + i * units;
@@ -79,28 +81,33 @@ INLINE void waves_across(const mf_columns *part, int64_t frequencies, const void
     const real *phase = (const real *)tensors[1] + i * frequencies;
     const real *w = (const real *)tensors[2] + i * frequencies * units, *bias = (const real *)tensors[3] + i * units;
     const real *read = at(x, r0, column_read(part, i));
-    real numbers[LANES];
-    vec e[UNITS_ACROSS];
-    for (int q = 0; q < LANES; q++) numbers[q] = read[q * x.row_stride];
-    UNROLL for (int k = 0; k < UNITS_ACROSS; k++) e[k] = vset(k < units ? bias[k] : 0);
-    const vec number = vload(numbers);
+    real numbers[ROWS_ACROSS], made[ROWS_ACROSS];
+    vec e[UNITS_ACROSS][VECTORS_ACROSS];
+    for (int q = 0; q < ROWS_ACROSS; q++) numbers[q] = read[q * x.row_stride];
+    UNROLL for (int k = 0; k < UNITS_ACROSS; k++)
+        UNROLL for (int v = 0; v < VECTORS_ACROSS; v++) e[k][v] = vset(k < units ? bias[k] : 0);
     for (int64_t f = 0; f < frequencies; f++, w += units) {
-        const vec cosine = vcos(vfma(number, vset(frequency[f] * TWO_PI), vset(phase[f])));
-        UNROLL for (int k = 0; k < UNITS_ACROSS; k++) if (k < units) e[k] = vfma(cosine, vset(w[k]), e[k]);
+        const vec turns = vset(frequency[f] * TWO_PI), shift = vset(phase[f]);
+        vec angles[VECTORS_ACROSS], sines[VECTORS_ACROSS], cosines[VECTORS_ACROSS];
+        UNROLL for (int v = 0; v < VECTORS_ACROSS; v++) angles[v] = vfma(vload(numbers + v * LANES), turns, shift);
+        sines_and_cosines(VECTORS_ACROSS, angles, sines, cosines);
+        UNROLL for (int k = 0; k < UNITS_ACROSS; k++) if (k < units)
+            UNROLL for (int v = 0; v < VECTORS_ACROSS; v++) e[k][v] = vfma(cosines[v], vset(w[k]), e[k][v]);
     }
-    real made[UNITS_ACROSS][LANES];
-    UNROLL for (int k = 0; k < UNITS_ACROSS; k++) vstore(made[k], e[k]);
-    for (int q = 0; q < LANES; q++)
-        for (int64_t k = 0; k < units; k++) *at(out, r0 + q, first + k) = made[k][q];
+    UNROLL for (int k = 0; k < UNITS_ACROSS; k++) if (k < units) {
+        real *to = at(out, r0, first + k);
+        UNROLL for (int v = 0; v < VECTORS_ACROSS; v++) vstore(made + v * LANES, e[k][v]);
+        for (int q = 0; q < ROWS_ACROSS; q++) to[q * out.row_stride] = made[q];
+    }
 }
 
 static void periodic(const mf_columns *part, int64_t frequencies, const void *const *tensors, mf_matrix x,
                      mf_matrix kept, mf_matrix out, int64_t rows) {
     const int linear = tensors[2] != NULL;
-    const int64_t across = linear && kept.data == NULL && part->width <= UNITS_ACROSS ? rows / LANES * LANES : 0;
+    const int64_t across = linear && kept.data == NULL && part->width <= UNITS_ACROSS ? rows : 0;
     for (int64_t i = 0; i < part->n; i++) {
         int64_t r = 0;
-        for (; r < across; r += LANES) waves_across(part, frequencies, tensors, x, out, i, r);
+        for (; r + ROWS_ACROSS <= across; r += ROWS_ACROSS) waves_across(part, frequencies, tensors, x, out, i, r);
         for (; linear && r + WAVE_ROWS <= rows; r += WAVE_ROWS)
             waves(WAVE_ROWS, 1, part, frequencies, tensors, x, kept, out, i, r);
         for (; linear && r < rows; r++) waves(1, 1, part, frequencies, tensors, x, kept, out, i, r);
