@@ -2,7 +2,7 @@
 # column, and f the layer's own activation, element by element. Tensors: alpha. Saved: f(z).
 
 from libc.stdint cimport int64_t
-from ..memory cimport row_major
+from ..memory cimport from_column, row_major
 from ..table cimport (
     MF_LAYER_KIND_VERSION, mf_block, mf_kernels, mf_layer, mf_layer_kind, mf_matrix, mf_soon, mf_tile, saves_z,
 )
@@ -22,12 +22,19 @@ cdef inline mf_layer_kind prelu() noexcept nogil:
 
 cdef inline void blend(const mf_layer *layer, const mf_kernels *kernels, mf_matrix z, mf_matrix f, mf_matrix out,
                        int64_t rows) noexcept nogil:
-    cdef int64_t columns = layer.makes.columns
-    kernels.activation(layer.activation, layer.alpha, z, f, rows, columns)
-    if layer.numbers[0]:
-        kernels.blend(f, z, layer.tensors[0], out, rows, columns)
-    else:
-        kernels.blend(z, f, layer.tensors[0], out, rows, columns)
+    """A panel of columns at a time: it stays in L1 from one pass to the next."""
+    cdef int64_t columns = layer.makes.columns, j = 0, nj
+    cdef mf_matrix z_j, f_j, out_j
+    cdef const char *alpha = <const char *> layer.tensors[0]
+    while j < columns:
+        nj = min(<int64_t> kernels.nr, columns - j)
+        z_j, f_j, out_j = from_column(kernels, z, j), from_column(kernels, f, j), from_column(kernels, out, j)
+        kernels.activation(layer.activation, layer.alpha, z_j, f_j, rows, nj)
+        if layer.numbers[0]:
+            kernels.blend(f_j, z_j, alpha + j * kernels.itemsize, out_j, rows, nj)
+        else:
+            kernels.blend(z_j, f_j, alpha + j * kernels.itemsize, out_j, rows, nj)
+        j += nj
 
 
 cdef inline void forward(const mf_layer *layer, const mf_block *block) noexcept nogil:
