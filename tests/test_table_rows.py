@@ -29,13 +29,23 @@ def made_table(n, seed=0):
     return table
 
 
-@pytest.mark.parametrize("n", [1, 127, 128, 129, 700])
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 700])
 def test_rows_of_a_table_have_the_bits_of_single_ones(n):
     encoder = TableEncoder(views=True, min_frequency=3).fit(made_table(1000))
     table = made_table(n, seed=1)
     table.loc[table.index[::7], "few"] = "never seen"
     expected = np.concatenate([encoder.transform_one(row) for row in table.to_dict("records")])
     np.testing.assert_array_equal(encoder.transform(table), expected)
+
+
+@pytest.mark.parametrize("different", [1, 8, 64, 1000])
+def test_numbers_that_come_again_have_the_same_bits(different):
+    seen = np.tile([0.0, 1.0, 1.0, 2.0, 3.0, 5.0, 8.0, np.nan], 20)
+    encoder = TableEncoder(views=True).fit(seen[:, None])
+    rng = np.random.default_rng(different)
+    values = rng.choice([-0.0, 0.0, np.nan, *rng.normal(3, 3, different)], 600)
+    expected = np.concatenate([encoder.transform_one([value]) for value in values])
+    np.testing.assert_array_equal(encoder.transform(values[:, None]), expected)
 
 
 def test_numbers_are_as_numpy_says():

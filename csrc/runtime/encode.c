@@ -3,13 +3,16 @@
  * cache. In float64, operation by operation as `ColumnPlan.encode_one` has them for a single row: the same bits.
  */
 #include <math.h>
+#include <string.h>
 
 #include "mlpfast.h"
 
 enum {
-    ROWS = 128,   /* of a block */
+    ROWS = 256,   /* of a block */
     TOGETHER = 4, /* rows whose places are looked for: a part of these */
     WORK = 40,    /* of an element, about, in multiply-adds */
+    FEW = 64,     /* knots: a number of a column with so many at most has likely been met before in its block */
+    WIDEST = 4,   /* what a number becomes: itself, its rank, its tail, whether it is missing */
 };
 static const double LARGE = 1e100;    /* its square is finite */
 static const double LARGEST = 1e30;   /* its square is finite in float32 */
@@ -26,7 +29,7 @@ static double limited(double x, double most) {
     return above > most ? most : above;
 }
 
-static void put(const double *values, int64_t n, float *out, int64_t ld) {
+static void put_column(const double *values, int64_t n, float *out, int64_t ld) {
     for (int64_t r = 0; r < n; r++) out[r * ld] = (float)values[r];
 }
 
@@ -52,28 +55,70 @@ static void put_ranks(const mf_table_column *column, const double *z, int64_t n,
 static void put_numbers(const mf_table_column *column, const double *numbers, int64_t n, float *out, int64_t ld) {
     const double centre = column->centre, half = centre / 2, factor = column->factor;
     double z[ROWS] = {0}, shown[ROWS];
-    /* A block ends before the processor has seen that numbers are read one after the other. */
-    for (int64_t r = 0; r < n; r += 8) __builtin_prefetch(numbers + ROWS + r);
     for (int64_t r = 0; r < n; r++) {
         const double x = numbers[r] == numbers[r] ? numbers[r] : centre;
         z[r] = limited((x / 2 - half) * factor * 2, LARGE);
         shown[r] = z[r] / sqrt(1 + (z[r] / CLIP) * (z[r] / CLIP));
     }
-    put(shown, n, out++, ld);
+    put_column(shown, n, out++, ld);
     if (column->bends) put_ranks(column, z, n, out++, ld);
     if (column->tail > 0) {
         for (int64_t r = 0; r < n; r++) shown[r] = limited(limited(z[r], LARGEST) * column->tail, FARTHEST);
-        put(shown, n, out++, ld);
+        put_column(shown, n, out++, ld);
     }
     if (column->indicator)
         for (int64_t r = 0; r < n; r++) out[r * ld] = numbers[r] != numbers[r];
 }
 
-static void put_categories(const mf_table_column *column, const int64_t *codes, int64_t n, float *out, int64_t ld) {
+static void put_rows(const float *table, int64_t width, const int64_t *row, int64_t n, float *out, int64_t ld) {
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t k = 0; k < width; k++) out[r * ld + k] = table[row[r] * width + k];
+}
+
+/* The different numbers of a block, and which of them each is; those whose hashes clash may come several times. */
+static int64_t find_different(const double *numbers, int64_t n, double *different, int64_t *which) {
+    uint8_t last[256] = {0}; /* of each hash */
+    int64_t count = 0;
     for (int64_t r = 0; r < n; r++) {
-        const int64_t code = codes[r] >= 0 && codes[r] < column->categories ? codes[r] : column->categories;
-        for (int32_t k = 0; k < column->width; k++) out[r * ld + k] = column->table[code * column->width + k];
+        uint64_t bits, known_bits;
+        memcpy(&bits, &numbers[r], sizeof bits);
+        const uint64_t hash = bits * 0x9E3779B97F4A7C15u >> 56;
+        different[count] = numbers[r]; /* beyond those that are known */
+        memcpy(&known_bits, &different[last[hash]], sizeof bits);
+        const int64_t known = known_bits == bits;
+        which[r] = known ? last[hash] : count;
+        last[hash] = (uint8_t)which[r];
+        count += !known || r == 0;
     }
+    return count;
+}
+
+/* Each of the different numbers once. */
+static void put_repeated(const mf_table_column *column, const double *numbers, int64_t n, float *out, int64_t ld) {
+    double different[ROWS] = {0};
+    int64_t which[ROWS];
+    float table[ROWS * WIDEST];
+    put_numbers(column, different, find_different(numbers, n, different, which), table, column->width);
+    put_rows(table, column->width, which, n, out, ld);
+}
+
+static void put_categories(const mf_table_column *column, const int64_t *codes, int64_t n, float *out, int64_t ld) {
+    int64_t row[ROWS];
+    for (int64_t r = 0; r < n; r++)
+        row[r] = codes[r] >= 0 && codes[r] < column->categories ? codes[r] : column->categories;
+    put_rows(column->table, column->width, row, n, out, ld);
+}
+
+static void put(const mf_table_column *column, int64_t first, int64_t n, float *out, int64_t ld) {
+    if (column->codes) {
+        put_categories(column, column->codes + first, n, out, ld);
+        return;
+    }
+    const double *numbers = column->numbers + first;
+    /* A block ends before the processor has seen that numbers are read one after the other. */
+    for (int64_t r = 0; r < n; r += 8) __builtin_prefetch(numbers + ROWS + r);
+    if (column->bends && column->n_bends <= FEW) put_repeated(column, numbers, n, out, ld);
+    else put_numbers(column, numbers, n, out, ld);
 }
 
 static void encode_block(void *context, int64_t i) {
@@ -81,8 +126,7 @@ static void encode_block(void *context, int64_t i) {
     const int64_t first = i * ROWS, n = job->rows - first < ROWS ? job->rows - first : ROWS;
     float *out = job->out + first * job->width;
     for (const mf_table_column *column = job->columns; column < job->columns + job->n; out += column++->width)
-        if (column->numbers) put_numbers(column, column->numbers + first, n, out, job->width);
-        else put_categories(column, column->codes + first, n, out, job->width);
+        put(column, first, n, out, job->width);
 }
 
 void mf_encode(const mf_table_column *columns, int64_t n, int64_t rows, float *out, int n_threads) {
