@@ -77,7 +77,7 @@ class Table:
 
 def numeric(name: str, kind: Kind, values: NDArray[np.float64]) -> Column:
     """A column of numbers; of kind "missing" if all are NaN."""
-    empty = len(values) > 0 and np.isnan(values[0]) and np.isnan(values).all()  # the first one mostly tells
+    empty = len(values) > 0 and values[0] != values[0] and np.isnan(values).all()  # the first one mostly tells
     return Column(name, "missing" if empty else kind, values)
 
 
