@@ -81,6 +81,13 @@ def excerpt(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - end - 5]} ... {text[-end:]}"
 
 
+def listed(items: Iterable[object], most: int = 5) -> str:
+    """Items by their reprs, of which long ones are cut; or the first of them, and how many more there are."""
+    shown = [f"{item!r:.60}" for item in items]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
+
+
 def known_name(kind: str, name: object, valid: Collection[str]) -> str:
     """The name in `valid` that `name` is, or is another library's alias of; an error that offers one otherwise."""
     if isinstance(name, str):

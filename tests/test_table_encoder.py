@@ -202,6 +202,10 @@ def test_names_differ():
     ("table", "words"),
     [
         (FITTED[["n"]], "missing columns: 's'"),
+        (
+            pd.concat([FITTED, pd.DataFrame(np.ones((3, 1001)), columns=["z" * 99, *map(str, range(1000))])], axis=1),
+            "has columns that were not there in training: '" + "z" * 59 + ", '0', '1', '2', '3' and 996 more$",
+        ),
         (FITTED.rename(columns={"s": "t"}), "missing columns: 's'; columns that were not there in training: 't'"),
         (FITTED.assign(s=[1, 2, 3]), "strings in column 's' of X, as in training, got numbers"),
         (FITTED.assign(n=["1", "2", "3"]), "numbers in column 'n'"),

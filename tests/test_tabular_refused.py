@@ -60,6 +60,7 @@ def test_tables_and_weights(kind, change, words):
     ("y", "words"),
     [
         (["p"] * N, "two classes in y, got 1 class: 'p'"),
+        (["p" * 99] * N, "got 1 class: '" + "p" * 59 + "$"),
         (np.array([f"class {i}" for i in range(N)]), "two rows of some class.*40 rows of 40 classes"),
         (put(put(LABELS, 3, None), 9, np.nan), r"missing values in y, got 2 \(NaN or None\), the first one in row 3"),
         (put(LABELS, 4, 1.5), r"strings \(row 0\) and others \(row 4\)"),

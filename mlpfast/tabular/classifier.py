@@ -292,7 +292,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         check_classification_targets(labels)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(f"expected at least two classes in y, got 1 class: {classes.tolist()[0]!r}")
+            raise ValueError(f"expected at least two classes in y, got 1 class: {classes.tolist()[0]!r:.60}")
         weights = None if self.class_weight is None else weights_of_classes(self.class_weight, labels)
         learnt = {"classes_": classes, "n_outputs_": len(classes), "multilabel_": False}
         return learnt, targets.astype(np.int32), weights
@@ -310,7 +310,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         if not known.all():
             row = int(np.argmin(known))
             raise ValueError(
-                f"expected classes that were there in training in {what}, got {labels.tolist()[row]!r} in row {row}"
+                f"expected classes that were there in training in {what}, got {labels.tolist()[row]!r:.60} in row {row}"
             )
         return np.searchsorted(classes, labels).astype(np.int32)
 

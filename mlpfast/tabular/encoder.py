@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..callers import levels_to_the_user
-from ..errors import boolean, integer
+from ..errors import boolean, integer, listed
 from .columns import Table
 from .plans import ColumnPlan, ColumnTable, plan_of
 from .reading import read_table
@@ -281,8 +281,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         known, found = set(names), set(given)
         new, gone = [n for n in given if n not in known], [n for n in names if n not in found]
         if new or gone:
-            parts = [f"missing columns: {', '.join(map(repr, gone[:5]))}"] if gone else []
-            parts += [f"columns that were not there in training: {', '.join(map(repr, new[:5]))}"] if new else []
+            parts = [f"missing columns: {listed(gone)}"] if gone else []
+            parts += [f"columns that were not there in training: {listed(new)}"] if new else []
             raise ValueError(
                 f"The feature names should match those that were passed during fit.\n{what} has {'; '.join(parts)}"
             )

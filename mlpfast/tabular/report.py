@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from ..errors import listed
 from .plans import ColumnPlan
 from .thresholding import DEFAULT, threshold_of
 
 __all__ = ["Report", "report_of"]
 
-MOST_NAMED = 5
+MOST_NAMED = 5  # columns, by what shuffling them costs
 FEW_ROWS = 200  # held out: the score of fewer depends much on which they are
 OWN_LEVELS = 0.5  # categories to training rows, from which on a column is taken to name its rows
 LEADING = 0.9  # share of all importances, from which on one column is said to decide
@@ -82,7 +83,7 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
         ("Always 0, as training rows have one value", [p.name for p in columns if _constant(p)]),
     ):
         if chosen:
-            yield f"{words}: {_named(chosen)}."
+            yield f"{words}: {listed(chosen)}."
     holes = [p for p in columns if p.missing and p.encoding != "ignored"]
     if holes:
         most = max(holes, key=lambda plan: plan.missing)
@@ -90,7 +91,7 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
         yield f"Columns with missing values: {len(holes):,}, most of all {most.name!r} ({share:.0%})."
     own = [p.name for p in columns if _all_rare(p) or len(p.levels) > OWN_LEVELS * trained]
     if own:
-        advice.append(f"Nearly every row has a category of its own; leave out what only names the rows: {_named(own)}.")
+        advice.append(f"Nearly every row has a category of its own; leave out what only names the rows: {listed(own)}.")
 
 
 def _taught(model: Any) -> int:
@@ -168,7 +169,7 @@ def _predictions(model: Any, advice: list[str]) -> Iterator[str]:
     used = [plan.encoding != "ignored" and not _constant(plan) for plan in model.columns_]
     idle = [name for i, name in enumerate(names) if used[i] and means[i] <= 2 * deviations[i]]
     if leading and idle:
-        advice.append(f"Shuffling these columns changes little; try without them: {_named(idle)}.")
+        advice.append(f"Shuffling these columns changes little; try without them: {listed(idle)}.")
 
 
 def _all_rare(plan: ColumnPlan) -> bool:
@@ -181,10 +182,3 @@ def _constant(plan: ColumnPlan) -> bool:
 
 def _count(n: int, what: str) -> str:
     return f"{n:,} {what}" + ("s" if n > 1 else "")
-
-
-def _named(names: Iterable[str]) -> str:
-    """The names, or the first of them and how many more."""
-    given = list(names)
-    more = f" and {len(given) - MOST_NAMED:,} more" if len(given) > MOST_NAMED else ""
-    return ", ".join(repr(name) for name in given[:MOST_NAMED]) + more

@@ -128,7 +128,7 @@ def check_held(name: str, targets: NDArray[Any], classes: NDArray[Any]) -> None:
     if name == "auc" and not there.all():
         raise ValueError(
             f"expected rows of every class among those held out, for eval_metric='auc', got none of "
-            f"{classes.tolist()[int(np.argmin(there))]!r} in {len(targets)} rows"
+            f"{classes.tolist()[int(np.argmin(there))]!r:.60} in {len(targets)} rows"
         )
 
 

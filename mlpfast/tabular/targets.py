@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from ..callers import levels_to_the_user
-from ..errors import real
+from ..errors import listed, real
 from .objects import array_of, as_given, is_missing, kind_of, plain_date
 
 __all__ = [
@@ -104,8 +104,7 @@ def warn_of_untaught(targets: NDArray[Any], classes: NDArray[Any]) -> None:
     """A warning that names classes that are not among targets (n,), the class numbers of rows that are trained on."""
     absent = np.delete(classes, np.unique(targets)).tolist()
     if absent:
-        named = ", ".join(map(repr, absent[:5])) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-        message = f"no row of class {named} is trained on: all of them are held out, or have weight 0"
+        message = f"no row of class {listed(absent)} is trained on: all of them are held out, or have weight 0"
         warnings.warn(message, stacklevel=levels_to_the_user())
 
 
