@@ -72,6 +72,8 @@ def test_labels_of_any_kind(pair, tmp_path):
     model = TabularClassifier(**QUICK).fit(X, y)
     assert model.predict(X).dtype == y.dtype and model.score(X, y) > 0.85
     assert model.score(X, y.astype(object)) == model.score(X, y)
+    one = model.predict_one(X.iloc[0].to_dict())
+    assert type(one) is type(pair[0]) and one == model.predict(X[:1])[0]  # json.dumps takes it
     model.save(tmp_path / "model.mlp")
     assert TabularClassifier.load(tmp_path / "model.mlp").classes_.tolist() == list(pair)
 

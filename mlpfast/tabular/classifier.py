@@ -257,8 +257,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self._outputs(X)
 
     def predict_one(self, row: Mapping[str, Any] | Sequence[Any]) -> Any:
-        """The class of a single row: values by name, or in the order of training."""
-        return self._decided(self._outputs_of_one(row))[0]
+        """The class of a single row, values by name, or in the order of training: as Python's own, but for dates."""
+        found = self._decided(self._outputs_of_one(row))[0]
+        return found.item() if isinstance(found, np.generic) and found.dtype.kind in "biufU" else found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose class is right; of several labels of a row, all of them.
