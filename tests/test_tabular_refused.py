@@ -4,6 +4,7 @@ import datetime
 import decimal
 import inspect
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -70,13 +71,12 @@ def test_tables_and_weights(kind, change, words):
         (put(LABELS == "p", 4, decimal.Decimal), "numbers, booleans or dates in y, of one kind, got type in row 4"),
         (put([datetime.date(2020, 1, 1)] * N, 4, 1), "of one kind, got int in row 4"),
         (np.arange(N) % 2 * np.timedelta64(1, "D"), "got durations"),
-        (NUMBERS, "Unknown label type"),
+        (NUMBERS, "Unknown label type: continuous. Expected classes in y, got 0.333333 in row 1"),
         (np.stack([LABELS, LABELS], axis=1), r"expected 0 and 1 \(of several labels\) in y, got 'p' in row 0"),
         ([["p"], *[["p", "q"]] * (N - 1)], "expected the rows of y to have one length"),
         (LABELS[:5], "X has 40, y has 5"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:The number of unique classes")
 def test_labels(y, words):
     refused(TabularClassifier, LABELS, {"y": y}, words)
 
@@ -99,6 +99,16 @@ def test_labels(y, words):
 )
 def test_numbers(y, words):
     refused(TabularRegressor, NUMBERS, {"y": y}, words)
+
+
+def test_numbers_that_hardly_are_classes_are_asked_about():
+    y = np.arange(N) // 2 * 2 - (np.arange(N) == 3)
+    with pytest.warns(UserWarning, match="y has 21 different numbers in 40 rows; if these are not classes") as heard:
+        TabularClassifier(epochs=1).fit(X, y)
+    assert heard[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TabularClassifier(epochs=1).fit(X, [f"class {label}" for label in y])
 
 
 @pytest.mark.parametrize("loss", ["poisson", "tweedie"])

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import unknown_name
 from ..hints import TABULAR_ARGUMENTS, TABULAR_FIT_ARGUMENTS, explain_arguments
@@ -21,7 +20,7 @@ from .goals import Goal
 from .held import Held
 from .plans import ColumnTable
 from .scoring import Scorer, check_held, of_classes, of_labels
-from .targets import check_classes, indicators, one_column, warn_of_untaught, weights_of_classes
+from .targets import check_classes, check_discrete, indicators, one_column, warn_of_untaught, weights_of_classes
 from .thresholding import DECISIONS, DEFAULT, choose_threshold, threshold_of
 
 __all__ = ["TabularClassifier"]
@@ -290,7 +289,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             k = several.shape[1]
             return {"classes_": np.arange(k), "n_outputs_": k, "multilabel_": True}, several, None
         labels = one_column(y, n)
-        check_classification_targets(labels)
+        check_discrete(labels)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"expected at least two classes in y, got 1 class: {classes.tolist()[0]!r:.60}")

@@ -19,6 +19,7 @@ from .objects import array_of, as_given, is_missing, kind_of, plain_date
 
 __all__ = [
     "check_classes",
+    "check_discrete",
     "indicators",
     "numbers",
     "one_column",
@@ -27,6 +28,7 @@ __all__ = [
     "weights_of_classes",
 ]
 
+_FEW = 20  # rows, of which any number of classes is nothing strange
 _LARGE = 1e100  # of weights
 
 
@@ -74,6 +76,22 @@ def numbers(y: Any, n: int, what: str = "y", expected: str = "numbers") -> tuple
     if infinite.any():
         raise ValueError(f"expected finite numbers in {what}, got infinity (inf) in row {int(np.argmax(infinite))}")
     return targets.reshape(n, -1), given.ndim == 1
+
+
+def check_discrete(labels: NDArray[Any]) -> None:
+    """A ValueError that names the row, for numbers (n,) between integers; a warning for as many as regression has."""
+    if labels.dtype.kind == "f" and (labels != np.floor(labels)).any():  # in scikit-learn's words
+        row = int(np.argmax(labels != np.floor(labels)))
+        raise ValueError(
+            f"Unknown label type: continuous. Expected classes in y, got {labels[row]:g} in row {row}; "
+            "TabularRegressor is for numbers"
+        )
+    n, different = len(labels), len(np.unique(labels)) if labels.dtype.kind in "fiu" else 0
+    if n > _FEW and different > n / 2:
+        message = (
+            f"y has {different:,} different numbers in {n:,} rows; if these are not classes, take TabularRegressor"
+        )
+        warnings.warn(message, stacklevel=levels_to_the_user())
 
 
 def indicators(y: Any, n: int, what: str = "y") -> NDArray[np.float32] | None:
