@@ -292,6 +292,18 @@ def test_the_report_says_what_to_try():
     assert any("'noise'" in said and "changes little" in said for said in leak.report_.advice)
 
 
+def test_the_report_finds_strings_of_numbers_and_dates():
+    price = [f"${i % 40 + 1},{i % 7:03d}.5" for i in range(N)]
+    day = [f"2020-0{i % 5 + 1}-1{i % 5}" for i in range(N)]
+    place = ["Bonn", "Graz", "12", "Linz"] * (N // 4)
+    yes = ["1", "2"] * (N // 2)
+    table = X.assign(price=price, day=day, place=place, yes=yes)
+    report = TabularRegressor(**QUICK).fit(table, NUMBERS).report_
+    found = [line for line in report.advice if line.startswith("Strings of ")]
+    assert [line.split(" are ")[0].split()[-1] for line in found] == ["numbers", "dates"]
+    assert found[0].endswith("tells something: 'price'.") and found[1].endswith("tells something: 'day'.")
+
+
 def test_nothing_of_an_earlier_fit_is_left():
     model = TabularClassifier(**QUICK, eval_metric="f1").fit(X, RARE)
     model.fit(X, X["few"])

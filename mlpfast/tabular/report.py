@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -18,6 +20,7 @@ __all__ = ["Report", "report_of"]
 MOST_NAMED = 5  # columns, by what shuffling them costs
 FEW_ROWS = 200  # held out: the score of fewer depends much on which they are
 OWN_LEVELS = 0.5  # categories to training rows, from which on a column is taken to name its rows
+LOOKED_AT = 100  # categories, of which all have to be numbers or dates
 LEADING = 0.9  # share of all importances, from which on one column is said to decide
 
 
@@ -92,6 +95,13 @@ def _data(model: Any, advice: list[str]) -> Iterator[str]:
     own = [p.name for p in columns if _all_rare(p) or len(p.levels) > OWN_LEVELS * trained]
     if own:
         advice.append(f"Nearly every row has a category of its own; leave out what only names the rows: {listed(own)}.")
+    for what, is_one in (("numbers", _is_number), ("dates", _is_date)):
+        written = [
+            p.name for p in columns if p.kind == "string" and p.encoding == "category" and _all(is_one, p.levels)
+        ]
+        if written:
+            advice.append(f"Strings of {what} are taken as categories; make {what} of them, if their order tells "
+                          f"something: {listed(written)}.")  # fmt: skip
 
 
 def _taught(model: Any) -> int:
@@ -174,6 +184,29 @@ def _predictions(model: Any, advice: list[str]) -> Iterator[str]:
 
 def _all_rare(plan: ColumnPlan) -> bool:
     return plan.encoding == "ignored" and plan.kind != "missing"
+
+
+def _all(is_one: Callable[[str], bool], levels: Sequence[Any]) -> bool:
+    """Whether all of the first categories are; of several at least."""
+    return len(levels) > 2 and all(map(is_one, levels[:LOOKED_AT]))
+
+
+def _is_number(text: str) -> bool:
+    """As people write them: with thousands, per cent or a currency."""
+    try:
+        return math.isfinite(float(text.strip(" $€£%").replace(",", "")))
+    except ValueError:
+        return False
+
+
+def _is_date(text: str) -> bool:
+    if "-" not in text:  # newer versions of Python take eight digits
+        return False
+    try:
+        datetime.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _constant(plan: ColumnPlan) -> bool:
