@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mlpfast import TabularClassifier, TabularRegressor, Trainer
-from mlpfast.tabular import finishing, importances
+from mlpfast.tabular import ensemble, finishing, importances
 from mlpfast.tabular.best import BestEpoch
 
 RNG = np.random.default_rng(2)
@@ -192,3 +192,23 @@ def test_one_within_the_first_epoch(monkeypatch):
     with pytest.warns(UserWarning, match="interrupted within the first epoch; the network before it is kept"):
         model.fit(X, LABELS)
     np.testing.assert_array_equal(model.model_.state, before)
+
+
+def test_one_while_networks_are_begun(monkeypatch):
+    """Those that are trained already stop, too; what goes on is kept as it was."""
+    model = TabularClassifier(**QUICK, n_ensemble=3, n_threads=2, warm_start=True).fit(X, LABELS)
+    states, begun = [each.state.copy() for each in model.models_], []
+
+    def submit(pool, *args):
+        begun.append(0)
+        if len(begun) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return made(pool, *args)
+
+    made = ensemble.ThreadPoolExecutor.submit
+    monkeypatch.setattr(ensemble.ThreadPoolExecutor, "submit", submit)
+    model.set_params(epochs=100_000)
+    with pytest.warns(UserWarning, match="interrupted; 3 of 3 networks are kept"):
+        model.fit(X, LABELS)
+    for each, state in zip(model.models_[1:], states[1:], strict=True):
+        np.testing.assert_array_equal(each.state, state)

@@ -96,10 +96,11 @@ def _side_by_side(
             ready = first if first is not None and number == 0 else prepared(course, lessons[number])
             return train(course, ready, 1, deadline, stop, 0)
 
-    whole = True
+    whole, places = True, {}
     with ThreadPoolExecutor(workers) as pool:
-        places = {pool.submit(one, number): number for number in range(len(lessons))}
         try:
+            for number in range(len(lessons)):  # the first ones are trained meanwhile
+                places[pool.submit(one, number)] = number
             done = _as_done(places)
             for future in _shown(done, len(lessons), f"val_{course.metric}") if course.verbose else done:
                 future.result()
