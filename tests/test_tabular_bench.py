@@ -75,6 +75,22 @@ def test_errors_of_more_threads_are_those_of_one_where_bits_are_the_same():
     assert [(r["peer"], r["threads"]) for r in summary.of_each(lines)] == [("mlpfast", 1), ("mlpfast-best", 2)]
 
 
+def test_errors_are_of_the_splits_that_all_peers_have():
+    lines = [
+        {"peer": peer, "set": one, "seed": seed, "threads": 1, "error": 1.0}
+        for peer, one, seeds in [("mlpfast", "x", (0, 1, 2)), ("catboost", "x", (0, 2)), ("catboost", "y", (1,))]
+        for seed in seeds
+    ]
+    found = [(r["peer"], r["set"], r["seed"]) for r in summary.of_each(lines)]
+    assert found == [
+        ("mlpfast", "x", 0),
+        ("mlpfast", "x", 2),
+        ("catboost", "x", 0),
+        ("catboost", "x", 2),
+        ("catboost", "y", 1),
+    ]
+
+
 def test_goals_leasts_and_what_was_not_measured():
     def line(peer, name, seconds, threads=1):
         of = {"peer": peer, "set": name, "seed": 0, "threads": threads, "load": [0.0, 1.0]}

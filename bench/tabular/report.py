@@ -60,7 +60,6 @@ def _head(records: Records) -> str:
     measured = [r for r in records if "error" in r]
     versions = {PEERS[r["peer"]].package: r["version"] for r in measured if r.get("version")}
     machines = sorted({f"{r['cpu']}, {r['processors']} processors" for r in measured if "cpu" in r})
-    seeds = sorted({r["seed"] for r in measured})
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return f"""# Tables: what was measured
 
@@ -71,7 +70,17 @@ the other. One split of a table of some thousand rows says little: errors of two
 apart may be the other way round on the next split. Errors do not depend on the number of threads; times are of one
 thread and of two, each fit in a process of its own.
 
-Machine: {"; ".join(machines)}. Splits: {", ".join(map(str, seeds))}. Versions: {named}."""
+Machine: {"; ".join(machines)}. {_splits(measured)} Versions: {named}."""
+
+
+def _splits(records: Records) -> str:
+    """Which the errors of each half are of."""
+    found: dict[str, set[int]] = {}
+    for r in of_each(records):
+        if r["set"] in SETS:
+            found.setdefault(HALVES[SETS[r["set"]].half], set()).add(r["seed"])
+    said = [f"{', '.join(map(str, sorted(seeds)))} of the {title}" for title, seeds in found.items()]
+    return f"Splits: {'; '.join(said)}."
 
 
 def _present(records: Records) -> list[str]:

@@ -29,12 +29,17 @@ def quiet(record: Mapping[str, Any]) -> bool:
 
 
 def of_each(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A record of each peer, set and seed: that of one thread, or of more, where its bits do not depend on them."""
-    found = {}
+    """A record of each peer, set and seed: that of one thread, or of more, where its bits do not depend on them. Of a
+    set, those seeds that all peers have, which are measured there: means are of the same splits."""
+    found: dict[tuple[str, str, int], Mapping[str, Any]] = {}
     for r in sorted(records, key=lambda r: r["threads"]):
         if "error" in r and (r["threads"] == 1 or r["peer"].startswith("mlpfast")):
             found.setdefault((r["peer"], r["set"], r["seed"]), r)
-    return list(found.values())
+    splits: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for peer, one, seed in found:
+        splits[one][peer].add(seed)
+    common = {one: set.intersection(*seeds.values()) for one, seeds in splits.items()}
+    return [r for r in found.values() if r["seed"] in common[r["set"]]]
 
 
 def larger(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
