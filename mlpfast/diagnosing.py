@@ -52,7 +52,7 @@ def diagnose(
     optimizer : str or Optimizer or None, default ``Adam(learning_rate=1e-3)``
         The one that trains the model: a copy takes 30 steps with it, at the largest rate of a
         schedule; if they change nothing, 30 more at larger ones, up to a million times that. None, or one
-        of full batches, such as `LBFGS`: no steps, and nothing about the rate.
+        of full batches, such as `optimizers.LBFGS`: no steps, and nothing about the rate.
     batch_size : int, default 128
         Rows in each of these steps.
     class_weight : "balanced", mapping, sequence of float, or None, default None
