@@ -21,7 +21,6 @@ from .held import Held
 from .importances import baseline_score, permutation_importances
 from .later import check_goes_on, gone_on, settled
 from .plans import ColumnTable
-from .reading import read_table
 from .report import Report, report_of
 from .saving import AFTER, read_estimator, write_estimator
 from .scoring import Scorer
@@ -236,13 +235,7 @@ class BaseTabular(BaseEstimator):
     def _outputs(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
         with np.errstate(all="ignore"):
-            return self._predicted(self._encoded(X))
-
-    def _encoded(self, X: Any) -> NDArray[np.float32]:
-        """A table's rows; when they are made, the memory of its columns is free for the network."""
-        table = read_table(X, owner=type(self).__name__)
-        arranged = self.encoder_._arranged(table, type(self).__name__)
-        return self.encoder_._encode(arranged, self.n_threads)
+            return self._predicted(self.encoder_._rows_of(X, type(self).__name__, self.n_threads))
 
     def _outputs_of_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[Any]:
         check_is_fitted(self)

@@ -136,9 +136,8 @@ def _validation(
     estimator: Any, encoder: TableEncoder, X_val: Any, y_val: Any, learnt: Mapping[str, Any]
 ) -> tuple[NDArray[Any], NDArray[Any], None]:
     """Rows of the user's own as an `Exam` takes them: encoded, their targets, and no weights."""
-    owner = type(estimator).__name__
-    table = encoder._arranged(read_table(X_val, "X_val", owner), owner, "X_val")
-    return encoder._encode(table, estimator.n_threads), estimator._more_targets(y_val, table.rows, learnt), None
+    Z = encoder._rows_of(X_val, type(estimator).__name__, estimator.n_threads, "X_val")
+    return Z, estimator._more_targets(y_val, len(Z), learnt), None
 
 
 def encoder_of(estimator: Any, recipe: Recipe, table: Table, rows: NDArray[np.int64]) -> TableEncoder:

@@ -121,9 +121,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ndarray (n, len(get_feature_names_out())) of float32
         """
         check_is_fitted(self)
-        owner = type(self).__name__
         with np.errstate(all="ignore"):
-            return self._encode(self._arranged(read_table(X, owner=owner), owner))
+            return self._rows_of(X, type(self).__name__)
 
     def transform_one(self, row: Mapping[str, Any] | Sequence[Any]) -> NDArray[np.float32]:
         """The numbers of a single row, without a table.
@@ -252,6 +251,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if isinstance(item, (int, np.integer)) and 0 <= item < len(names):
             return int(item)
         raise ValueError(f"expected categorical_features to be columns of the table, got {item!r}")
+
+    def _rows_of(self, X: Any, owner: str, n_threads: int | None = None, what: str = "X") -> NDArray[np.float32]:
+        """A table's rows; when they are made, the memory of its columns is free."""
+        return self._encode(self._arranged(read_table(X, what, owner), owner, what), n_threads)
 
     def _arranged(self, table: Table, owner: str, what: str = "X") -> Table:
         """The table with the columns of training, in their order; checked."""
