@@ -413,12 +413,13 @@ def explain_attributes(hints: Mapping[str, str]) -> Callable[[type[_R]], type[_R
     return decorate
 
 
-def without_effect(kind: str, name: str, settings: Iterable[str], hints: Mapping[str, str]) -> AttributeError | None:
-    """The error of assigning what an object of this kind would not look at: a setting misspelt, or one of `hints`."""
+def refuse_without_effect(kind: str, name: str, settings: Iterable[str], hints: Mapping[str, str]) -> None:
+    """An AttributeError for what an object of this kind would not look at: a setting misspelt, or one of `hints`."""
     spelt = {squeezed(setting): setting for setting in settings}
     near = difflib.get_close_matches(squeezed(name), spelt, n=1, cutoff=0.85)
     known = hints if name in hints else {name: f"did you mean {spelt[near[0]]!r}?"} if near else {}
-    return missing_attribute(kind, name, known) if known else None
+    if known:
+        raise missing_attribute(kind, name, known)
 
 
 def missing_attribute(kind: str, name: str, hints: Mapping[str, str]) -> AttributeError:

@@ -29,7 +29,7 @@ from .hints import (
     MODEL_ATTRIBUTES,
     explain_arguments,
     explain_attributes,
-    without_effect,
+    refuse_without_effect,
 )
 from .initializers import Initializer
 from .layers import Dense, Layer, as_layers, lower, one_for_each
@@ -185,9 +185,7 @@ class Model(Differentiable):
             hint = "; write into its arrays, or assign parameters" if name in ("tensors", "weights", "biases") else ""
             raise AttributeError(f"{name!r} of a model is read-only{hint}")
         if name[0] != "_" and name not in _NAMES and type(self) is Model and not hasattr(Model, name):
-            error = without_effect("'Model' object", name, _NAMES, MODEL_ATTRIBUTES)
-            if error is not None:
-                raise error
+            refuse_without_effect("'Model' object", name, _NAMES, MODEL_ATTRIBUTES)
         super().__setattr__(name, value)
 
     @property
@@ -565,7 +563,7 @@ class Model(Differentiable):
         """The model of a file that is open."""
         model = cls.__new__(cls)
         model._build(*file.header)
-        unlearnt = [buffer.name for buffer in model.program.buffers if np.isnan(buffer.initial).any()]
+        unlearnt = [buffer.name for buffer in model.program.buffers if buffer.adapts]
         file.read_into(model._arrays(), allow_non_finite=allow_non_finite, unlearnt=unlearnt)
         validation.check_buffers(model.buffers, model.program.buffers)
         return model

@@ -98,6 +98,11 @@ class Buffer(NamedTuple):
         """Number of elements."""
         return math.prod(self.shape)
 
+    @property
+    def adapts(self) -> bool:
+        """Whether `mlpfast.Model.adapt` teaches it, and it is NaN until then."""
+        return any(map(math.isnan, self.initial if isinstance(self.initial, tuple) else (self.initial,)))
+
 
 class Layer(NamedTuple):
     """A kind of layer at work: what it reads and makes, and with which tensors."""

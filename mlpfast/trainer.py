@@ -30,7 +30,7 @@ from .hints import (
     TRAINER_ATTRIBUTES,
     explain_arguments,
     explain_attributes,
-    without_effect,
+    refuse_without_effect,
 )
 from .history import History
 from .losses import Loss
@@ -213,9 +213,7 @@ class Trainer(Machinery):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_" and name not in _SETTINGS and type(self) is Trainer and not hasattr(Trainer, name):
-            error = without_effect("'Trainer' object", name, _SETTINGS, TRAINER_ARGUMENTS | TRAINER_ATTRIBUTES)
-            if error is not None:
-                raise error
+            refuse_without_effect("'Trainer' object", name, _SETTINGS, TRAINER_ARGUMENTS | TRAINER_ATTRIBUTES)
         object.__setattr__(self, name, value)
 
     @property

@@ -53,7 +53,7 @@ cdef class Network:
     cdef const double *categories
     cdef int n_taught         # numbers of the state that are NaN until `Model.adapt` has run: a buffer's first one each
     cdef const char **taught
-    cdef list taught_layers   # of which layer's kind each is, and its name
+    cdef list taught_layers   # of which layer each is: its kind and place
     cdef double row_work      # multiply-adds of a row, about
     cdef int64_t n_parameters, n_state, inputs, outputs, block_rows, scratch_size
 
@@ -62,7 +62,7 @@ cdef class Network:
     cdef int make_layers(self, program, schedule) except -1
     cdef int note_codes(self, codes) except -1
     cdef int note_taught(self, program, schedule) except -1
-    cdef int check_adapted(self) except -1
+    cpdef int check_adapted(self) except -1
     cdef bint has_bad_code(self, const void *x) noexcept nogil
     cdef int predict_row(self, const void *x, void *out) noexcept nogil
     cdef cnp.ndarray output(self, object out, int64_t rows)

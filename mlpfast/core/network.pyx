@@ -207,16 +207,16 @@ cdef class Network:
         for number in schedule.phases[0].forward:
             layer = program.layers[number]
             for buffer in [program.buffers[b] for b in layer.buffers]:
-                if np.isnan(buffer.initial).any():
+                if buffer.adapts:
                     offsets.append(self.n_parameters + buffer.offset)
-                    self.taught_layers.append((layer.kind, buffer.name))
+                    self.taught_layers.append((layer.kind, program.places[number]))
         self.n_taught = len(offsets)
         self.taught = <const char **> self.room(self.n_taught * sizeof(void *))
         for i, offset in enumerate(offsets):
             self.taught[<int> i] = self.flat + <int64_t> offset * self.kernels.itemsize
         return 0
 
-    cdef int check_adapted(self) except -1:
+    cpdef int check_adapted(self) except -1:
         """See that layers which learn from data once have done so: not every kind makes NaN of NaN."""
         cdef double first
         cdef int i

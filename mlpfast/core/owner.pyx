@@ -16,7 +16,8 @@ cdef class Owner:
     """``with owner:`` a piece of work; ``with owner.held:`` several in a row, which other threads do not come between.
 
     Neither waits: who comes second is refused by a RuntimeError. Both end whatever happens, and a forked child is free.
-    `at_work` is the trainer's.
+    `at_work` is the trainer's: it is set twice in each step, and what is assigned to a trainer is looked at by its
+    name.
     """
 
     cdef mf_owner owner

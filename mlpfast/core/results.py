@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from string import ascii_letters
 from typing import Literal, NamedTuple
 
 
@@ -23,8 +22,7 @@ class BadCodeError(ValueError):
 class NotAdaptedError(ValueError):
     """A layer that learns from data once has not done so, and nothing was done."""
 
-    def __init__(self, kind: str, buffer: str) -> None:
-        place = buffer.lstrip(ascii_letters)
+    def __init__(self, kind: str, place: str) -> None:
         super().__init__(f"expected model.adapt(X) first: layer {place} ({kind}) has learnt nothing from data yet")
 
 

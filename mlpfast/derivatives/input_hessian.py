@@ -65,7 +65,7 @@ def input_hessian(
         loss = as_loss(loss)
         loss.check_output(net.output_activation, net.outputs)
         y = validation.as_targets(y, loss, net.outputs, net.dtype, n)
-    net.predict(rows[:1])  # refuses a model that has yet to learn from data, in whose place the twin would be
+    net.network.check_adapted()  # the twin below would say another layer's number
     result = result_array(net, out, (n, *of_outputs, net.inputs, net.inputs), features, y)
     table = 1 << (min(n, _MOST_ROWS) - 1).bit_length()
     last = [Dense(1, use_bias=False, kernel_initializer="zeros")] if loss is None else []

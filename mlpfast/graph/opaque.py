@@ -40,6 +40,7 @@ def of_layer(model: Model, layer: Layer) -> Operation:
         program.with_rules([Rule()] * len(program.tensors)),  # what is frozen in the model has derivatives here
         values=[Value(reads, _IDENTITY), Value(layer.part[1] if layer.part else makes, _IDENTITY)],
         layers=[alone],
+        places=[next(place for each, place in zip(program.layers, program.places, strict=True) if each is layer)],
     )
     network = Network(program, twin.state)
     tensors = [program.tensors[t] for t in layer.tensors]

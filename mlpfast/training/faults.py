@@ -29,10 +29,11 @@ def parameters_error(model: Model) -> ValueError | None:
     """The error that names the first NaN or infinity, if there is one: nothing could be learnt from there."""
     if all_finite(model.state):
         return None
-    for layer in model.program.layers:
-        for buffer in (model.program.buffers[b] for b in layer.buffers):
-            if np.isnan(buffer.initial).any() and np.isnan(model.buffers[buffer.name]).any():
-                return NotAdaptedError(layer.kind, buffer.name)
+    program = model.program
+    for layer, place in zip(program.layers, program.places, strict=True):
+        for buffer in (program.buffers[b] for b in layer.buffers):
+            if buffer.adapts and np.isnan(model.buffers[buffer.name]).any():
+                return NotAdaptedError(layer.kind, place)
     places = {id(tensor): f"model.weights[{i}]" for i, tensor in enumerate(model.weights)}
     places |= {id(tensor): f"model.biases[{i}]" for i, tensor in enumerate(model.biases)}
     for mapping, kind in ((model.tensors, "tensors"), (model.buffers, "buffers")):
